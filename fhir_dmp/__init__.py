@@ -1,0 +1,1 @@
+"""fhir-dmp: a FHIR R4 server for France's shared medical record."""

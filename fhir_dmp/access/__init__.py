@@ -1,0 +1,1 @@
+"""Who may see what. Pure: a decision needs no store, no clock and no header."""

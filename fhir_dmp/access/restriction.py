@@ -1,0 +1,19 @@
+"""Restriction: what a Permit lets a requester see, as a clause that enters every query of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_dmp.search.query import Clause, Everything
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A clause every resource must satisfy to exist for the requester."""
+
+    clause: Clause
+
+    @classmethod
+    def none(cls) -> Restriction:
+        """Returns the restriction that hides nothing; only the gate may use it."""
+        return cls(Everything())

@@ -1,0 +1,83 @@
+"""Bundles as the server writes them: https://hl7.org/fhir/R4/bundle.html. Resources enter as stored bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from fhir_dmp.instant import write_instant
+from fhir_dmp.json_text import JsonObject, write_json
+from fhir_dmp.outcome import Issue, build_outcome
+from fhir_dmp.resource import Version
+
+Link = tuple[str, str]
+"""A link's relation and URL."""
+
+_HISTORY_STATUS = {"POST": "201 Created", "PUT": "200 OK", "PATCH": "200 OK", "DELETE": "204 No Content"}
+
+
+def build_searchset(
+    base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int | None, issues: Sequence[Issue]
+) -> bytes:
+    """Builds the searchset of one page. Issues become an entry of mode outcome that no total counts."""
+    entries = [
+        {
+            "fullUrl": f"{base_url}/{version.identity}",
+            "resource": orjson.Fragment(version.content or b"{}"),
+            "search": _MATCH,
+        }
+        for version in versions
+    ]
+    if issues:
+        entries.append({"resource": build_outcome(issues), "search": {"mode": "outcome"}})
+    return _build("searchset", entries, links, total)
+
+
+_MATCH = {"mode": "match"}
+
+
+def build_history(base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int) -> bytes:
+    """Builds a history, newest first; a deletion is an entry without resource."""
+    return _build("history", [_history_entry(base_url, version) for version in versions], links, total)
+
+
+def build_response(kind: str, entries: Sequence[JsonObject]) -> bytes:
+    """Builds the answer to a batch or transaction: `kind` is batch-response or transaction-response."""
+    return _build(kind, entries, (), None)
+
+
+def build_link(base_url: str, path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """Returns the URL of a search or history, its parameters percent-encoded but for what reads well bare."""
+    query = urlencode(parameters, safe="/:,|$@!*()'")
+    url = f"{base_url}/{path}" if path else base_url
+    return f"{url}?{query}" if query else url
+
+
+def _history_entry(base_url: str, version: Version) -> JsonObject:
+    first = version.method == "POST"
+    entry: JsonObject = {"fullUrl": f"{base_url}/{version.identity}"}
+    if version.content is not None:
+        entry["resource"] = orjson.Fragment(version.content)
+    method = "PUT" if version.method == "PATCH" else version.method
+    entry["request"] = {"method": method, "url": version.identity.resource_type if first else str(version.identity)}
+    created = version.version_id == 1 and version.method != "DELETE"
+    entry["response"] = {
+        "status": _HISTORY_STATUS["POST" if created else version.method],
+        "etag": version.etag,
+        "lastModified": write_instant(version.last_updated),
+    }
+    return entry
+
+
+def _build(kind: str, entries: Sequence[JsonObject], links: Sequence[Link], total: int | None) -> bytes:
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
+    if total is not None:
+        bundle["total"] = total
+    if links:
+        bundle["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    if entries:
+        bundle["entry"] = entries
+    return write_json(bundle)

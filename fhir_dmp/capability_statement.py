@@ -1,0 +1,62 @@
+"""The CapabilityStatement out of capability/ and the search space: https://hl7.org/fhir/R4/capabilitystatement.html."""
+
+from __future__ import annotations
+
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.search.space import SearchSpace
+from fhir_dmp.spec.capability import Capability
+from fhir_dmp.spec.registry import BASE
+
+VERSION = "0.1.0"
+DATE = "2026-11-21"
+"""When the statement's form last changed."""
+
+
+def build_capability_statement(capability: Capability, space: SearchSpace, base_url: str) -> JsonObject:
+    """Builds the statement of this instance; it lists only what is routed and indexed."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": DATE,
+        "publisher": "fhir-dmp",
+        "kind": "instance",
+        "software": {"name": "fhir-dmp", "version": VERSION},
+        "implementation": {"description": "Dossier Médical Partagé", "url": base_url},
+        "fhirVersion": "4.0.1",
+        "format": ["json", "application/fhir+json"],
+        "patchFormat": ["application/json-patch+json"],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [_build_type(capability, space, name) for name in sorted(capability.types)],
+                "interaction": [{"code": code} for code in sorted(capability.system)],
+            }
+        ],
+    }
+
+
+def _build_type(capability: Capability, space: SearchSpace, name: str) -> JsonObject:
+    exposed = capability.types[name].interactions
+    writes = "create" in exposed
+    resource: JsonObject = {
+        "type": name,
+        "profile": BASE + name,
+        "interaction": [{"code": code} for code in sorted(exposed)],
+        "versioning": "versioned-update" if writes else "versioned",
+        "readHistory": True,
+        "updateCreate": "update" in exposed,
+        "conditionalCreate": writes,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": "update" in exposed,
+        "conditionalDelete": "single" if "delete" in exposed else "not-supported",
+        "referencePolicy": ["literal", "logical", "local"],
+    }
+    if capability.types[name].documentation:
+        resource["documentation"] = capability.types[name].documentation
+    parameters = space.parameters(name).values()
+    resource["searchParam"] = [_build_parameter(item.code, item.url, item.type) for item in parameters]
+    return resource
+
+
+def _build_parameter(code: str, url: str, kind: str) -> JsonObject:
+    return {"name": code, "definition": url, "type": kind}

@@ -1,0 +1,112 @@
+"""What generated code calls to read JSON where types are only known while it runs.
+
+https://hl7.org/fhir/R4/json.html#primitive: a primitive's extensions stand beside it, under `_name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fhir_dmp.fhirpath.fault import EvaluationError
+from fhir_dmp.fhirpath.model import Child, Model
+from fhir_dmp.fhirpath.node import Node, Nodes
+from fhir_dmp.json_text import Json, JsonObject
+
+
+def listed(value: Json) -> Sequence[Json]:
+    """Returns a JSON array, or nothing for whatever is none."""
+    return value if type(value) is list else ()
+
+
+def pairs(values: Json, elements: Json) -> Iterable[tuple[Json, Json]]:
+    """Returns the values of a repeating primitive, each with its `_element`."""
+    if elements is None:
+        return () if type(values) is not list else [(value, None) for value in values if value is not None]
+    values, elements = listed(values), listed(elements)
+    length = max(len(values), len(elements))
+    both = zip(_filled(values, length), _filled(elements, length), strict=True)
+    return [(value, element) for value, element in both if value is not None or element is not None]
+
+
+def _filled(values: Sequence[Json], length: int) -> list[Json]:
+    return [*values, *[None] * (length - len(values))]
+
+
+def choices(parent: JsonObject, table: dict[str, Child]) -> list[tuple[Json, Json, str]]:
+    """Returns (value, element, type) for each property of a choice that stands in an object."""
+    found: list[tuple[Json, Json, str]] = []
+    for key in parent:
+        child = table.get(key)
+        if child is not None:
+            found += _values(parent, child)
+        elif key.startswith("_") and key[1:] in table and key[1:] not in parent:
+            found += _values(parent, table[key[1:]])
+    return found
+
+
+def _values(parent: JsonObject, child: Child) -> list[tuple[Json, Json, str]]:
+    value = parent.get(child.key)
+    if child.is_primitive:
+        element = parent.get("_" + child.key)
+        if child.repeats:
+            return [(one, other, child.type_name) for one, other in pairs(value, element)]
+        return [] if value is None and element is None else [(value, element, child.type_name)]
+    values = listed(value) if child.repeats else (value,)
+    return [(item, None, child.type_name) for item in values if type(item) is dict]
+
+
+def _nodes(model: Model, parent: JsonObject, children: Iterable[Child]) -> list[Node]:
+    found = []
+    for child in children:
+        for value, element, type_name in _values(parent, child):
+            found.append(Node(value, model.resource_type(value, type_name) if child.is_resource else type_name, element))
+    return found
+
+
+def member(model: Model, nodes: Nodes, name: str) -> list[Node]:
+    """Returns the children of this name of each node."""
+    found: list[Node] = []
+    for node in nodes:
+        value = node.value if type(node.value) is dict else node.element
+        if type(value) is dict:
+            type_name = "Element" if value is node.element else node.type_name
+            found += _nodes(model, value, model.children(type_name).get(name, ()))
+            if node.type_name == "System.ClassInfo" and name in value:
+                found.append(Node(value[name], "System.String"))
+    return found
+
+
+def children(model: Model, nodes: Nodes) -> list[Node]:
+    """Returns all children of each node, in the order in which they stand in the JSON."""
+    found: list[Node] = []
+    for node in nodes:
+        value = node.value if type(node.value) is dict else node.element
+        if type(value) is dict:
+            found += _all_children(model, value, "Element" if value is node.element else node.type_name)
+    return found
+
+
+def _all_children(model: Model, parent: JsonObject, type_name: str) -> list[Node]:
+    keys = model.keys(type_name)
+    found: list[Node] = []
+    for key in parent:
+        child = keys.get(key)
+        if child is None and key.startswith("_") and key[1:] not in parent:
+            child = keys.get(key[1:])
+        if child is not None:
+            found += _nodes(model, parent, (child,))
+    return found
+
+
+def single(nodes: Nodes) -> Node | None:
+    """Returns the one item of a collection, None for none; raises EvaluationError for several."""
+    if len(nodes) > 1:
+        raise EvaluationError(f"a single item is needed here, and there are {len(nodes)}")
+    return nodes[0] if nodes else None
+
+
+def single_value(values: list[Json]) -> Json:
+    """Returns the one value of a list, None for none; raises EvaluationError for several."""
+    if len(values) > 1:
+        raise EvaluationError(f"a single item is needed here, and there are {len(values)}")
+    return values[0] if values else None

@@ -1,0 +1,160 @@
+"""The compiler's state, and how it brings an operand into the form that a consumer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fhir_dmp.fhirpath.expression import Expression, TypeName
+from fhir_dmp.fhirpath.fault import expression_error
+from fhir_dmp.fhirpath.model import Model, TypeTest
+from fhir_dmp.fhirpath.operand import EMPTY, Empty, Items, Operand, Route, Scalar
+from fhir_dmp.fhirpath.route import write_count, write_exists, write_items, write_value
+from fhir_dmp.fhirpath.source import Source
+from fhir_dmp.fhirpath.system import SYSTEM_TYPE_OF
+from fhir_dmp.outcome import FhirError
+
+PARAMETERS = "x, n, i, t"
+"""What each generated function takes: the Scope, the focus, $index and $total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What `$this`, `$index` and `$total` are where an expression stands; the latter two are Python variables."""
+
+    this: Operand
+    index: str = "i"
+    total: str = "t"
+
+
+Handler: TypeAlias = Callable[["Compiler", Any, Focus], Operand]
+"""Writes the code of one kind of expression node (the second argument) and returns where its value is."""
+
+
+class Compiler:
+    """Writes one program. `strict` refuses what the types rule out instead of yielding nothing."""
+
+    def __init__(self, text: str, model: Model, handlers: Mapping[type, Handler], *, strict: bool) -> None:
+        """Starts an empty program for the expression in `text`."""
+        self.text = text
+        self.model = model
+        self.strict = strict
+        self.source = Source()
+        self.needs_scope = False
+        self._handlers = handlers
+
+    def compile(self, expression: Expression, focus: Focus) -> Operand:
+        """Writes the code of an expression and returns where its value is."""
+        self.source.position = expression.position
+        return self._handlers[type(expression)](self, expression, focus)
+
+    def scope(self) -> str:
+        """Returns the variable that holds the Scope; programs that never ask run without one."""
+        self.needs_scope = True
+        return "x"
+
+    def refuse(self, position: int, message: str) -> FhirError:
+        """Builds the error to raise for a fault that is known before the expression is ever evaluated."""
+        return expression_error(self.text, position, message)
+
+    def type_test(self, type_name: TypeName) -> TypeTest:
+        """Returns the test of a type specifier; raises FhirError for a type that is unknown."""
+        test = self.model.type_test(type_name.namespace, type_name.name)
+        if test is None:
+            raise self.refuse(type_name.position, f"there is no type '{type_name.name}'")
+        return test
+
+    def criterion(self, expression: Expression, this_type: str | tuple[str, ...] | None, *, boolean: bool) -> str:
+        """Writes an argument as a function of its own and returns its name.
+
+        `this_type` is a string where the function will get a JSON object of that type, else the types its Node may have.
+        """
+        name = self.source.name("c")
+        with self.source.function(name, PARAMETERS):
+            this: Operand
+            if isinstance(this_type, str):
+                this = Route("n", "json", this_type)
+            else:
+                this = Items(self.source.assign("(n,)"), this_type, single=True)
+            found = self.compile(expression, Focus(this))
+            self.source.line(f"return {self.boolean(found) if boolean else self.items(found).text}")
+        return name
+
+    def items(self, operand: Operand) -> Items:
+        """Writes code that has an operand as a list of Node."""
+        match operand:
+            case Items():
+                return operand
+            case Route():
+                return write_items(self.source, operand)
+            case Scalar(text, type_name):
+                made = self.source.assign(f"[] if {text} is None else [Node({text}, {type_name!r})]")
+                return Items(made, (type_name,), single=True)
+            case Empty():
+                return Items("()", (), single=True)
+
+    def exists(self, operand: Operand) -> str:
+        """Writes code that tells whether an operand has any item; returns a Python atom."""
+        match operand:
+            case Items(text):
+                return self.source.assign(f"len({text}) > 0")
+            case Route():
+                return write_exists(self.source, operand)
+            case Scalar(text):
+                return self.source.assign(f"{text} is not None")
+            case Empty():
+                return "False"
+
+    def count(self, operand: Operand) -> str:
+        """Writes code that counts the items of an operand; returns a Python atom."""
+        match operand:
+            case Items(text):
+                return self.source.assign(f"len({text})")
+            case Route():
+                return write_count(self.source, operand)
+            case Scalar(text):
+                return self.source.assign(f"0 if {text} is None else 1")
+            case Empty():
+                return "0"
+
+    def scalar_type(self, operand: Operand) -> str | None:
+        """Returns the System type of an operand that is one System value or a primitive of one static type."""
+        if isinstance(operand, Scalar):
+            return operand.type_name
+        if isinstance(operand, Route) and operand.hops and len(operand.types) == 1:
+            child = operand.hops[-1].children[0]
+            return f"System.{SYSTEM_TYPE_OF[child.type_name]}" if child.is_primitive else None
+        return None
+
+    def scalar_of(self, operand: Operand) -> Scalar | None:
+        """Writes code that has an operand as one System value, where its static type says which; None where not."""
+        system = self.scalar_type(operand)
+        if system is None or isinstance(operand, Scalar):
+            return operand if isinstance(operand, Scalar) else None
+        return Scalar(write_value(self.source, operand), system) if isinstance(operand, Route) else None
+
+    def boolean(self, operand: Operand) -> str:
+        """Writes code that has an operand as True, False or None: a single item that is no boolean counts as true.
+
+        http://hl7.org/fhirpath/N1/#singleton-evaluation-of-collections
+        """
+        if operand is EMPTY:
+            return "None"
+        known = self.scalar_of(operand)
+        if known is None:
+            return self.source.assign(f"singleton_boolean({self.items(operand).text})")
+        if known.type_name == "System.Boolean":
+            return known.text
+        return self.source.assign(f"None if {known.text} is None else True")
+
+    def scalar(self, operand: Operand, system: str) -> str:
+        """Writes code that has an operand as a value of this System type, or None for none; returns a Python atom."""
+        if operand is EMPTY:
+            return "None"
+        known = self.scalar_of(operand)
+        if known is None:
+            return self.source.assign(f"single_{system}({self.items(operand).text})")
+        if known.type_name == f"System.{system}":
+            return known.text
+        return self.source.assign(f"to_{system}_implicitly({known.text})")

@@ -1,0 +1,40 @@
+"""The names that generated code may use."""
+
+from __future__ import annotations
+
+from fhir_dmp.fhirpath import access, equality, external, reference, singleton, type_operation
+from fhir_dmp.fhirpath.node import Node, Nodes
+from fhir_dmp.fhirpath.system import READERS, SYSTEM_TYPE_OF
+
+
+def has_value(nodes: Nodes) -> bool:
+    """Tells whether there is one item and it is a primitive with a value: https://hl7.org/fhir/R4/fhirpath.html."""
+    return len(nodes) == 1 and nodes[0].value is not None and singleton.system_type_of(nodes[0]) not in {None, "Quantity"}
+
+
+def with_url(nodes: Nodes, url: str | None) -> list[Node]:
+    """Returns the extensions that have this url."""
+    return [node for node in nodes if type(node.value) is dict and node.value.get("url") == url]
+
+
+def item(nodes: Nodes, index: int | None) -> Nodes:
+    """Returns the item at an index from 0, nothing where there is none."""
+    return nodes[index : index + 1] if index is not None and index >= 0 else ()
+
+
+GLOBALS: dict[str, object] = {
+    **{f"read_{SYSTEM_TYPE_OF[name]}": reader for name, reader in READERS.items()},
+    **singleton.SINGLE,
+    **{
+        called.__name__: called
+        for called in (
+            Node, has_value, with_url, item,
+            access.listed, access.pairs, access.choices, access.member, access.children, access.single,
+            access.single_value,
+            external.root_of, external.outermost_of, external.context_of, external.variable_of,
+            equality.equal, equality.not_equal, equality.distinct,
+            reference.resolve,
+            type_operation.is_type, type_operation.of_type, type_operation.as_type,
+        )
+    },
+}  # fmt: skip

@@ -1,0 +1,49 @@
+"""batch: entries that succeed or fail each for itself, https://hl7.org/fhir/R4/http.html#transaction."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fhir_dmp.bundle import build_response
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.entry import (
+    ORDER,
+    Entry,
+    build_entry_error,
+    build_entry_response,
+    parse_entries,
+    within_entry,
+)
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.routes import find_route
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import FhirError
+
+CONCURRENT = 16
+"""Entries of one batch that are under way at once."""
+
+
+async def batch(context: Context, request: Request, bundle: JsonObject) -> Result:
+    """Runs each entry as if it had come alone; deletions first, reads last, as in a transaction."""
+    open_gate(context, request, "batch")
+    entries = parse_entries(context, request, bundle)
+    answers: dict[int, JsonObject] = {}
+    places = asyncio.Semaphore(CONCURRENT)
+
+    async def run(entry: Entry) -> None:
+        async with places:
+            answers[entry.index] = await _run_entry(context, entry)
+
+    for method in ORDER:
+        await asyncio.gather(*(run(entry) for entry in entries if entry.method == method))
+    return Result(Status.OK, body=build_response("batch-response", [answers[entry.index] for entry in entries]))
+
+
+async def _run_entry(context: Context, entry: Entry) -> JsonObject:
+    try:
+        with within_entry(entry.index):
+            result = await find_route(entry.method, entry.shape).run(context, entry.request)
+    except FhirError as fault:
+        return build_entry_error(fault)
+    return build_entry_response(result, context.base_url)

@@ -1,0 +1,20 @@
+"""capabilities: the CapabilityStatement as served, https://hl7.org/fhir/R4/http.html#capabilities."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from fhir_dmp.capability_statement import build_capability_statement
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.json_text import write_json
+
+
+async def capabilities(context: Context, request: Request) -> Result:
+    """Returns what this server can do; open to everybody. Its ETag changes when it does."""
+    statement = build_capability_statement(context.capability, context.space, context.base_url)
+    body = write_json(statement)
+    etag = f'W/"{sha256(body).hexdigest()[:16]}"'
+    if request.preconditions.if_none_match in {etag, etag.removeprefix("W/")}:
+        return Result(Status.NOT_MODIFIED, etag=etag)
+    return Result(Status.OK, body=body, etag=etag)

@@ -1,0 +1,70 @@
+"""Search criteria in place of an id: https://hl7.org/fhir/R4/http.html#cond-update. Always strict, always filtered."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.request import Parameters, Request
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.resource import Version
+from fhir_dmp.search.parse import parse_search
+from fhir_dmp.search.query import Handling, SearchQuery
+from fhir_dmp.store.port import Reader
+
+_RESULT_PARAMETERS = frozenset({
+    "_sort", "_count", "_include", "_revinclude", "_summary", "_total", "_elements", "_contained", "_containedType",
+})  # fmt: skip
+
+
+def parse_criteria(
+    context: Context, resource_type: str, parameters: Parameters, at: str = "", *, count: int = 2
+) -> SearchQuery:
+    """Returns the query of a conditional interaction; two matches are enough to know that there are several.
+
+    Raises FhirError where a parameter is unknown or about results, or where no criterion is left: criteria that
+    were ignored would make the interaction meet every resource of the type.
+    """
+    for name, _ in parameters:
+        if name in _RESULT_PARAMETERS:
+            message = f"{name} shapes a result and has no place among the criteria of a conditional interaction."
+            raise error(Category.INVALID_PARAMETER, "criteria-result-parameter", message, at or f"http.{name}")
+    query = parse_search(
+        resource_type,
+        [*parameters, ("_count", str(count))],
+        space=context.space,
+        handling=Handling.STRICT,
+        now=context.now(),
+    )
+    if not any(value for _, value in parameters):
+        message = "A conditional interaction needs search criteria."
+        raise error(Category.PRECONDITION_FAILED, "criteria-missing", message, at)
+    return query
+
+
+def split_criteria(text: str) -> Parameters:
+    """Returns the parameters of criteria as If-None-Exist and Bundle entries write them."""
+    return parse_qsl(text.removeprefix("?"), keep_blank_values=True)
+
+
+async def match_one(reader: Reader, query: SearchQuery, restriction: Restriction, at: str = "") -> Version | None:
+    """Returns the one resource that matches, or None; raises FhirError (precondition failed) where several do."""
+    page = await reader.search(query, restriction)
+    if len(page.versions) > 1:
+        message = "The criteria match several resources; a conditional interaction needs at most one."
+        raise error(Category.PRECONDITION_FAILED, "criteria-multiple", message, at)
+    return page.versions[0] if page.versions else None
+
+
+def guard_key(resource_type: str, query: SearchQuery) -> str:
+    """The key by which conditional interactions with the same criteria wait for one another."""
+    return f"{resource_type}?{sorted(query.used)}"
+
+
+def require_no_parameters(request: Request) -> None:
+    """Raises FhirError where an interaction that takes no parameters got some."""
+    if request.parameters:
+        name = request.parameters[0][0][:64]
+        message = f"This interaction has no parameter {name}."
+        raise error(Category.INVALID_PARAMETER, "parameter-unknown", message, f"http.{name}")

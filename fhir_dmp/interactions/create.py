@@ -1,0 +1,62 @@
+"""create, also conditional: https://hl7.org/fhir/R4/http.html#create."""
+
+from __future__ import annotations
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.interactions.conditional import (
+    guard_key,
+    match_one,
+    parse_criteria,
+    require_no_parameters,
+    split_criteria,
+)
+from fhir_dmp.interactions.content import check_size, parse_resource
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.resource import Identity, build_version
+from fhir_dmp.store.port import Change, Writer
+
+
+async def create(context: Context, request: Request) -> Result:
+    """Stores a resource under a new id; with If-None-Exist, unless one that matches is here already."""
+    restriction = open_gate(context, request, "create")
+    require_no_parameters(request)
+    resource = parse_resource(context, request)
+    if request.preconditions.if_none_exist:
+        return await _create_unless_exists(context, request, resource, restriction)
+    change = first_version(context, resource, Identity(request.resource_type, context.new_id()))
+    await context.store.insert(change)
+    return created(change, request)
+
+
+def first_version(context: Context, resource: JsonObject, identity: Identity) -> Change:
+    """Builds the change that creates a resource."""
+    stamped, version = build_version(resource, identity, None, "POST", context.now())
+    check_size(version.content or b"", identity.resource_type)
+    return Change(version, None, context.indexer.facts(stamped))
+
+
+def created(change: Change, request: Request) -> Result:
+    """Builds the result of a create."""
+    return Result(Status.CREATED, change.version, returns=request.returns or "representation", location=True)
+
+
+async def _create_unless_exists(
+    context: Context, request: Request, resource: JsonObject, restriction: Restriction
+) -> Result:
+    criteria = split_criteria(request.preconditions.if_none_exist)
+    query = parse_criteria(context, request.resource_type, criteria)
+    identity = Identity(request.resource_type, context.new_id())
+
+    async def work(writer: Writer) -> Result:
+        await writer.guard([guard_key(request.resource_type, query)])
+        existing = await match_one(writer, query, restriction)
+        if existing:
+            return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+        change = first_version(context, resource, identity)
+        await writer.write([change])
+        return created(change, request)
+
+    return await context.store.transact(work)

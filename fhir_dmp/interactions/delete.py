@@ -1,0 +1,44 @@
+"""delete, also conditional: https://hl7.org/fhir/R4/http.html#delete. A deletion is a version, never an erasure."""
+
+from __future__ import annotations
+
+from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.update import check_preconditions
+from fhir_dmp.resource import Version, build_deletion
+from fhir_dmp.store.port import Change, Writer
+
+
+async def delete(context: Context, request: Request) -> Result:
+    """Deletes a resource; what is absent, hidden or deleted already gets the same answer."""
+    restriction = open_gate(context, request, "delete")
+    require_no_parameters(request)
+
+    async def work(writer: Writer) -> Result:
+        current = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
+        return await _delete(context, request, current, writer)
+
+    return await context.store.transact(work)
+
+
+async def conditional_delete(context: Context, request: Request) -> Result:
+    """Deletes the one resource that matches the criteria, if any."""
+    restriction = open_gate(context, request, "delete")
+    query = parse_criteria(context, request.resource_type, request.parameters)
+
+    async def work(writer: Writer) -> Result:
+        await writer.guard([guard_key(request.resource_type, query)])
+        return await _delete(context, request, await match_one(writer, query, restriction), writer)
+
+    return await context.store.transact(work)
+
+
+async def _delete(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
+    check_preconditions(request.preconditions, current)
+    if current is None or current.content is None:
+        return Result(Status.NO_CONTENT)
+    change = Change(build_deletion(current, context.now()), current, None)
+    await writer.write([change])
+    return Result(Status.NO_CONTENT, change.version)

@@ -1,0 +1,89 @@
+"""Request and Result: an interaction's input and output, free of HTTP; entries of a Bundle use them too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from fhir_dmp.access.requester import Requester
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Category, Issue, error
+from fhir_dmp.resource import Identity, Version, is_id
+from fhir_dmp.search.query import Handling
+
+Parameters = Sequence[tuple[str, str]]
+_VERSION_ID = re.compile(r"[1-9][0-9]{0,8}")
+Return = Literal["minimal", "representation", "OperationOutcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preconditions:
+    """The headers, or members of Bundle.entry.request, that make an interaction conditional."""
+
+    if_match: str = ""
+    if_none_match: str = ""
+    if_modified_since: str = ""
+    if_none_exist: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One interaction asked for. Parts that its URL does not have are empty.
+
+    `body` holds what was sent, unparsed; `resource` is set instead where a Bundle's entry carries it.
+    """
+
+    requester: Requester
+    resource_type: str = ""
+    resource_id: str = ""
+    version_id: str = ""
+    parameters: Parameters = ()
+    body: bytes = b""
+    media_type: str = ""
+    resource: JsonObject | None = None
+    preconditions: Preconditions = field(default_factory=Preconditions)
+    handling: Handling = Handling.STRICT
+    returns: Return | None = None
+    path: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """The resource that the URL names."""
+        return Identity(self.resource_type, self.resource_id)
+
+
+class Status(Enum):
+    """How an interaction ended well; rest/response turns it into an HTTP status."""
+
+    OK = "ok"
+    CREATED = "created"
+    NO_CONTENT = "no content"
+    NOT_MODIFIED = "not modified"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource)."""
+
+    status: Status
+    version: Version | None = None
+    body: bytes | None = None
+    issues: tuple[Issue, ...] = ()
+    returns: Return = "representation"
+    location: bool = False
+    etag: str = ""
+
+
+def parse_version_id(text: str) -> int | None:
+    """Returns the number of a version id of ours, or None for any other text: such a version cannot exist."""
+    return int(text) if _VERSION_ID.fullmatch(text) else None
+
+
+def require_id(request: Request) -> None:
+    """Raises FhirError where the URL's id cannot be one (R4: 1 to 64 of A-Z a-z 0-9 - .)."""
+    if not is_id(request.resource_id):
+        message = "An id has 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'."
+        raise error(Category.MALFORMED, "id-malformed", message)

@@ -1,0 +1,167 @@
+"""transaction: all or nothing, https://hl7.org/fhir/R4/http.html#transaction.
+
+A Bundle is prepared once (parsed, checked, its pointers found); its work on the store may run several times, when
+other transactions get in its way, and so starts each time from what was prepared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.bundle import build_response
+from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, split_criteria
+from fhir_dmp.interactions.content import check_resource
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.entry import ORDER, Entry, build_entry_response, parse_entries, within_entry
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request, Result, Status, require_id
+from fhir_dmp.interactions.resolution import resolve_references
+from fhir_dmp.interactions.routes import find_route
+from fhir_dmp.interactions.update import check_body_id
+from fhir_dmp.interactions.writing import Written, build_change, build_result
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.reference import Slot, find_slots
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.query import SearchQuery
+from fhir_dmp.store.port import Writer
+
+_WRITES = {
+    ("POST", "[type]"): "create",
+    ("PUT", "[type]/[id]"): "update",
+    ("PUT", "[type]"): "update",
+    ("PATCH", "[type]/[id]"): "patch",
+    ("PATCH", "[type]"): "patch",
+    ("DELETE", "[type]/[id]"): "delete",
+    ("DELETE", "[type]"): "delete",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A writing entry before it meets the store: its criteria, the id it would get, the pointers in its resource."""
+
+    entry: Entry
+    restriction: Restriction
+    criteria: SearchQuery | None
+    new_id: str
+    slots: Sequence[Slot]
+
+    @property
+    def resource_type(self) -> str:
+        """The type that the entry's URL names."""
+        return self.entry.request.resource_type
+
+
+async def transaction(context: Context, request: Request, bundle: JsonObject) -> Result:
+    """Runs a transaction Bundle; raises the FhirError of the first entry that fails, and then nothing is written."""
+    open_gate(context, request, "transaction")
+    entries = sorted(parse_entries(context, request, bundle), key=_rank)
+    writes = [_prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
+    reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
+    for entry in reads:
+        _check_read(entry)
+
+    async def work(writer: Writer) -> list[tuple[int, JsonObject]]:
+        answers = await _write(context, writer, writes)
+        inside = replace(context, reader=writer)
+        for entry in reads:
+            with within_entry(entry.index):
+                result = await find_route(entry.method, entry.shape).run(inside, entry.request)
+            answers.append((entry.index, build_entry_response(result, context.base_url)))
+        return sorted(answers, key=lambda answer: answer[0])
+
+    answers = await context.store.transact(work) if entries else []
+    return Result(Status.OK, body=build_response("transaction-response", [answer for _, answer in answers]))
+
+
+def _rank(entry: Entry) -> tuple[int, int]:
+    return ORDER.index(entry.method), entry.index
+
+
+def _check_read(entry: Entry) -> None:
+    if entry.method not in {"GET", "HEAD"}:
+        message = f"{entry.method} {entry.shape or 'of the base'} is no interaction of a transaction's entry."
+        raise error(Category.MALFORMED, "entry-interaction", message, f"{entry.at}.request")
+    with within_entry(entry.index):
+        find_route(entry.method, entry.shape)
+
+
+def _prepare(context: Context, entry: Entry) -> Prepared:
+    request = entry.request
+    with within_entry(entry.index):
+        restriction = open_gate(context, request, _WRITES[entry.method, entry.shape])
+        criteria = _parse_entry_criteria(context, entry)
+        if entry.shape == "[type]/[id]" and entry.method == "PUT":
+            require_id(request)
+    slots: Sequence[Slot] = ()
+    if request.resource is not None:
+        check_resource(context, request.resource, request.resource_type, f"{entry.at}.resource")
+        slots = list(find_slots(request.resource, context.registry))
+        if entry.shape == "[type]/[id]":
+            with within_entry(entry.index):
+                check_body_id(request.resource, request.resource_id)
+    return Prepared(entry, restriction, criteria, context.new_id(), slots)
+
+
+def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
+    request = entry.request
+    if entry.method == "POST":
+        text = request.preconditions.if_none_exist
+        return parse_criteria(context, request.resource_type, split_criteria(text)) if text else None
+    if entry.shape == "[type]":
+        return parse_criteria(context, request.resource_type, request.parameters)
+    return None
+
+
+async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -> list[tuple[int, JsonObject]]:
+    """Writes every entry in bulk and returns the answers by the entries' index."""
+    await writer.guard(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)
+    located = [await _locate(row, writer) for row in writes]
+    _refuse_duplicates(located)
+    await _read_previous(writer, located)
+    await resolve_references(context, writer, located)
+    for row in located:
+        with within_entry(row.entry.index):
+            row.change = build_change(context, row)
+    await writer.write([row.change for row in located if row.change])
+    return [(row.entry.index, build_entry_response(build_result(row), context.base_url)) for row in located]
+
+
+async def _locate(row: Prepared, writer: Writer) -> Written:
+    """Finds which resource an entry is about: the one its URL names, its criteria match, or a new one."""
+    request = row.entry.request
+    match: Version | None = None
+    if row.criteria:
+        with within_entry(row.entry.index):
+            match = await match_one(writer, row.criteria, row.restriction)
+    identity: Identity | None = request.identity
+    if match:
+        identity = match.identity
+    elif row.entry.shape == "[type]":
+        body_id = request.resource.get("id") if request.resource and row.entry.method == "PUT" else None
+        identity = Identity(request.resource_type, body_id or row.new_id) if request.resource else None
+    return Written(row.entry, row.restriction, row.slots, identity, match)
+
+
+def _refuse_duplicates(located: Sequence[Written]) -> None:
+    """Two entries about one resource have no defined order: https://hl7.org/fhir/R4/http.html#trules."""
+    times = Counter(row.identity for row in located if row.identity and not row.is_existing_match)
+    for row in located:
+        if row.identity and times[row.identity] > 1 and not row.is_existing_match:
+            message = f"{row.identity} is the target of several entries."
+            raise error(Category.MALFORMED, "transaction-duplicate", message, row.entry.at)
+
+
+async def _read_previous(writer: Writer, located: Sequence[Written]) -> None:
+    wanted = [row for row in located if row.identity and not row.match and row.entry.method != "POST"]
+    for restriction in {row.restriction for row in wanted}:
+        rows = [row for row in wanted if row.restriction == restriction]
+        found = await writer.read_latest([row.identity for row in rows if row.identity], restriction)
+        for row in rows:
+            row.previous = found.get(row.identity) if row.identity else None
+    for row in located:
+        row.previous = row.match or row.previous

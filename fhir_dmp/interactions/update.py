@@ -1,0 +1,125 @@
+"""update, also conditional: https://hl7.org/fhir/R4/http.html#update."""
+
+from __future__ import annotations
+
+from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
+from fhir_dmp.interactions.content import check_size, parse_resource
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.create import first_version
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, require_id
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.resource import Identity, Method, Version, build_version
+from fhir_dmp.store.port import Change, Writer
+
+
+async def update(context: Context, request: Request) -> Result:
+    """Stores the next version of a resource; its first, where the requester may choose ids."""
+    restriction = open_gate(context, request, "update")
+    require_no_parameters(request)
+    require_id(request)
+    resource = parse_resource(context, request)
+    check_body_id(resource, request.resource_id)
+
+    async def work(writer: Writer) -> Result:
+        previous = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
+        change = next_version(context, request, resource, previous)
+        await writer.write([change])
+        return updated(change, request)
+
+    return await context.store.transact(work)
+
+
+async def conditional_update(context: Context, request: Request) -> Result:
+    """Updates the one resource that matches the criteria, or creates one where none does."""
+    restriction = open_gate(context, request, "update")
+    query = parse_criteria(context, request.resource_type, request.parameters)
+    resource = parse_resource(context, request)
+    new_id = context.new_id()
+
+    async def work(writer: Writer) -> Result:
+        await writer.guard([guard_key(request.resource_type, query)])
+        match = await match_one(writer, query, restriction)
+        identity = match.identity if match else Identity(request.resource_type, resource.get("id") or new_id)
+        previous = match or (await writer.read_latest((identity,), restriction)).get(identity)
+        change = conditional_version(context, request, resource, identity, match, previous)
+        await writer.write([change])
+        return updated(change, request)
+
+    return await context.store.transact(work)
+
+
+def conditional_version(
+    context: Context,
+    request: Request,
+    resource: JsonObject,
+    identity: Identity,
+    match: Version | None,
+    previous: Version | None,
+) -> Change:
+    """Builds the change of a conditional update. `match` is the resource that its criteria found, if any.
+
+    `identity` is that of the match, else the one the body chooses, else a new one; `previous` its newest version.
+    """
+    body_id = resource.get("id")
+    if match and body_id not in {None, identity.resource_id}:
+        message = "The body's id is not that of the resource which the criteria match."
+        raise error(Category.MALFORMED, "id-mismatch", message, f"{request.resource_type}.id")
+    if match or body_id is not None:
+        return next_version(context, request, resource, previous, identity)
+    check_preconditions(request.preconditions, None)
+    return first_version(context, resource, identity)
+
+
+def next_version(
+    context: Context,
+    request: Request,
+    resource: JsonObject,
+    previous: Version | None,
+    identity: Identity | None = None,
+    method: Method = "PUT",
+) -> Change:
+    """Builds the change that follows `previous` (which may be a deletion, or None where the id is new).
+
+    Raises FhirError where a precondition fails, or where the requester may not choose the id.
+    """
+    target = identity or request.identity
+    check_preconditions(request.preconditions, previous)
+    if previous is None and not request.requester.may_choose_ids:
+        message = "This server assigns ids: create the resource with POST."
+        raise error(Category.NOT_ALLOWED, "id-assigned-by-server", message)
+    stamped, version = build_version(resource, target, previous, method, context.now())
+    check_size(version.content or b"", target.resource_type)
+    return Change(version, previous, context.indexer.facts(stamped))
+
+
+def check_preconditions(preconditions: Preconditions, current: Version | None) -> None:
+    """Raises FhirError (precondition failed) where If-Match or If-None-Match does not hold for the current version."""
+    exists = current is not None and current.content is not None
+    wanted = preconditions.if_match
+    if wanted and not (exists and current and _tag(wanted) in {"*", str(current.version_id)}):
+        message = f"If-Match asks for version {wanted[:64]}, which is not the current one."
+        raise error(Category.PRECONDITION_FAILED, "version-mismatch", message)
+    if preconditions.if_none_match == "*" and exists:
+        raise error(Category.PRECONDITION_FAILED, "resource-exists", "If-None-Match: * holds for new resources only.")
+
+
+def check_body_id(resource: JsonObject, resource_id: str) -> None:
+    """Raises FhirError where the body's id is absent or not the URL's."""
+    found = resource.get("id")
+    if found != resource_id:
+        message = "The body has no id." if found is None else "The body's id is not the URL's."
+        expression = f"{resource['resourceType']}.id"
+        raise error(Category.MALFORMED, "id-mismatch", f"{message} An update needs both equal.", expression)
+
+
+def updated(change: Change, request: Request) -> Result:
+    """Builds the result of an update: created where there was no resource before."""
+    existed = change.previous is not None and change.previous.content is not None
+    status = Status.OK if existed else Status.CREATED
+    return Result(status, change.version, returns=request.returns or "representation", location=True)
+
+
+def _tag(text: str) -> str:
+    return text.strip().removeprefix("W/").strip('"')

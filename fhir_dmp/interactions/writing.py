@@ -1,0 +1,75 @@
+"""One writing entry of a transaction on its way into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.create import first_version
+from fhir_dmp.interactions.entry import Entry
+from fhir_dmp.interactions.patch import patched_version
+from fhir_dmp.interactions.request import Result, Status
+from fhir_dmp.interactions.update import check_preconditions, conditional_version, next_version
+from fhir_dmp.reference import Slot
+from fhir_dmp.resource import Identity, Version, build_deletion
+from fhir_dmp.store.port import Change
+
+
+@dataclass(slots=True)
+class Written:
+    """An entry with the resource it is about. `match` is what its criteria found, `previous` its newest version.
+
+    `identity` is None where a conditional delete found nothing.
+    """
+
+    entry: Entry
+    restriction: Restriction
+    slots: Sequence[Slot]
+    identity: Identity | None
+    match: Version | None
+    previous: Version | None = None
+    change: Change | None = None
+
+    @property
+    def is_existing_match(self) -> bool:
+        """Tells whether this is a conditional create whose resource is here already: nothing is written."""
+        return self.entry.method == "POST" and self.match is not None
+
+
+def build_change(context: Context, row: Written) -> Change | None:
+    """Builds the change of an entry, None where it changes nothing; raises FhirError where a precondition fails."""
+    request = row.entry.request
+    if row.is_existing_match or row.identity is None:
+        return None
+    if row.entry.method == "DELETE":
+        check_preconditions(request.preconditions, row.previous)
+        gone = row.previous is None or row.previous.content is None
+        return None if gone else _deletion(context, row.previous)
+    if row.entry.method == "PATCH":
+        return patched_version(context, request, row.previous)
+    resource = request.resource or {}
+    if row.entry.method == "POST":
+        return first_version(context, resource, row.identity)
+    if row.entry.shape == "[type]":
+        return conditional_version(context, request, resource, row.identity, row.match, row.previous)
+    return next_version(context, request, resource, row.previous, row.identity)
+
+
+def _deletion(context: Context, previous: Version | None) -> Change | None:
+    return Change(build_deletion(previous, context.now()), previous, None) if previous else None
+
+
+def build_result(row: Written) -> Result:
+    """Builds the result of an entry whose change was written."""
+    returns = row.entry.request.returns or "minimal"
+    if row.is_existing_match:
+        return Result(Status.OK, row.match, returns=returns, location=True)
+    if row.change is None:
+        return Result(Status.NO_CONTENT)
+    if row.change.version.content is None:
+        return Result(Status.NO_CONTENT, row.change.version)
+    previous = row.change.previous
+    status = Status.OK if previous and previous.content is not None else Status.CREATED
+    return Result(status, row.change.version, returns=returns, location=True)

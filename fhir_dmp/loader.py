@@ -1,0 +1,48 @@
+"""Reads definition files: the only module that does. Their compiled form is written by build_definitions.py."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.spec.capability import Capability, parse_capability
+from fhir_dmp.spec.registry import Registry
+
+_DEFINITIONS = Path(__file__).parent / "definitions"
+Subject = Literal["structures", "search", "terminology", "operations"]
+
+
+class DefinitionsMissing(RuntimeError):
+    """The compiled R4 definitions are not beside this package: it was not built."""
+
+
+def load_definitions(subject: Subject) -> list[JsonObject]:
+    """Returns the R4 definitions of one subject. Raises DefinitionsMissing where the package was not built."""
+    file = _DEFINITIONS / f"{subject}.bin"
+    try:
+        resources: list[JsonObject] = orjson.loads(gzip.decompress(file.read_bytes()))
+    except FileNotFoundError:
+        raise DefinitionsMissing(f"{file} is missing: run `make install` to build the R4 definitions") from None
+    return resources
+
+
+@cache
+def load_registry() -> Registry:
+    """Returns the registry of R4 4.0.1: types, search parameters, compartments."""
+    return Registry([*load_definitions("structures"), *load_definitions("search")])
+
+
+def load_capability() -> Capability:
+    """Returns what capability/server.json exposes."""
+    return parse_capability(orjson.loads((data_folder("capability") / "server.json").read_bytes()))
+
+
+def data_folder(name: Literal["capability", "examples"]) -> Path:
+    """Returns a data folder: beside the package in a checkout, inside it in an installed wheel."""
+    installed = Path(__file__).parent / "data" / name
+    return installed if installed.is_dir() else Path(__file__).parent.parent / name

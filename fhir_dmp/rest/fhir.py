@@ -1,0 +1,112 @@
+"""The FHIR endpoint as a plain ASGI application (docs/decisions/0004): path → route → interaction → response."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from fhir_dmp.access.requester import OPEN
+from fhir_dmp.interactions.base import process
+from fhir_dmp.interactions.capabilities import capabilities
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
+from fhir_dmp.interactions.path import parse_path
+from fhir_dmp.interactions.request import Parameters, Request
+from fhir_dmp.interactions.routes import Run, find_route, methods_of
+from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
+from fhir_dmp.rest.negotiation import JSON_TYPES, check_accept, check_versions, parse_content_type
+from fhir_dmp.rest.request import HeaderMap, build_request, parse_parameters, read_body, read_headers, split_path
+from fhir_dmp.rest.response import JSON_TYPE, Response, build_http_response, indent
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+FORM = "application/x-www-form-urlencoded"
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, *JSON_TYPES}), "_search": frozenset({FORM})}
+_PRESENTATION = frozenset({"_format", "_pretty"})
+_SYSTEM: dict[tuple[str, str], Run] = {("POST", ""): process, ("GET", "metadata"): capabilities}
+
+logger = logging.getLogger("fhir_dmp")
+
+
+@dataclass(frozen=True, slots=True)
+class FhirEndpoint:
+    """Answers everything below the base URL. Every error leaves as an OperationOutcome."""
+
+    context: Context
+    max_body: int
+    base_path: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        headers = read_headers(scope)
+        method = scope["method"]
+        shown: Parameters = ()
+        try:
+            shown = parse_parameters(scope["query_string"].decode("latin-1")) if scope["query_string"] else ()
+            response = await self._answer(scope, receive, headers, shown)
+        except FhirError as fault:
+            response = self._refuse(fault, scope)
+        except Exception:
+            logger.exception("request %s failed", scope.get("fhir_dmp.request_id", ""))
+            response = respond_to_defect()
+        if shown and dict(shown).get("_pretty") == "true":
+            response = replace(response, body=indent(response.body))
+        await _send(response, send, with_body=method != "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive, headers: HeaderMap, parameters: Parameters) -> Response:
+        path = self._path_below(scope)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        shape, parts = parse_path([unquote(segment) for segment in split_path(path)])
+        run = _SYSTEM.get((method, shape)) or find_route(method, shape).run
+        check_accept(headers.get(b"accept", ""), dict(parameters).get("_format", "") if parameters else "")
+        request = build_request(OPEN, parts, path, headers, parameters)
+        if method in _WITH_BODY:
+            request = await self._with_body(request, method, shape, headers, receive)
+        if request.parameters:
+            kept = [pair for pair in request.parameters if pair[0] not in _PRESENTATION]
+            request = replace(request, parameters=kept)
+        return build_http_response(await run(self.context, request), self.context.base_url)
+
+    async def _with_body(
+        self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
+    ) -> Request:
+        body = await read_body(receive, self.max_body, headers)
+        declared = headers.get(b"content-type", "")
+        if shape.endswith("_search"):
+            if body:
+                parse_content_type(declared, _BODY_TYPES["_search"])
+            form = parse_parameters(body.decode("latin-1"))
+            return replace(request, parameters=[*request.parameters, *form])
+        media_type = parse_content_type(declared, _BODY_TYPES.get(method, JSON_TYPES))
+        check_versions(headers.get(b"accept", ""), declared)
+        return replace(request, body=body, media_type=media_type)
+
+    def _refuse(self, fault: FhirError, scope: Scope) -> Response:
+        response = respond_to_error(fault)
+        if fault.category is Category.NOT_ALLOWED:
+            shape = parse_path(split_path(self._path_below(scope)))[0]
+            allowed = ", ".join(methods_of(shape))
+            response.headers.append((b"allow", allowed.encode()))
+        return response
+
+    def _path_below(self, scope: Scope) -> str:
+        """The path below the base, still percent-encoded: an encoded slash is no separator."""
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        return raw.decode("latin-1").removeprefix(self.base_path).strip("/")
+
+
+async def _send(response: Response, send: Send, *, with_body: bool) -> None:
+    headers = response.headers
+    if response.body:
+        headers = [*headers, (b"content-type", JSON_TYPE), (b"content-length", b"%d" % len(response.body))]
+    elif response.status not in {204, 304}:
+        headers = [*headers, (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body if with_body else b""})

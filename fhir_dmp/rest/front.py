@@ -1,0 +1,28 @@
+"""The front door: what is at or below the FHIR base goes to the FHIR endpoint, all else to FastAPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+@dataclass(slots=True)
+class Front:
+    """Chooses by the path alone. Both applications are set while the server starts, before it takes requests.
+
+    A mount of FastAPI's would redirect `/fhir` to `/fhir/`, which breaks transactions posted to the base.
+    """
+
+    base_path: str
+    endpoint: ASGIApp | None = None
+    others: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request, or the server's lifespan, on."""
+        path = scope.get("path", "")
+        is_fhir = path == self.base_path or path.startswith(self.base_path + "/")
+        app = self.endpoint if is_fhir and scope["type"] == "http" else self.others
+        if app is None:
+            raise RuntimeError("the server has not started")
+        await app(scope, receive, send)

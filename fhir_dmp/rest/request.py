@@ -1,0 +1,112 @@
+"""HTTP → Request: path, parameters, preconditions, preferences. Bodies are read with a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fhir_dmp.access.requester import Requester
+from fhir_dmp.interactions.path import Parts
+from fhir_dmp.interactions.request import Parameters, Preconditions, Request, Return
+from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.search.query import Handling
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+HeaderMap = dict[bytes, str]
+
+MAX_PARAMETERS = 1000
+MAX_QUERY = 64 * 1024
+_RETURNS: dict[str, Return] = {
+    "minimal": "minimal",
+    "representation": "representation",
+    "OperationOutcome": "OperationOutcome",
+}
+
+
+def read_headers(scope: Scope) -> HeaderMap:
+    """Returns the headers by lower-case name; of a repeated one, all values joined by commas."""
+    headers: HeaderMap = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
+
+
+def parse_parameters(text: str) -> Parameters:
+    """Returns the parameters of a query string or form; raises FhirError where there are too many."""
+    if len(text) > MAX_QUERY:
+        raise error(Category.TOO_LARGE, "query-too-long", f"The parameters have more than {MAX_QUERY} characters.")
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+    except UnicodeDecodeError:
+        raise error(Category.MALFORMED, "parameter-encoding", "The parameters are not percent-encoded UTF-8.") from None
+    except ValueError:
+        raise error(
+            Category.TOO_COSTLY, "parameter-many", f"There are more than {MAX_PARAMETERS} parameters."
+        ) from None
+
+
+async def read_body(receive: Receive, limit: int, headers: HeaderMap) -> bytes:
+    """Returns the whole body; raises FhirError (too large) as soon as it passes the limit."""
+    declared = headers.get(b"content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise error(Category.MALFORMED, "body-truncated", "The client went away before the body was complete.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def build_request(requester: Requester, parts: Parts, path: str, headers: HeaderMap, parameters: Parameters) -> Request:
+    """Builds the Request of an interaction without body."""
+    request = Request(
+        requester=requester,
+        resource_type=parts.resource_type,
+        resource_id=parts.resource_id,
+        version_id=parts.version_id,
+        parameters=parameters,
+        preconditions=_preconditions(headers),
+        path=path,
+    )
+    prefer = headers.get(b"prefer")
+    return _with_preferences(request, prefer) if prefer else request
+
+
+def _preconditions(headers: HeaderMap) -> Preconditions:
+    return Preconditions(
+        if_match=headers.get(b"if-match", ""),
+        if_none_match=headers.get(b"if-none-match", ""),
+        if_modified_since=headers.get(b"if-modified-since", ""),
+        if_none_exist=headers.get(b"if-none-exist", ""),
+    )
+
+
+def _with_preferences(request: Request, prefer: str) -> Request:
+    """Prefer (RFC 7240): preferences that are not understood are ignored, as the header is meant."""
+    wanted = [part.strip().partition("=") for part in prefer.replace(";", ",").split(",")]
+    values = {name.strip(): value.strip().strip('"') for name, _, value in wanted}
+    if values.get("return") in _RETURNS:
+        request = replace(request, returns=_RETURNS[values["return"]])
+    if values.get("handling") == "lenient":
+        request = replace(request, handling=Handling.LENIENT)
+    return request
+
+
+def split_path(path: str) -> Sequence[str]:
+    """Returns the segments of a path below the base; a slash at the end changes nothing."""
+    return [segment for segment in path.split("/") if segment]
+
+
+def _too_large(limit: int) -> FhirError:
+    return error(Category.TOO_LARGE, "body-too-large", f"The body is larger than this server takes ({limit:,} bytes).")

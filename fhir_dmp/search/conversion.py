@@ -1,0 +1,211 @@
+"""Values of elements → facts, by the type of the parameter and the FHIR type of the value.
+
+https://hl7.org/fhir/R4/search.html#ptypes. What is not in the table has no facts for that type of parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fhir_dmp.json_text import Json
+from fhir_dmp.search.contact import contact_code
+from fhir_dmp.search.extent import DATES, NUMBERS, QUANTITIES
+from fhir_dmp.search.facts import LinkFact, StringFact, TokenFact
+from fhir_dmp.search.found import Conversion, Conversions, Found, Target
+from fhir_dmp.search.links import canonical_texts, reference_texts, relative_to
+from fhir_dmp.spec.search_parameter import ParameterType
+
+_TEXTS = ("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid")
+_POINTERS = ("uri", "url", "oid", "uuid")
+_NAME_LISTS = ("given", "prefix", "suffix")
+_ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
+
+
+def texts_at(value: Json, *keys: str) -> Iterator[str]:
+    """Yields the strings under some properties of an object, those inside arrays too."""
+    if type(value) is not dict:
+        return
+    for key in keys:
+        item = value.get(key)
+        for text in item if type(item) is list else (item,):
+            if type(text) is str and text:
+                yield text
+
+
+def _system_and(key: str) -> Conversions:
+    """Makes the conversion of a type that has a system, and its code under a key."""
+
+    def make(target: Target) -> Conversion:
+        parameter = target.parameter
+
+        def convert(value: Json, found: Found) -> None:
+            if type(value) is dict:
+                code, system = value.get(key), value.get("system")
+                if type(code) is str and code:
+                    found.tokens.append(TokenFact(parameter, system if type(system) is str else "", code))
+
+        return convert
+
+    return make
+
+
+_coding = _system_and("code")
+
+
+def _concept(target: Target) -> Conversion:
+    convert_coding = _coding(target)
+
+    def convert(value: Json, found: Found) -> None:
+        codings = value.get("coding") if type(value) is dict else None
+        for coding in codings if type(codings) is list else ():
+            convert_coding(coding, found)
+
+    return convert
+
+
+def _contact_point(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        for text in texts_at(value, "value"):
+            found.tokens.append(TokenFact(target.parameter, "", contact_code(text)))
+
+    return convert
+
+
+def _code(target: Target) -> Conversion:
+    """A bare code has no system to see, but may have one by its binding: it is found both ways."""
+    parameter, system = target.parameter, target.system
+
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is str and value:
+            found.tokens.append(TokenFact(parameter, "", value))
+            if system:
+                found.tokens.append(TokenFact(parameter, system, value))
+
+    return convert
+
+
+def _boolean(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is bool:
+            found.tokens.append(TokenFact(target.parameter, "", "true" if value else "false"))
+
+    return convert
+
+
+def _text(target: Target) -> Conversion:
+    parameter, is_name = target.parameter, target.route.element.endswith(".family")
+
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is str and value:
+            found.strings.append(StringFact(parameter, value, is_name))
+
+    return convert
+
+
+def _human_name(target: Target) -> Conversion:
+    parameter = target.parameter
+
+    def convert(value: Json, found: Found) -> None:
+        found.strings += [StringFact(parameter, text, is_name=True) for text in texts_at(value, "family", "text")]
+        found.strings += [StringFact(parameter, text, is_name=False) for text in texts_at(value, *_NAME_LISTS)]
+
+    return convert
+
+
+def _address(target: Target) -> Conversion:
+    parameter = target.parameter
+
+    def convert(value: Json, found: Found) -> None:
+        found.strings += [StringFact(parameter, text, is_name=False) for text in texts_at(value, *_ADDRESS_PARTS)]
+
+    return convert
+
+
+def _concept_text(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        found.strings += [StringFact(target.parameter, text, is_name=False) for text in texts_at(value, "text")]
+
+    return convert
+
+
+def _uri(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is str and value:
+            found.links.append(LinkFact(target.parameter, value))
+
+    return convert
+
+
+def _canonical(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is str and value:
+            found.links += [LinkFact(target.parameter, text) for text in canonical_texts(value)]
+
+    return convert
+
+
+def _reference(target: Target) -> Conversion:
+    parameter, base_url, resource_types = target.parameter, target.base_url, target.resource_types
+
+    def convert(value: Json, found: Found) -> None:
+        for text in texts_at(value, "reference"):
+            found.links += [LinkFact(parameter, link) for link in reference_texts(text, base_url, resource_types)]
+
+    return convert
+
+
+def _pointer(target: Target) -> Conversion:
+    """A uri or canonical where the parameter is a reference: one of ours may be asked for by its relative form."""
+
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is str and value:
+            link = relative_to(target.base_url, value)
+            found.links += [LinkFact(target.parameter, text) for text in canonical_texts(link)]
+
+    return convert
+
+
+def _resource(target: Target) -> Conversion:
+    """A resource in place of a reference to it: Bundle's `composition` and `message`."""
+
+    def convert(value: Json, found: Found) -> None:
+        if type(value) is dict and type(value.get("id")) is str:
+            found.links.append(LinkFact(target.parameter, f"{value.get('resourceType')}/{value['id']}"))
+
+    return convert
+
+
+_TABLE: Mapping[ParameterType, Mapping[str, Conversions]] = {
+    "token": {
+        "Coding": _coding,
+        "CodeableConcept": _concept,
+        "Identifier": _system_and("value"),
+        "ContactPoint": _contact_point,
+        "boolean": _boolean,
+        "System.Boolean": _boolean,
+        **dict.fromkeys(_TEXTS, _code),
+    },
+    "string": {
+        "HumanName": _human_name,
+        "Address": _address,
+        "CodeableConcept": _concept_text,
+        **dict.fromkeys(_TEXTS, _text),
+    },
+    "uri": {"canonical": _canonical, **dict.fromkeys(_POINTERS, _uri)},
+    "reference": {
+        "Reference": _reference,
+        "canonical": _pointer,
+        "Resource": _resource,
+        **dict.fromkeys(_POINTERS, _pointer),
+    },
+    "date": DATES,
+    "number": NUMBERS,
+    "quantity": QUANTITIES,
+}
+
+
+def make_conversion(kind: ParameterType, target: Target) -> Conversion | None:
+    """Returns the conversion of the values a route leads to, or None where they have no facts."""
+    fhir_type = "Resource" if target.route.type in target.resource_types else target.route.type
+    make = _TABLE.get(kind, {}).get(fhir_type)
+    return make(target) if make else None

@@ -1,0 +1,28 @@
+r"""The escapes of search values: `\,` `\|` `\$` `\\`. https://hl7.org/fhir/R4/search.html#escaping."""
+
+from __future__ import annotations
+
+import re
+
+_PIECE = re.compile(r"\\[\\,|$]|[^\\]", re.DOTALL)
+
+
+def is_well_escaped(text: str) -> bool:
+    """Tells whether every backslash of a value begins an escape."""
+    return sum(map(len, _PIECE.findall(text))) == len(text)
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Returns the parts of a value between separators that are not escaped; the parts stay escaped."""
+    parts = [""]
+    for piece in _PIECE.findall(text):
+        if piece == separator:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def unescape(text: str) -> str:
+    """Returns what a value means, its escapes resolved."""
+    return "".join(piece[-1] for piece in _PIECE.findall(text))

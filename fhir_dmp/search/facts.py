@@ -1,0 +1,85 @@
+"""Facts: what search knows of a resource, as typed values per parameter. Written by index, read by match and stores.
+
+NamedTuples, not dataclasses: a resource has about forty, and they are made on the path of every write.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from fhir_dmp.instant import Milliseconds
+
+EXTRACTOR_VERSION = 1
+"""Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
+
+BEGINNING: Milliseconds = -(2**62)
+"""The low bound of a period without start."""
+END: Milliseconds = 2**62
+"""The high bound of a period without end."""
+
+
+class TokenFact(NamedTuple):
+    """A code as it is written; `system` is "" where it has none."""
+
+    parameter: str
+    system: str
+    code: str
+
+
+class StringFact(NamedTuple):
+    """A text as it is written. `is_name` marks a family name, whose every part is found."""
+
+    parameter: str
+    text: str
+    is_name: bool
+
+
+class LinkFact(NamedTuple):
+    """A reference or uri, as one of the texts by which it is found.
+
+    `Patient/23`, and another fact `Patient/23/_history/4` where the reference has a version; `http://x`, and another
+    `http://x|1` of a canonical. URLs below our own base are relative.
+    """
+
+    parameter: str
+    text: str
+
+
+class DateFact(NamedTuple):
+    """A span of time [low, high), low < high; BEGINNING and END where it is open."""
+
+    parameter: str
+    low: Milliseconds
+    high: Milliseconds
+
+
+class QuantityFact(NamedTuple):
+    """A number or quantity, or a range of them: low <= value <= high. Of a number, the other members are ""."""
+
+    parameter: str
+    low: Decimal
+    high: Decimal
+    system: str
+    code: str
+    unit: str
+
+
+class Facts(NamedTuple):
+    """The facts of one version of a resource.
+
+    `patient` is the id of the one Patient it is about, `date` its main date, `codes` the tokens of its main code
+    (SearchSpace.main says which parameters these are); each may be absent.
+    """
+
+    resource_type: str
+    resource_id: str
+    last_updated: Milliseconds
+    tokens: tuple[TokenFact, ...] = ()
+    strings: tuple[StringFact, ...] = ()
+    links: tuple[LinkFact, ...] = ()
+    dates: tuple[DateFact, ...] = ()
+    quantities: tuple[QuantityFact, ...] = ()
+    patient: str | None = None
+    date: DateFact | None = None
+    codes: tuple[TokenFact, ...] = ()

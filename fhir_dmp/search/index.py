@@ -1,0 +1,183 @@
+"""Indexer: a resource → its Facts. https://hl7.org/fhir/R4/searchparameter.html.
+
+The routes of all parameters of a type are one tree of JSON keys, so a resource is walked once; what routes cannot
+express is evaluated as FHIRPath.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fhir_dmp.fhirpath.compile import Program, compile_expression
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.outcome import FhirError
+from fhir_dmp.search.conversion import make_conversion
+from fhir_dmp.search.facts import DateFact, Facts, LinkFact
+from fhir_dmp.search.found import Conversion, Found, Target
+from fhir_dmp.search.links import patient_id, relative_to, type_of
+from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
+from fhir_dmp.search.space import ALWAYS, Main, Parameter, SearchSpace
+from fhir_dmp.search.span import parse_span
+
+Fact = TypeVar("Fact")
+Condition = Equals | RefersTo
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place in the JSON of a type: what to convert there, under which conditions and keys there is more.
+
+    `repeats` says that its value is an array; a value that is one elsewhere, or is none here, has no facts.
+    """
+
+    repeats: bool = False
+    conversions: list[Conversion] = field(default_factory=list)
+    conditions: dict[Condition, _Place] = field(default_factory=dict)
+    children: dict[str, _Place] = field(default_factory=dict)
+
+    def step(self, step: Step) -> _Place:
+        if isinstance(step, Key):
+            return self.children.setdefault(step.name, _Place(repeats=step.repeats))
+        return self.conditions.setdefault(step, _Place())
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to find the facts of one type."""
+
+    root: _Place
+    programs: tuple[tuple[Parameter, Program], ...]
+    main: Main
+
+
+class Indexer:
+    """Finds facts. Plans are made on first use of a type."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        """Keeps facts of the parameters that the space indexes."""
+        self._space = space
+        self._plans: dict[str, _Plan] = {}
+
+    def facts(self, resource: JsonObject) -> Facts:
+        """Returns the facts of a resource. What is not as its type asks has no facts; nothing is raised."""
+        resource_type = resource["resourceType"]
+        plan = self._plans.get(resource_type)
+        if plan is None:
+            plan = self._plans[resource_type] = self._make_plan(resource_type)
+        found = Found()
+        self._walk(resource, plan.root, found)
+        for parameter, program in plan.programs:
+            self._evaluate(resource, parameter, program, found)
+        return self._collect(resource, plan.main, found)
+
+    def _make_plan(self, resource_type: str) -> _Plan:
+        root = _Place()
+        programs: list[tuple[Parameter, Program]] = []
+        registry = self._space.registry
+        for parameter in self._space.indexed(resource_type):
+            if parameter.code in ALWAYS:
+                continue
+            for route in parameter.paths.routes:
+                self._add_route(root, parameter, route)
+            programs += [
+                (parameter, compile_expression(text, model=registry, type_name=resource_type))
+                for text in parameter.paths.residue
+            ]
+        return _Plan(root, tuple(programs), self._space.main(resource_type))
+
+    def _add_route(self, root: _Place, parameter: Parameter, route: Route) -> None:
+        conversion = self._conversion(parameter, route)
+        if conversion:
+            place = root
+            for step in route.steps:
+                place = place.step(step)
+            place.conversions.append(conversion)
+
+    def _conversion(self, parameter: Parameter, route: Route) -> Conversion | None:
+        space = self._space
+        system = space.systems.get(route.value_set, "")
+        types = space.registry.resource_types
+        return make_conversion(parameter.type, Target(parameter.code, route, system, space.base_url, space.zone, types))
+
+    def _walk(self, value: Json, place: _Place, found: Found) -> None:
+        for conversion in place.conversions:
+            conversion(value, found)
+        if type(value) is not dict:
+            return
+        for condition, inside in place.conditions.items():
+            if self._holds(condition, value):
+                self._walk(value, inside, found)
+        children = place.children
+        if children:
+            for key, item in value.items():
+                if key in children and (type(item) is list) == children[key].repeats:
+                    self._walk_property(item, children[key], found)
+
+    def _walk_property(self, value: Json, place: _Place, found: Found) -> None:
+        for item in value if place.repeats else (value,):
+            self._walk(item, place, found)
+
+    def _holds(self, condition: Condition, value: JsonObject) -> bool:
+        if isinstance(condition, RefersTo):
+            return self._refers_to(value, condition.resource_type)
+        return bool(value.get(condition.key) == condition.value)
+
+    def _refers_to(self, value: JsonObject, resource_type: str) -> bool:
+        reference, declared = value.get("reference"), value.get("type")
+        if type(reference) is not str:
+            return False
+        named = type_of(relative_to(self._space.base_url, reference), declared if type(declared) is str else "")
+        return named == resource_type
+
+    def _evaluate(self, resource: JsonObject, parameter: Parameter, program: Program, found: Found) -> None:
+        try:
+            nodes = program.select(resource)
+        except FhirError:
+            return
+        for node in nodes:
+            conversion = self._conversion(parameter, Route((), node.type_name))
+            if conversion:
+                conversion(node.value, found)
+
+    def _collect(self, resource: JsonObject, main: Main, found: Found) -> Facts:
+        tokens = _distinct(found.tokens)
+        links = _distinct(found.links)
+        resource_id = resource.get("id", "")
+        is_patient = resource["resourceType"] == "Patient"
+        return Facts(
+            resource["resourceType"],
+            resource_id,
+            self._last_updated(resource),
+            tokens,
+            _distinct(found.strings),
+            links,
+            self._dates(found.dates, main),
+            _distinct(found.quantities),
+            resource_id if is_patient else _patient(links, main.patient),
+            next((date for date in found.dates if date.parameter == main.date), None),
+            tuple([token for token in tokens if token.parameter == main.code]),
+        )
+
+    def _dates(self, dates: list[DateFact], main: Main) -> tuple[DateFact, ...]:
+        """Of the main date a resource has one; a second (in two types of a choice) is not as its type asks."""
+        first = next((date for date in dates if date.parameter == main.date), None)
+        return _distinct([date for date in dates if date.parameter != main.date or date is first])
+
+    def _last_updated(self, resource: JsonObject) -> Milliseconds:
+        meta = resource.get("meta")
+        written = meta.get("lastUpdated") if type(meta) is dict else None
+        span = parse_span(written, self._space.zone) if type(written) is str else None
+        return span[0] if span else 0
+
+
+def _patient(links: tuple[LinkFact, ...], parameter: str) -> str | None:
+    for link in links:
+        if link.parameter == parameter and (found := patient_id(link.text)):
+            return found
+    return None
+
+
+def _distinct(facts: list[Fact]) -> tuple[Fact, ...]:
+    return tuple(dict.fromkeys(facts))

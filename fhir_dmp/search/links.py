@@ -1,0 +1,68 @@
+"""References and canonicals as the texts by which search finds them.
+
+https://hl7.org/fhir/R4/search.html#reference and https://hl7.org/fhir/R4/references.html#canonical. A URL below our own
+base is the relative reference it ends in; a versioned one is found with and without its version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]*)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
+_FOREIGN = re.compile(r"(.+/([A-Z][A-Za-z]*)/[A-Za-z0-9\-.]{1,64})/_history/[A-Za-z0-9\-.]{1,64}", re.DOTALL)
+_PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
+_TYPE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]*)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.DOTALL)
+
+
+class RelativeReference(NamedTuple):
+    """`Patient/23/_history/4` in its parts; the version is "" where there is none."""
+
+    resource_type: str
+    resource_id: str
+    version_id: str
+
+
+def relative_to(base_url: str, text: str) -> str:
+    """Returns a URL below our base without the base, and any other text as it is."""
+    return text.removeprefix(base_url + "/")
+
+
+def split_reference(text: str, resource_types: Collection[str]) -> RelativeReference | None:
+    """Returns the parts of a relative reference to one of some types; None for any other text."""
+    found = _REFERENCE.fullmatch(text)
+    if found is None or found[1] not in resource_types:
+        return None
+    return RelativeReference(found[1], found[2], found[3] or "")
+
+
+def reference_texts(reference: str, base_url: str, resource_types: Collection[str]) -> tuple[str, ...]:
+    """Returns the texts by which a Reference.reference is found; none for a contained or malformed one."""
+    link = relative_to(base_url, reference)
+    relative = split_reference(link, resource_types)
+    if relative:
+        bare = f"{relative.resource_type}/{relative.resource_id}"
+        return (bare, link) if relative.version_id else (bare,)
+    if ":" not in link or link.startswith("#"):
+        return ()
+    foreign = _FOREIGN.fullmatch(link)
+    return (foreign[1], link) if foreign and foreign[2] in resource_types else (link,)
+
+
+def canonical_texts(canonical: str) -> tuple[str, ...]:
+    """Returns the texts by which a canonical is found: without its version, and with it where it has one."""
+    url, _, version = canonical.partition("|")
+    return (url, canonical) if version else (url,)
+
+
+def type_of(reference: str, declared: str = "") -> str:
+    """Returns the type that a reference leads to, by its URL or else as declared (Reference.type); "" if unknown."""
+    found = _TYPE.fullmatch(reference)
+    return found[1] if found else declared
+
+
+def patient_id(text: str) -> str:
+    """Returns the id in `Patient/23`, and "" for any other text."""
+    found = _PATIENT.fullmatch(text)
+    return found[1] if found else ""

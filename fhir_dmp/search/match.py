@@ -1,0 +1,129 @@
+"""Does a resource satisfy a clause: the reference meaning of search, on its facts. Stores must select the same.
+
+https://hl7.org/fhir/R4/search.html. Written to be read beside the specification, not to be fast.
+"""
+
+from __future__ import annotations
+
+from fhir_dmp.search.facts import DateFact, Facts, LinkFact, QuantityFact, StringFact, TokenFact
+from fhir_dmp.search.query import (
+    AboutPatient,
+    And,
+    Clause,
+    DateValue,
+    Everything,
+    Has,
+    LastUpdated,
+    LinkValue,
+    Not,
+    Nothing,
+    OfType,
+    Or,
+    QuantityValue,
+    StringValue,
+    TokenValue,
+    Value,
+    WithId,
+)
+from fhir_dmp.search.text import name_parts, normalise
+
+
+def matches(clause: Clause, facts: Facts) -> bool:
+    """Tells whether a clause is true of the resource with these facts."""
+    match clause:
+        case Everything():
+            return True
+        case Nothing():
+            return False
+        case And(clauses):
+            return all(matches(inner, facts) for inner in clauses)
+        case Or(clauses):
+            return any(matches(inner, facts) for inner in clauses)
+        case Not(inner):
+            return not matches(inner, facts)
+        case _:
+            return _holds(clause, facts)
+
+
+def _holds(clause: OfType | WithId | LastUpdated | AboutPatient | Has, facts: Facts) -> bool:
+    match clause:
+        case OfType(resource_types):
+            return facts.resource_type in resource_types
+        case WithId(resource_type, resource_ids):
+            return facts.resource_type == resource_type and facts.resource_id in resource_ids
+        case LastUpdated(values):
+            updated = DateFact("_lastUpdated", facts.last_updated, facts.last_updated + 1)
+            return any(meets_date(updated, value) for value in values)
+        case AboutPatient(patient_ids):
+            return facts.patient in patient_ids
+        case Has(resource_type, parameter, values):
+            return facts.resource_type == resource_type and any(_has(facts, parameter, value) for value in values)
+
+
+def _has(facts: Facts, parameter: str, value: Value) -> bool:
+    match value:
+        case TokenValue():
+            return any(fact.parameter == parameter and meets_token(fact, value) for fact in facts.tokens)
+        case StringValue():
+            return any(fact.parameter == parameter and meets_string(fact, value) for fact in facts.strings)
+        case LinkValue():
+            return any(fact.parameter == parameter and meets_link(fact, value) for fact in facts.links)
+        case DateValue():
+            return any(fact.parameter == parameter and meets_date(fact, value) for fact in facts.dates)
+        case QuantityValue():
+            return any(fact.parameter == parameter and meets_quantity(fact, value) for fact in facts.quantities)
+
+
+def meets_token(fact: TokenFact, value: TokenValue) -> bool:
+    """Systems are compared exactly, codes without case: in doubt a server should find more, not less."""
+    system_matches = value.system is None or value.system == fact.system
+    code_matches = value.code is None or value.code.casefold() == fact.code.casefold()
+    return system_matches and code_matches
+
+
+def meets_string(fact: StringFact, value: StringValue) -> bool:
+    """A text matches from its beginning; a family name from the beginning of any of its parts."""
+    forms = [normalise(fact.text), *(name_parts(fact.text) if fact.is_name else [])]
+    return any(form.startswith(value.prefix) for form in forms)
+
+
+def meets_link(fact: LinkFact, value: LinkValue) -> bool:
+    """References and uris are compared exactly."""
+    return fact.text in value.texts
+
+
+def meets_date(fact: DateFact, value: DateValue) -> bool:
+    """The table of prefixes in https://hl7.org/fhir/R4/search.html#prefix, on half-open spans."""
+    is_inside = value.low <= fact.low and fact.high <= value.high
+    reaches_below, reaches_above = fact.low < value.low, fact.high > value.high
+    return {
+        "eq": is_inside,
+        "ne": not is_inside,
+        "lt": reaches_below,
+        "gt": reaches_above,
+        "le": reaches_below or is_inside,
+        "ge": reaches_above or is_inside,
+        "sa": fact.low >= value.high,
+        "eb": fact.high <= value.low,
+        "ap": fact.low < value.high and fact.high > value.low,
+    }[value.prefix]
+
+
+def meets_quantity(fact: QuantityFact, value: QuantityValue) -> bool:
+    """Only eq, ne and ap know the precision of the value; the others compare with the exact number."""
+    is_inside = value.low <= fact.low and fact.high < value.high
+    number_matches = {
+        "eq": is_inside,
+        "ne": not is_inside,
+        "lt": fact.low < value.value,
+        "gt": fact.high > value.value,
+        "le": fact.low <= value.value,
+        "ge": fact.high >= value.value,
+        "sa": fact.low > value.value,
+        "eb": fact.high < value.value,
+        "ap": fact.low <= value.high and fact.high >= value.low,
+    }[value.prefix]
+    system_matches = value.system is None or value.system == fact.system
+    code_matches = value.code is None or value.code == fact.code
+    unit_matches = value.unit is None or value.unit in (fact.code, fact.unit)
+    return number_matches and system_matches and code_matches and unit_matches

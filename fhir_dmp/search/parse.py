@@ -1,0 +1,262 @@
+"""Search parameters → SearchQuery. https://hl7.org/fhir/R4/search.html.
+
+Whatever the text, the only exception is FhirError. A parameter that is not understood never widens a result in
+silence: it is refused, or (lenient) left out of `used` with a warning in `ignored`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TypeVar
+
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.outcome import Category, FhirError, Issue, error
+from fhir_dmp.resource import is_id
+from fhir_dmp.search.escape import is_well_escaped, split, unescape
+from fhir_dmp.search.links import patient_id
+from fhir_dmp.search.query import (
+    AboutPatient,
+    And,
+    Clause,
+    Handling,
+    Has,
+    LastUpdated,
+    LinkValue,
+    OfType,
+    SearchQuery,
+    Sort,
+    Total,
+    Value,
+    WithId,
+    all_of,
+    any_of,
+)
+from fhir_dmp.search.result import RESULT_PARAMETERS, is_supported_summary, parse_count, parse_sort, parse_total
+from fhir_dmp.search.space import Main, Parameter, SearchSpace
+from fhir_dmp.search.values import BadValue, Reading, parse_date, parse_value
+
+_SHOWN = 64
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one search. `comparisons` counts alternatives times the types they may be of."""
+
+    parameters: int = 200
+    value_length: int = 8192
+    alternatives: int = 1000
+    comparisons: int = 10_000
+    sort_keys: int = 8
+    count: int = 1000
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A query in the making."""
+
+    resource_types: tuple[str, ...]
+    known: Mapping[str, Parameter]
+    reading: Reading
+    limits: Limits
+    clauses: list[Clause] = field(default_factory=list)
+    sort: tuple[Sort, ...] = ()
+    count: int | None = None
+    is_count_only: bool = False
+    total: Total | None = None
+    used: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[Issue] = field(default_factory=list)
+
+
+def parse_search(
+    resource_type: str | None,
+    parameters: Sequence[tuple[str, str]],
+    *,
+    space: SearchSpace,
+    handling: Handling,
+    now: Milliseconds,
+    limits: Limits = Limits(),
+) -> SearchQuery:
+    """Returns the query of some parameters (decoded, in order) on a type, or (None) on all types or those of `_type`.
+
+    Raises FhirError: invalid parameter where a value, a modifier or (strict) a parameter is not acceptable; too costly
+    beyond the limits.
+    """
+    _check_bounds(parameters, limits)
+    given = [(name, value) for name, value in parameters if value]
+    types, rest = ((resource_type,), given) if resource_type else _take_types(given, space)
+    draft = _Draft(types, space.common_parameters(types), Reading(space, now), limits)
+    draft.used = [pair for pair in given if pair not in rest]
+    for name, value in rest:
+        _add(draft, name, value)
+    if draft.unknown and handling is Handling.STRICT:
+        raise FhirError(Category.INVALID_PARAMETER, *draft.unknown)
+    return SearchQuery(
+        resource_types=types,
+        clause=all_of([OfType(types), *draft.clauses]),
+        sort=draft.sort,
+        count=0 if draft.is_count_only else draft.count,
+        total=draft.total,
+        used=tuple(draft.used),
+        ignored=tuple(Issue("warning", issue.code, issue.message, issue.expression) for issue in draft.unknown),
+    )
+
+
+def _check_bounds(parameters: Sequence[tuple[str, str]], limits: Limits) -> None:
+    if len(parameters) > limits.parameters:
+        raise _too_costly(f"A search takes at most {limits.parameters} parameters.", "")
+    for name, value in parameters:
+        if len(value) > limits.value_length:
+            raise _too_costly(f"A search value has at most {limits.value_length} characters.", name)
+        if any("\ud800" <= character <= "\udfff" for character in name + value):
+            raise _invalid("parameter-value", "A search parameter is not valid Unicode.", "")
+
+
+def _take_types(given: list[tuple[str, str]], space: SearchSpace) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+    """The types of a search on the system, and its parameters but `_type`."""
+    named = [value for name, value in given if name == "_type"]
+    if not named:
+        return space.resource_types, given
+    asked = [set(filter(None, value.split(","))) for value in named]
+    for resource_type in sorted(set().union(*asked) - set(space.resource_types)):
+        raise _invalid("parameter-value", f"_type names {resource_type[:_SHOWN]}, which is no type here.", "_type")
+    types = tuple(sorted(set.intersection(*asked))) if any(asked) else space.resource_types
+    return types, [pair for pair in given if pair[0] != "_type"]
+
+
+def _add(draft: _Draft, name: str, value: str) -> None:
+    if ":" in name:
+        _refuse_modifier(name)
+    elif "." in name:
+        message = f"The parameter {name[:_SHOWN]} is a chain, which this server does not support."
+        raise _invalid("parameter-chain", message, name)
+    elif name == "_query":
+        raise _invalid("parameter-query", "This server has no named query.", name)
+    elif name in RESULT_PARAMETERS:
+        _add_result(draft, name, value)
+    elif name in draft.known:
+        _add_criterion(draft, draft.known[name], value)
+    else:
+        draft.unknown.append(_unknown(name, draft.known))
+
+
+def _refuse_modifier(name: str) -> None:
+    code, _, modifier = name.partition(":")
+    message = f"The modifier :{modifier[:_SHOWN]} of {code[:_SHOWN]} is not supported."
+    raise _invalid("parameter-modifier", message, name)
+
+
+def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
+    near = get_close_matches(name[:_SHOWN], known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    message = f"The search parameter {name[:_SHOWN]} is unknown or not supported here.{hint}"
+    return Issue("error", "parameter-unknown", message, _expression(name))
+
+
+def _add_criterion(draft: _Draft, parameter: Parameter, value: str) -> None:
+    if not is_well_escaped(value):
+        raise _bad_value(parameter.code, value, BadValue("a backslash must be followed by one of , | $ \\"))
+    alternatives = [part for part in split(value, ",") if part]
+    if not alternatives:
+        return
+    if len(alternatives) > draft.limits.alternatives:
+        message = f"A search value has at most {draft.limits.alternatives} alternatives."
+        raise _too_costly(message, parameter.code)
+    draft.clauses.append(_criterion(draft, parameter, alternatives))
+    draft.used.append((parameter.code, value))
+
+
+def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str]) -> Clause:
+    def read(parse: Callable[[str], Parsed]) -> tuple[Parsed, ...]:
+        return tuple(_read(parameter.code, part, parse) for part in alternatives)
+
+    if parameter.code == "_id":
+        ids = read(_parse_id)
+        return any_of([WithId(name, ids) for name in draft.resource_types])
+    if parameter.code == "_lastUpdated":
+        return LastUpdated(read(lambda text: parse_date(text, parameter, draft.reading)))
+    values = read(lambda text: parse_value(text, parameter, draft.reading))
+    comparisons = sum(len(value.texts) if isinstance(value, LinkValue) else 1 for value in values)
+    if comparisons * len(draft.resource_types) > draft.limits.comparisons:
+        message = f"A parameter may ask for at most {draft.limits.comparisons} comparisons."
+        raise _too_costly(message, parameter.code)
+    return any_of([_has(draft, parameter, name, values) for name in draft.resource_types])
+
+
+def _has(draft: _Draft, parameter: Parameter, resource_type: str, values: tuple[Value, ...]) -> Clause:
+    """Asking for a Patient's reference where a resource has one at most is asking whom it is about."""
+    main = draft.reading.space.main(resource_type)
+    if parameter.code in main.patient_aliases:
+        patients = [patient_id(text) for value in values if isinstance(value, LinkValue) for text in value.texts]
+        if all(patients):
+            return And((OfType((resource_type,)), AboutPatient(tuple(patients))))
+    is_main = parameter.code in {main.date, main.code}
+    return Has(resource_type, parameter.code, values, is_main)
+
+
+def _parse_id(text: str) -> str:
+    if not is_id(unescape(text)):
+        raise BadValue("an id has 1 to 64 letters, digits, hyphens and dots")
+    return unescape(text)
+
+
+def _add_result(draft: _Draft, name: str, value: str) -> None:
+    if any(name == other for other, _ in draft.used):
+        raise _invalid("parameter-repeated", f"{name} is given more than once.", name)
+    if name == "_sort":
+        _add_sort(draft, value)
+        return
+    if name == "_summary":
+        if not _read(name, value, is_supported_summary):
+            message = f"_summary={value} is not supported here."
+            draft.unknown.append(Issue("error", "parameter-unknown", message, _expression(name)))
+            return
+        draft.is_count_only = value == "count"
+    elif name == "_total":
+        draft.total = _read(name, value, parse_total)
+    else:
+        draft.count = _read(name, value, lambda text: parse_count(text, draft.limits.count))
+    draft.used.append((name, str(draft.count) if name == "_count" else value))
+
+
+def _add_sort(draft: _Draft, value: str) -> None:
+    is_one_type = len(draft.resource_types) == 1
+    main = draft.reading.space.main(draft.resource_types[0]) if is_one_type else Main()
+    keys = list(parse_sort(value, draft.known if is_one_type else {}, main.date))
+    if len(keys) > draft.limits.sort_keys:
+        raise _too_costly(f"_sort takes at most {draft.limits.sort_keys} keys.", "_sort")
+    for written, sort in keys:
+        if sort is None:
+            message = f"_sort by {written.removeprefix('-')[:_SHOWN]} is not supported here."
+            draft.unknown.append(Issue("error", "parameter-unknown", message, _expression("_sort")))
+    understood = {sort.parameter: (written, sort) for written, sort in reversed(keys) if sort}
+    draft.sort = tuple(sort for _, sort in reversed(understood.values()))
+    if draft.sort:
+        draft.used.append(("_sort", ",".join(written for written, _ in reversed(understood.values()))))
+
+
+def _read(name: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
+    try:
+        return parse(text)
+    except BadValue as fault:
+        raise _bad_value(name, text, fault) from None
+
+
+def _bad_value(name: str, text: str, fault: BadValue) -> FhirError:
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return _invalid("parameter-value", f"The value '{shown}' of {name} is not acceptable: {fault}.", name)
+
+
+def _invalid(code: str, message: str, name: str) -> FhirError:
+    return error(Category.INVALID_PARAMETER, code, message, _expression(name))
+
+
+def _too_costly(message: str, name: str) -> FhirError:
+    return error(Category.TOO_COSTLY, "search-too-costly", message, _expression(name))
+
+
+def _expression(name: str) -> str:
+    """What R4 writes into OperationOutcome.issue.expression for a parameter."""
+    return f"http.{name[:_SHOWN]}" if name else ""

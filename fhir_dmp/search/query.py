@@ -1,0 +1,212 @@
+"""What a search asks, as a tree: clauses over facts, the sort order, the page. No word of any database.
+
+    Clause   Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
+    Has      one parameter of one type and the values of which one is enough (a comma is OR)
+
+A clause is true or false of the Facts of one resource: fhir_dmp.search.match says which.
+https://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Literal
+
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.outcome import Issue
+
+Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
+
+
+class Handling(Enum):
+    """What happens to an unknown parameter: https://hl7.org/fhir/R4/search.html#errors."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
+class Total(Enum):
+    """How exact the total should be: https://hl7.org/fhir/R4/search.html#total."""
+
+    NONE = "none"
+    ESTIMATE = "estimate"
+    ACCURATE = "accurate"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenValue:
+    """A code in a system. `system` None is any system, "" no system; `code` None is any code of the system."""
+
+    system: str | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StringValue:
+    """The beginning of a text, normalised (fhir_dmp.search.text); never empty."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkValue:
+    """A reference or uri: any of the texts by which it may be stored (`Patient/23`, `http://x|1`)."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DateValue:
+    """A span of time [low, high). Of `ap`, the span is already widened."""
+
+    prefix: Prefix
+    low: Milliseconds
+    high: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityValue:
+    """A number or quantity: `value` as written, [low, high) by its significant digits (of `ap`, widened).
+
+    `system` and `code` None are any; `unit` asks for that text as code or as unit, in any system.
+    """
+
+    prefix: Prefix
+    value: Decimal
+    low: Decimal
+    high: Decimal
+    system: str | None = None
+    code: str | None = None
+    unit: str | None = None
+
+
+Value = TokenValue | StringValue | LinkValue | DateValue | QuantityValue
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """True of every resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """True of no resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """True where all clauses are; of none: true."""
+
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """True where at least one clause is; of none: false."""
+
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True where the clause is false."""
+
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """True of resources of these types."""
+
+    resource_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WithId:
+    """True of resources of one type with one of these ids."""
+
+    resource_type: str
+    resource_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastUpdated:
+    """True of resources whose meta.lastUpdated meets one of the values."""
+
+    values: tuple[DateValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AboutPatient:
+    """True of resources that are about one of these patients (Facts.patient), by the Patients' ids."""
+
+    patient_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """True of resources of a type, one of whose values of the parameter meets one of these values.
+
+    `is_main` says that the parameter is the type's main date or code (SearchSpace.main), whose facts stores may keep
+    apart; it does not change what is true.
+    """
+
+    resource_type: str
+    parameter: str
+    values: tuple[Value, ...]
+    is_main: bool = False
+
+
+Clause = Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
+
+SortType = Literal["id", "last-updated", "token", "string", "date", "number", "quantity", "reference", "uri"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One rule of `_sort`: by the least value of a parameter, or (descending) by the greatest.
+
+    Resources without a value come first in ascending order, last in descending order. `is_main` is that of Has.
+    """
+
+    parameter: str
+    type: SortType
+    descending: bool = False
+    is_main: bool = False
+
+
+SortKey = None | int | str | Decimal
+SortKeys = tuple[SortKey, ...]
+"""The place of a resource in an order: one key per Sort (None: no value), then its `Type/id`, always ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A parsed search. `clause` is complete (types included); `resource_types` is what it ranges over.
+
+    `count` is the largest page, 0 where only the total is asked for (`_summary=count`), None where unsaid. `used` are
+    the parameters that were understood, as the self link lists them; `ignored` warns of the others. `after` continues
+    a page. `sort` names each parameter once.
+    """
+
+    resource_types: tuple[str, ...]
+    clause: Clause
+    sort: tuple[Sort, ...] = ()
+    count: int | None = None
+    total: Total | None = None
+    used: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[Issue, ...] = ()
+    after: SortKeys | None = None
+
+
+def all_of(clauses: Sequence[Clause]) -> Clause:
+    """Returns the conjunction, without the And where there is only one."""
+    return clauses[0] if len(clauses) == 1 else And(tuple(clauses))
+
+
+def any_of(clauses: Sequence[Clause]) -> Clause:
+    """Returns the disjunction, without the Or where there is only one."""
+    return clauses[0] if len(clauses) == 1 else Or(tuple(clauses))

@@ -1,0 +1,188 @@
+"""SearchSpace: what this server indexes and answers, per type, and the settings that index and parse must share.
+
+https://hl7.org/fhir/R4/search.html#parameters. Parameters are resolved against the definitions on first use of a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from types import MappingProxyType
+
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.search.path import Paths, RefersTo, Route, resolve_paths
+from fhir_dmp.spec.registry import Registry
+from fhir_dmp.spec.search_parameter import ParameterType, SearchParameter
+
+INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity", "uri"})
+"""The types of parameters that have facts; composite and special ones have not."""
+
+ALWAYS = ("_id", "_lastUpdated")
+
+_MAIN_DATES = (
+    "date", "authored-on", "authoredon", "authored", "recorded-date", "whenhandedover", "whenprepared",
+    "effective-time", "effective", "created", "collected", "started", "onset-date", "start-date", "request-date",
+    "occurrence", "period", "sent", "recorded", "birthdate", "targetdate",
+)  # fmt: skip
+"""The parameters that may be a type's main date, best first."""
+_MAIN_CODES = ("code", "type", "vaccine-code")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A search parameter of one resource type, resolved. `targets` are the types that its references may lead to."""
+
+    resource_type: str
+    code: str
+    type: ParameterType
+    url: str
+    paths: Paths
+    targets: tuple[str, ...]
+
+    @property
+    def element_types(self) -> frozenset[str]:
+        """The FHIR types of its elements, as far as the definitions say."""
+        return frozenset(route.type for route in self.paths.routes)
+
+    @property
+    def is_single(self) -> bool:
+        """Tells whether a resource has at most one value of it."""
+        is_one = len(self.paths.elements) == 1 and not self.paths.residue
+        return is_one and not any(route.repeats for route in self.paths.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The parameters of a type behind Facts.date, Facts.codes and Facts.patient; "" where it has none.
+
+    `patient` gives Facts.patient; `patient_aliases` are the parameters for which having `Patient/23` and being about
+    patient 23 are the same, because they lead to the same element and it does not repeat.
+    """
+
+    date: str = ""
+    code: str = ""
+    patient: str = ""
+    patient_aliases: frozenset[str] = frozenset()
+
+
+class SearchSpace:
+    """The parameters exposed per type, with the base URL and time zone by which values are read."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        exposed: Mapping[str, Collection[str]],
+        *,
+        base_url: str,
+        zone: tzinfo,
+        systems: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Takes the exposed codes by resource type; `_id` and `_lastUpdated` are exposed for each whether named or not.
+
+        `base_url` has no trailing slash. `systems` gives the code system of a value set that has one only (see
+        `systems_of`): the implicit system of a `code` bound to it. Codes of types that are not indexed are left out.
+        """
+        self.registry = registry
+        self.base_url = base_url
+        self.zone = zone
+        self.systems = systems
+        self.resource_types = tuple(sorted(exposed))
+        self._exposed = {name: frozenset((*codes, *ALWAYS)) for name, codes in exposed.items()}
+        self._known: dict[str, Mapping[str, Parameter]] = {}
+        self._main: dict[str, Main] = {}
+
+    def parameters(self, resource_type: str) -> Mapping[str, Parameter]:
+        """Returns the exposed parameters of a type by code."""
+        codes = self._exposed.get(resource_type, frozenset())
+        return {code: known for code, known in self._resolved(resource_type).items() if code in codes}
+
+    def common_parameters(self, resource_types: Sequence[str]) -> Mapping[str, Parameter]:
+        """Returns the parameters that every one of some types exposes under one definition; of no types: all."""
+        first, *rest = resource_types or self.resource_types
+        common = dict(self.parameters(first))
+        for name in rest:
+            others = self.parameters(name)
+            common = {code: known for code, known in common.items() if _same(known, others.get(code))}
+        return common
+
+    def indexed(self, resource_type: str) -> tuple[Parameter, ...]:
+        """Returns the parameters of which facts are kept: the exposed ones, and those behind Main."""
+        main = self.main(resource_type)
+        codes = self._exposed.get(resource_type, frozenset()) | {main.date, main.code, main.patient}
+        return tuple(known for code, known in self._resolved(resource_type).items() if code in codes)
+
+    def main(self, resource_type: str) -> Main:
+        """Returns the parameters by which resources of a type are mostly found."""
+        if resource_type not in self._main:
+            self._main[resource_type] = self._choose_main(resource_type)
+        return self._main[resource_type]
+
+    def _resolved(self, resource_type: str) -> Mapping[str, Parameter]:
+        if resource_type not in self._known:
+            known = self.registry.search_parameters(resource_type).values()
+            resolved = (resolve(item, resource_type, self.registry) for item in known if item.type in INDEXED)
+            usable = (item for item in resolved if item.paths.routes or item.paths.residue)
+            self._known[resource_type] = {item.code: item for item in usable}
+        return self._known[resource_type]
+
+    def _choose_main(self, resource_type: str) -> Main:
+        known = self._resolved(resource_type)
+        dates = [code for code in _MAIN_DATES if code in known and known[code].type == "date" and known[code].is_single]
+        codes = [code for code in _MAIN_CODES if code in known and known[code].type == "token"]
+        patient = self._patient_parameter(resource_type)
+        aliases = frozenset(code for code, item in known.items() if patient and _is_same_element(item, known[patient]))
+        return Main((dates or [""])[0], (codes or [""])[0], patient, aliases)
+
+    def _patient_parameter(self, resource_type: str) -> str:
+        """`patient` where the type has it, else the first of those that tie it to the compartment of a patient."""
+        known = self._resolved(resource_type)
+        ties = self.registry.compartment("Patient").parameters.get(resource_type, ())
+        candidates = ("patient", *ties) if ties and resource_type != "Patient" else ()
+        return next((code for code in candidates if code in known), "")
+
+
+def resolve(parameter: SearchParameter, resource_type: str, registry: Registry) -> Parameter:
+    """Returns a search parameter resolved for one type."""
+    paths = resolve_paths(parameter.expression, resource_type, registry)
+    reached = {name for route in paths.routes for name in _targets(route, registry)}
+    declared = set(parameter.target) or registry.resource_types
+    return Parameter(
+        resource_type=resource_type,
+        code=parameter.code,
+        type=parameter.type,
+        url=parameter.url,
+        paths=paths,
+        targets=tuple(sorted((reached or declared) & declared)) if parameter.type == "reference" else (),
+    )
+
+
+def systems_of(value_sets: Iterable[JsonObject]) -> dict[str, str]:
+    """Returns the code system of each ValueSet that is drawn from one alone, by the ValueSet's canonical."""
+    systems = {}
+    for value_set in value_sets:
+        includes = value_set.get("compose", {}).get("include", ())
+        drawn = {include.get("system", "") for include in includes}
+        if len(drawn) == 1 and "" not in drawn and not any("valueSet" in include for include in includes):
+            systems[value_set["url"]] = drawn.pop()
+    return systems
+
+
+def _targets(route: Route, registry: Registry) -> frozenset[str]:
+    """The types a route's references lead to, of those that exist."""
+    if route.type not in {"Reference", "canonical"}:
+        return frozenset()
+    narrowed = [step.resource_type for step in route.steps if isinstance(step, RefersTo)]
+    named = frozenset(narrowed or route.targets)
+    return registry.resource_types if not named or "Resource" in named else named & registry.resource_types
+
+
+def _same(one: Parameter, other: Parameter | None) -> bool:
+    return other is not None and one.url == other.url
+
+
+def _is_same_element(one: Parameter, other: Parameter) -> bool:
+    """Tells whether both lead to the one same Reference, and neither leaves Patients out."""
+    both = one.type == "reference" and one.is_single and other.is_single
+    narrowed = {step.resource_type for route in one.paths.routes for step in route.steps if isinstance(step, RefersTo)}
+    return both and narrowed <= {"Patient"} and one.paths.elements == other.paths.elements

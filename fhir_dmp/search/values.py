@@ -1,0 +1,152 @@
+"""Search values: the text of one alternative → what it asks of a parameter, by the parameter's type.
+
+https://hl7.org/fhir/R4/search.html#ptypes. Functions here raise BadValue, whose text completes "… is not acceptable:".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from decimal import Decimal
+from typing import cast
+
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.resource import is_id
+from fhir_dmp.search.contact import contact_code
+from fhir_dmp.search.escape import split, unescape
+from fhir_dmp.search.links import relative_to, split_reference
+from fhir_dmp.search.magnitude import hold, parse_number, span_of
+from fhir_dmp.search.query import (
+    DateValue,
+    LinkValue,
+    Prefix,
+    QuantityValue,
+    StringValue,
+    TokenValue,
+    Value,
+)
+from fhir_dmp.search.space import Parameter, SearchSpace
+from fhir_dmp.search.span import Span, parse_span
+from fhir_dmp.search.text import normalise
+
+_PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+", re.DOTALL)
+_NO_SYSTEM = ({"boolean"}, {"ContactPoint"})
+"""Parameters over these elements only take no `system|`."""
+_APPROXIMATION = 10
+"""`ap` allows a tenth: of the number, or of the time between now and the date."""
+
+
+class BadValue(ValueError):
+    """A value that does not have the form its parameter asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a value is read against besides its parameter."""
+
+    space: SearchSpace
+    now: Milliseconds
+
+
+def parse_value(text: str, parameter: Parameter, reading: Reading) -> Value:
+    """Returns what one alternative asks; `text` is still escaped. Raises BadValue."""
+    return _PARSERS[parameter.type](text, parameter, reading)
+
+
+def parse_date(text: str, _parameter: Parameter, reading: Reading) -> DateValue:
+    """Returns the span of a date with its prefix. A space stands for the `+` that URLs swallow. Raises BadValue."""
+    prefix, written = _split_prefix(unescape(text))
+    span = parse_span(written.replace(" ", "+"), reading.space.zone)
+    if span is None:
+        raise BadValue("a date is written 2024, 2024-05, 2024-05-31 or 2024-05-31T08:30[:00][+02:00]")
+    low, high = span
+    margin = abs(reading.now - low) // _APPROXIMATION if prefix == "ap" else 0
+    return DateValue(prefix, low - margin, high + margin)
+
+
+def parse_date_range(text: str, zone: tzinfo, name: str) -> Span:
+    """Returns the span of a date that the parameter `name` takes without prefix; raises FhirError where it is none."""
+    span = parse_span(text.replace(" ", "+"), zone)
+    if span is None:
+        message = f"{name} takes a date or a date with time, such as 2024-05-31 or 2024-05-31T08:30:00+02:00."
+        raise error(Category.INVALID_PARAMETER, "parameter-value", message, f"http.{name}")
+    return span
+
+
+def _parse_token(text: str, parameter: Parameter, _reading: Reading) -> TokenValue:
+    *systems, code = (unescape(part) for part in split(text, "|"))
+    if systems and parameter.element_types in _NO_SYSTEM:
+        raise BadValue("this parameter takes a code without system")
+    if len(systems) > 1 or not any((*systems, code)):
+        raise BadValue("a token is written code, system|code, |code or system|")
+    if parameter.element_types == {"boolean"} and code not in {"true", "false"}:
+        raise BadValue("it is true or false")
+    if "ContactPoint" in parameter.element_types:
+        code = contact_code(code)
+    return TokenValue(systems[0] if systems else None, code or None)
+
+
+def _parse_string(text: str, _parameter: Parameter, _reading: Reading) -> StringValue:
+    prefix = normalise(unescape(text))
+    if not prefix:
+        raise BadValue("it has no character that search compares")
+    return StringValue(prefix)
+
+
+def _parse_uri(text: str, _parameter: Parameter, _reading: Reading) -> LinkValue:
+    return LinkValue((unescape(text),))
+
+
+def _parse_reference(text: str, parameter: Parameter, reading: Reading) -> LinkValue:
+    link = relative_to(reading.space.base_url, unescape(text))
+    if is_id(link):
+        return LinkValue(tuple(f"{target}/{link}" for target in parameter.targets))
+    if split_reference(link, reading.space.registry.resource_types) is None and not _ABSOLUTE.fullmatch(link):
+        raise BadValue("a reference is written id, Type/id, Type/id/_history/version or as an absolute URL")
+    return LinkValue((link,))
+
+
+def _parse_number(text: str, _parameter: Parameter, _reading: Reading) -> QuantityValue:
+    return QuantityValue(*_parse_magnitude(unescape(text)))
+
+
+def _parse_quantity(text: str, _parameter: Parameter, _reading: Reading) -> QuantityValue:
+    match [unescape(part) for part in split(text, "|")]:
+        case [number]:
+            return QuantityValue(*_parse_magnitude(number))
+        case [number, "", unit]:
+            return QuantityValue(*_parse_magnitude(number), unit=unit or None)
+        case [number, system, code]:
+            return QuantityValue(*_parse_magnitude(number), system=system, code=code or None)
+    raise BadValue("a quantity is written number, number|system|code or number||unit")
+
+
+def _parse_magnitude(text: str) -> tuple[Prefix, Decimal, Decimal, Decimal]:
+    prefix, written = _split_prefix(text)
+    read = parse_number(written)
+    if read is None:
+        raise BadValue("a number is written 100, -1.50 or 5.4e-3")
+    number, margin = read
+    if prefix == "ap":
+        margin = max(margin, abs(number) / _APPROXIMATION)
+    return (prefix, hold(number), *span_of(number, margin))
+
+
+def _split_prefix(text: str) -> tuple[Prefix, str]:
+    found = cast("re.Match[str]", _PREFIXED.fullmatch(text))  # every text matches
+    return cast("Prefix", found[1] or "eq"), found[2]
+
+
+_PARSERS: Mapping[str, Callable[[str, Parameter, Reading], Value]] = {
+    "token": _parse_token,
+    "string": _parse_string,
+    "uri": _parse_uri,
+    "reference": _parse_reference,
+    "date": parse_date,
+    "number": _parse_number,
+    "quantity": _parse_quantity,
+}

@@ -1,0 +1,75 @@
+"""Starts the server: the embedded MongoDB where none is named, then the workers. Nothing here knows FHIR."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from fhir_dmp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tells whether only this machine can reach the address: a name counts if all it stands for does."""
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError:
+            return False
+        return all(ipaddress.ip_address(row[4][0]).is_loopback for row in found)
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for clients on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/fhir"
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Yields the connection string of the database; of the embedded one, while it runs."""
+    if settings.mongodb_uri:
+        yield settings.mongodb_uri
+        return
+    # imported here: the embedded MongoDB needs a POSIX system, the rest of the server does not
+    from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo  # noqa: PLC0415  see above
+
+    with EmbeddedMongo(settings.data_dir, on_failure=_end_server) as mongo:
+        yield mongo.uri
+
+
+def _end_server(fault: Exception) -> None:
+    """Ends this process in order: without its database the server is of no use."""
+    sys.stderr.write(f"fhir-dmp: {fault}\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def serve(address: Address, workers: int, settings: Settings, uri: str) -> None:
+    """Serves until a signal ends it. Workers are processes that read their settings from the environment."""
+    os.environ["FHIR_DMP_MONGODB_URI"] = uri
+    os.environ["FHIR_DMP_BASE_URL"] = settings.base_url or address.base_url
+    uvicorn.run(
+        "fhir_dmp.app:create_app",
+        factory=True,
+        host=address.host,
+        port=address.port,
+        workers=workers,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )

@@ -1,0 +1,97 @@
+"""Settings: read once from the environment, frozen. Every name is listed in docs/reference and by `serve --help`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from platformdirs import user_data_path
+
+
+class SettingInvalid(ValueError):
+    """A setting has a value that cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its name, its default as text, and what it is for."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting(
+        "FHIR_DMP_MONGODB_URI", "", "replica set or sharded cluster; empty: an embedded MongoDB on the data folder"
+    ),
+    Setting("FHIR_DMP_DATABASE", "fhir_dmp", "name of the database"),
+    Setting("FHIR_DMP_DATA_DIR", "", "folder of the embedded MongoDB; empty: the platform's data folder"),
+    Setting("FHIR_DMP_BASE_URL", "", "public base URL, for fullUrl, links and Location; empty: from --host and --port"),
+    Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
+    Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
+    Setting("FHIR_DMP_LOG_LEVEL", "info", "debug, info, warning or error"),
+    Setting("FHIR_DMP_MONGOD", "", "mongod binary of the embedded MongoDB; empty: the one that is installed"),
+)
+_DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The server's settings, checked. `base_url` has no trailing slash; `mongodb_uri` is empty for the embedded one."""
+
+    mongodb_uri: str
+    database: str
+    data_dir: Path
+    base_url: str
+    time_zone: ZoneInfo
+    max_body: int
+    log_level: str
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Returns the settings of an environment; raises SettingInvalid."""
+
+    def read(name: str) -> str:
+        return environ.get(name) or _DEFAULTS[name]
+
+    return Settings(
+        mongodb_uri=read("FHIR_DMP_MONGODB_URI"),
+        database=read("FHIR_DMP_DATABASE"),
+        data_dir=Path(read("FHIR_DMP_DATA_DIR") or user_data_path("fhir-dmp", appauthor=False)),
+        base_url=_read_base_url(read("FHIR_DMP_BASE_URL")),
+        time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
+        max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
+        log_level=_read_level(read("FHIR_DMP_LOG_LEVEL")),
+    )
+
+
+def _read_base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
+        raise SettingInvalid(f"FHIR_DMP_BASE_URL takes an http or https URL without query, not {text!r}")
+    return text.rstrip("/")
+
+
+def _read_zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingInvalid(f"FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not {text!r}") from None
+
+
+def _read_size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise SettingInvalid(f"FHIR_DMP_MAX_BODY takes a number of bytes, not {text!r}")
+    return int(text)
+
+
+def _read_level(text: str) -> str:
+    if text.lower() not in _LEVELS:
+        raise SettingInvalid(f"FHIR_DMP_LOG_LEVEL takes one of {', '.join(_LEVELS)}, not {text!r}")
+    return text.lower()

@@ -1,0 +1,1 @@
+"""The store: its port, and its implementation on MongoDB."""

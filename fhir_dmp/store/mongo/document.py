@@ -1,0 +1,53 @@
+"""Versions as MongoDB documents, and back. Pure: filter.py and this module are all that knows the fields.
+
+resource  _id Type/id · ty · v · lu · m method · b content · and the fields of the facts (facts.py)
+history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · su when it was superseded
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.facts import Facts
+from fhir_dmp.store.mongo.facts import build_fields
+
+Document = dict[str, Any]
+
+PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1}
+"""What is read of a current version: never the facts."""
+HISTORY_PROJECTION = {**PROJECTION, "r": 1}
+
+
+def build_current(version: Version, facts: Facts) -> Document:
+    """Builds the document of a current version."""
+    return {**_build(version), "_id": str(version.identity), "b": version.content, **build_fields(facts)}
+
+
+def build_superseded(version: Version, at: Milliseconds) -> Document:
+    """Builds the history's document of a version that another one followed at a time."""
+    return {**build_deleted(version), "b": version.content, "su": at}
+
+
+def build_deleted(version: Version) -> Document:
+    """Builds the history's document of a deletion."""
+    reference = str(version.identity)
+    return {**_build(version), "_id": f"{reference}/{version.version_id}", "r": reference}
+
+
+def parse_version(document: Document) -> Version:
+    """Returns the version that a document of either collection holds."""
+    reference: str = document["r"] if "r" in document else document["_id"]
+    resource_type, resource_id = reference.split("/")
+    identity = Identity(resource_type, resource_id)
+    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"))
+
+
+def _build(version: Version) -> Document:
+    return {
+        "ty": version.identity.resource_type,
+        "v": version.version_id,
+        "lu": version.last_updated,
+        "m": version.method,
+    }

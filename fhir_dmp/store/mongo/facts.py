@@ -1,0 +1,162 @@
+"""Facts ↔ the fields of a document. Pure.
+
+    t   tokens, references, uris: `Type.parameter=code`, `Type.parameter|system|code`, `Type.parameter>reference`
+    s   texts: `Type.parameter|normal form`; a part of a family name ends in `|`
+    d   dates: p `Type.parameter`, l and h the span [l, h) in milliseconds
+    q   numbers and quantities: p, l and h (inclusive), s system, c code, u unit, each of these only where present
+    pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
+
+Systems have `%` and `|` percent-encoded, so the first `|` after one ends it. Codes are without case. Fields without
+value are absent. The number of indexes does not grow with that of parameters (docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from bson.decimal128 import Decimal128
+from bson.int64 import Int64
+
+from fhir_dmp.search.facts import (
+    EXTRACTOR_VERSION,
+    DateFact,
+    Facts,
+    LinkFact,
+    QuantityFact,
+    StringFact,
+    TokenFact,
+)
+from fhir_dmp.search.text import name_parts, normalise
+
+Document = dict[str, Any]
+
+_TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
+
+
+def build_fields(facts: Facts) -> Document:
+    """Builds the fields that hold the facts of a version, but for its type, id and time."""
+    fields = {
+        "t": list(dict.fromkeys(_token_texts(facts))),
+        "s": list(dict.fromkeys(_string_texts(facts))),
+        "d": [_build_date(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.dates],
+        "q": [_build_quantity(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.quantities],
+        "pt": facts.patient,
+        "c": [in_system(f"{facts.resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
+    }
+    present = {name: value for name, value in fields.items() if value}
+    if facts.date:
+        present |= {"dl": Int64(facts.date.low), "dh": Int64(facts.date.high)}
+    return {**present, "x": EXTRACTOR_VERSION}
+
+
+def in_any_system(prefix: str, code: str) -> str:
+    """Returns the token of a code in whatever system; `prefix` is `Type.parameter`."""
+    return f"{prefix}={code.casefold()}"
+
+
+def in_system(prefix: str, system: str, code: str) -> str:
+    """Returns the token of a code in one system, or (`system` "") in none."""
+    return f"{prefix}|{_encode(system)}|{code.casefold()}"
+
+
+def linked(prefix: str, text: str) -> str:
+    """Returns the token of a reference or uri."""
+    return f"{prefix}>{text}"
+
+
+def texted(prefix: str, form: str) -> str:
+    """Returns the text of a normal form, or of the beginning of one."""
+    return f"{prefix}|{form}"
+
+
+def hold_decimal(number: Decimal) -> Decimal128:
+    """Returns a number as the database holds it; facts have no more digits than fit."""
+    return Decimal128(number)
+
+
+def _token_texts(facts: Facts) -> Iterator[str]:
+    for token in facts.tokens:
+        prefix = f"{facts.resource_type}.{token.parameter}"
+        yield in_any_system(prefix, token.code)
+        yield in_system(prefix, token.system, token.code)
+    for link in facts.links:
+        yield linked(f"{facts.resource_type}.{link.parameter}", link.text)
+
+
+def _string_texts(facts: Facts) -> Iterator[str]:
+    for fact in facts.strings:
+        prefix, form = f"{facts.resource_type}.{fact.parameter}", normalise(fact.text)
+        if form:
+            yield texted(prefix, form)
+        if fact.is_name:
+            yield from (texted(prefix, part) + "|" for part in name_parts(fact.text))
+
+
+def _build_date(prefix: str, fact: DateFact) -> Document:
+    return {"p": prefix, "l": Int64(fact.low), "h": Int64(fact.high)}
+
+
+def _build_quantity(prefix: str, fact: QuantityFact) -> Document:
+    low = hold_decimal(fact.low)
+    ends = {"p": prefix, "l": low, "h": low if fact.high is fact.low else hold_decimal(fact.high)}
+    unit = (("s", fact.system), ("c", fact.code), ("u", fact.unit))
+    return {**ends, **{name: text for name, text in unit if text}}
+
+
+def parse_facts(document: Document) -> Facts:
+    """Returns the facts of a current version, as far as they are kept: texts and codes in the form compared."""
+    resource_type, _, resource_id = document["_id"].partition("/")
+    tokens, links = _parse_tokens(document.get("t", ()))
+    main_codes = set(document.get("c", ()))
+    return Facts(
+        resource_type=resource_type,
+        resource_id=resource_id,
+        last_updated=document["lu"],
+        tokens=tuple(tokens),
+        strings=tuple(_parse_string(text) for text in document.get("s", ())),
+        links=tuple(links),
+        dates=tuple(DateFact(_parameter(item["p"]), item["l"], item["h"]) for item in document.get("d", ())),
+        quantities=tuple(_parse_quantity(item) for item in document.get("q", ())),
+        patient=document.get("pt"),
+        date=DateFact("", document["dl"], document["dh"]) if "dl" in document else None,
+        codes=tuple(_parse_tokens(main_codes)[0]),
+    )
+
+
+def _parse_tokens(texts: Iterable[str]) -> tuple[list[TokenFact], list[LinkFact]]:
+    tokens, links = [], []
+    for text in texts:
+        found = _TOKEN.fullmatch(text)
+        if found is None or found[2] == "=":
+            continue
+        if found[2] == ">":
+            links.append(LinkFact(found[1], found[3]))
+        else:
+            system, _, code = found[3].partition("|")
+            tokens.append(TokenFact(found[1], _decode(system), code))
+    return tokens, links
+
+
+def _parse_string(text: str) -> StringFact:
+    prefix, _, form = text.partition("|")
+    return StringFact(_parameter(prefix), form.removesuffix("|"), is_name=False)
+
+
+def _parse_quantity(item: Document) -> QuantityFact:
+    low, high = item["l"].to_decimal(), item["h"].to_decimal()
+    return QuantityFact(_parameter(item["p"]), low, high, item.get("s", ""), item.get("c", ""), item.get("u", ""))
+
+
+def _parameter(prefix: str) -> str:
+    return prefix.partition(".")[2]
+
+
+def _encode(system: str) -> str:
+    return system.replace("%", "%25").replace("|", "%7C") if "%" in system or "|" in system else system
+
+
+def _decode(text: str) -> str:
+    return text.replace("%7C", "|").replace("%25", "%")

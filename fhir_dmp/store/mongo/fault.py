@@ -1,0 +1,59 @@
+"""What MongoDB's errors mean to a client: none of them becomes an internal error that says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+
+from fhir_dmp.outcome import Category, error
+
+QUERY_MILLISECONDS = 10_000
+"""How long one query may run."""
+
+_TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
+_NOT_READY = frozenset({91, 189, 11600, 11602, 13435, 13436, 10107})
+
+
+class Stale(PyMongoError):
+    """Another transaction was faster. Its label makes the driver run the transaction again."""
+
+    def __init__(self) -> None:
+        """Labels the error as the server labels a write conflict."""
+        super().__init__("a version is no longer the current one", error_labels=["TransientTransactionError"])
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turns the errors of the database that a client can act on into FhirErrors."""
+    try:
+        yield
+    except ExecutionTimeout:
+        message = f"The query took longer than {QUERY_MILLISECONDS // 1000} s; narrow it."
+        raise error(Category.TOO_COSTLY, "query-timeout", message) from None
+    except DocumentTooLarge:
+        raise error(
+            Category.TOO_LARGE, "resource-too-large", "The resource is larger than the store can hold."
+        ) from None
+    except (ConnectionFailure, WaitQueueTimeoutError) as fault:
+        raise _unavailable() from fault
+    except OperationFailure as fault:
+        if fault.code in _TOO_LARGE:
+            raise error(Category.TOO_LARGE, "resource-too-large", "The resource is too large to be stored.") from None
+        if fault.code in _NOT_READY or fault.has_error_label("TransientTransactionError"):
+            raise _unavailable() from fault
+        raise
+    except Stale:
+        raise _unavailable() from None
+
+
+def _unavailable() -> Exception:
+    return error(Category.UNAVAILABLE, "database-unavailable", "The database does not answer now; try again shortly.")

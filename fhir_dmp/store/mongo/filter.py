@@ -1,0 +1,236 @@
+"""Clauses → MongoDB filters that select the same resources as fhir_dmp.search.match. Pure.
+
+The only module that writes `$` operators of a search. Each value becomes one condition on one array (facts.py says
+which), in a form that has index bounds: equality, or a range. There is no regular expression in it, so no character of
+a value is special.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bson.int64 import Int64
+
+from fhir_dmp.search.query import (
+    AboutPatient,
+    And,
+    Clause,
+    DateValue,
+    Everything,
+    Has,
+    LastUpdated,
+    LinkValue,
+    Not,
+    Nothing,
+    OfType,
+    Or,
+    QuantityValue,
+    StringValue,
+    TokenValue,
+    Value,
+    WithId,
+)
+from fhir_dmp.store.mongo.facts import hold_decimal, in_any_system, in_system, linked, texted
+
+Filter = dict[str, Any]
+
+_LAST, _SURROGATE, _AFTER_SURROGATES = "\U0010ffff", "\ud800", "\ue000"
+NOTHING: Filter = {"_id": {"$in": []}}
+"""Selects no document; MongoDB answers it without reading."""
+
+
+def build_filter(*clauses: Clause) -> Filter:
+    """Builds the filter of the documents of which all these clauses are true; `{}` selects every document."""
+    parts = [part for part in _conjuncts(clauses) if not isinstance(part, Everything)]
+    if any(isinstance(part, AboutPatient) for part in parts):
+        filters = [_build_about_patient(part) for part in parts]
+    else:
+        kinds = {part.resource_type for part in parts if isinstance(part, Has | WithId)}
+        filters = [_build(part) for part in parts if not _is_implied(part, kinds)]
+    return all_of(filters)
+
+
+def all_of(filters: Sequence[Filter]) -> Filter:
+    """Builds the conjunction of filters."""
+    needed = [item for item in filters if item]
+    if len(needed) > 1:
+        return {"$and": needed}
+    return needed[0] if needed else {}
+
+
+def any_of(filters: Sequence[Filter]) -> Filter:
+    """Builds the disjunction of filters."""
+    if not all(filters):
+        return {}
+    possible = [item for item in filters if item != NOTHING]
+    if len(possible) > 1:
+        return {"$or": possible}
+    return possible[0] if possible else NOTHING
+
+
+def after_prefix(prefix: str) -> str:
+    """Returns the least text that is greater than every text with this prefix, which begins with a type's name."""
+    kept = prefix.rstrip(_LAST)
+    following = chr(ord(kept[-1]) + 1)
+    return kept[:-1] + (_AFTER_SURROGATES if following == _SURROGATE else following)
+
+
+def _conjuncts(clauses: Sequence[Clause]) -> Iterator[Clause]:
+    for clause in clauses:
+        if isinstance(clause, And):
+            yield from _conjuncts(clause.clauses)
+        else:
+            yield clause
+
+
+def _is_implied(part: Clause, kinds: set[str]) -> bool:
+    """A type that another condition implies would only cost the reading of documents that an index can count."""
+    return isinstance(part, OfType) and not kinds.isdisjoint(part.resource_types) and len(kinds) == 1
+
+
+def _build(clause: Clause) -> Filter:
+    match clause:
+        case Everything():
+            return {}
+        case Nothing():
+            return NOTHING
+        case And(clauses):
+            return build_filter(*clauses)
+        case Or(clauses):
+            return any_of([build_filter(inner) for inner in clauses])
+        case Not(inner):
+            return {"$nor": [build_filter(inner)]}
+        case _:
+            return _build_condition(clause)
+
+
+def _build_condition(clause: OfType | WithId | LastUpdated | AboutPatient | Has) -> Filter:
+    match clause:
+        case OfType(resource_types):
+            return one_of("ty", resource_types)
+        case WithId(resource_type, resource_ids):
+            return one_of("_id", [f"{resource_type}/{resource_id}" for resource_id in resource_ids])
+        case LastUpdated(values):
+            return any_of([_build_instant(value) for value in values])
+        case AboutPatient(patient_ids):
+            return one_of("pt", patient_ids)
+        case Has(resource_type, parameter, values):
+            return _build_has(f"{resource_type}.{parameter}", values)
+
+
+def one_of(name: str, values: Sequence[str]) -> Filter:
+    """Builds the filter of documents whose field, or one item of it, is one of these values."""
+    distinct = list(dict.fromkeys(values))
+    if not distinct:
+        return NOTHING
+    return {name: distinct[0]} if len(distinct) == 1 else {name: {"$in": distinct}}
+
+
+def _build_about_patient(part: Clause) -> Filter:
+    """Beside a patient, the main date and code are looked up in the fields that his indexes hold."""
+    if isinstance(part, Has) and part.is_main:
+        if all(isinstance(value, DateValue) for value in part.values):
+            spans = [_span("dl", "dh", value) for value in part.values if isinstance(value, DateValue)]
+            return all_of([{"ty": part.resource_type}, any_of(spans)])
+        tokens = [value for value in part.values if isinstance(value, TokenValue) and value.system and value.code]
+        if len(tokens) == len(part.values):
+            prefix = f"{part.resource_type}.{part.parameter}"
+            return one_of("c", [in_system(prefix, token.system or "", token.code or "") for token in tokens])
+    return _build(part)
+
+
+def _build_has(prefix: str, values: Sequence[Value]) -> Filter:
+    whole = [text for value in values for text in _texts(prefix, value)]
+    others = [_build_value(prefix, value) for value in values if not _is_whole(value)]
+    return any_of([one_of("t", whole), *others])
+
+
+def _is_whole(value: Value) -> bool:
+    """Tells whether a value asks for whole items of `t`."""
+    return isinstance(value, LinkValue) or (isinstance(value, TokenValue) and value.code is not None)
+
+
+def _texts(prefix: str, value: Value) -> Iterator[str]:
+    """The items of `t` that a value asks for."""
+    if isinstance(value, LinkValue):
+        yield from (linked(prefix, text) for text in value.texts)
+    elif isinstance(value, TokenValue) and value.code is not None:
+        any_system = value.system is None
+        yield in_any_system(prefix, value.code) if any_system else in_system(prefix, value.system or "", value.code)
+
+
+def _build_value(prefix: str, value: Value) -> Filter:
+    match value:
+        case TokenValue(system):
+            return _starting("t", f"{prefix}=" if system is None else in_system(prefix, system, ""))
+        case StringValue(beginning):
+            return _starting("s", texted(prefix, beginning))
+        case DateValue():
+            return {"d": {"$elemMatch": {"p": prefix, **_span("l", "h", value)}}}
+        case QuantityValue():
+            return {"q": {"$elemMatch": {"p": prefix, **_magnitude(value)}}}
+        case LinkValue():
+            return NOTHING
+
+
+def _starting(name: str, prefix: str) -> Filter:
+    return {name: {"$elemMatch": {"$gte": prefix, "$lt": after_prefix(prefix)}}}
+
+
+def _build_instant(value: DateValue) -> Filter:
+    """A span of one millisecond lies inside, below or above."""
+    low, high = Int64(value.low), Int64(value.high)
+    conditions: dict[str, Filter] = {
+        "eq": {"lu": {"$gte": low, "$lt": high}},
+        "ne": {"$or": [{"lu": {"$lt": low}}, {"lu": {"$gte": high}}]},
+        "lt": {"lu": {"$lt": low}},
+        "gt": {"lu": {"$gte": high}},
+        "le": {"lu": {"$lt": high}},
+        "ge": {"lu": {"$gte": low}},
+        "sa": {"lu": {"$gte": high}},
+        "eb": {"lu": {"$lt": low}},
+        "ap": {"lu": {"$gte": low, "$lt": high}},
+    }
+    return conditions[value.prefix]
+
+
+def _span(least: str, most: str, value: DateValue) -> Filter:
+    """What search.match says of spans; bounds that follow from it (least < most) are added for the indexes."""
+    low, high = Int64(value.low), Int64(value.high)
+    conditions: dict[str, Filter] = {
+        "eq": {least: {"$gte": low, "$lt": high}, most: {"$lte": high}},
+        "ne": {"$or": [{least: {"$lt": low}}, {most: {"$gt": high}}]},
+        "lt": {least: {"$lt": low}},
+        "gt": {most: {"$gt": high}},
+        "le": {least: {"$lt": high}, "$or": [{least: {"$lt": low}}, {most: {"$lte": high}}]},
+        "ge": {most: {"$gt": low}, "$or": [{most: {"$gt": high}}, {least: {"$gte": low}}]},
+        "sa": {least: {"$gte": high}},
+        "eb": {least: {"$lt": low}, most: {"$lte": low}},
+        "ap": {least: {"$lt": high}, most: {"$gt": low}},
+    }
+    return conditions[value.prefix]
+
+
+def _magnitude(value: QuantityValue) -> Filter:
+    number, low, high = hold_decimal(value.value), hold_decimal(value.low), hold_decimal(value.high)
+    conditions: dict[str, Filter] = {
+        "eq": {"l": {"$gte": low, "$lt": high}, "h": {"$lt": high}},
+        "ne": {"$or": [{"l": {"$lt": low}}, {"h": {"$gte": high}}]},
+        "lt": {"l": {"$lt": number}},
+        "gt": {"h": {"$gt": number}},
+        "le": {"l": {"$lte": number}},
+        "ge": {"h": {"$gte": number}},
+        "sa": {"l": {"$gt": number}},
+        "eb": {"l": {"$lt": number}, "h": {"$lt": number}},
+        "ap": {"l": {"$lte": high}, "h": {"$gte": low}},
+    }
+    return {**conditions[value.prefix], **_unit(value)}
+
+
+def _unit(value: QuantityValue) -> Filter:
+    wanted = {"s": value.system, "c": value.code}
+    filters: Filter = {name: text for name, text in wanted.items() if text is not None}
+    if value.unit is not None:
+        filters["$and"] = [{"$or": [{"c": value.unit}, {"u": value.unit}]}]
+    return filters

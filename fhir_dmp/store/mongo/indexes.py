@@ -1,0 +1,60 @@
+"""Collections and indexes, as data. Their number does not grow with that of search parameters (docs/decisions/0005)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+Document = dict[str, Any]
+
+RESOURCE = "resource"
+"""The current version of each live resource."""
+HISTORY = "history"
+"""Every superseded version, and every deletion."""
+GUARD = "guard"
+"""One document per slot: conditional transactions that touch the same one run one after another."""
+SETTING = "setting"
+"""What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
+
+INDEXES: dict[str, list[IndexModel]] = {
+    RESOURCE: [
+        IndexModel([("t", ASCENDING)], name="tokens"),
+        IndexModel([("s", ASCENDING)], name="strings"),
+        IndexModel([("d.p", ASCENDING), ("d.l", ASCENDING)], name="dates"),
+        IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
+        IndexModel([("ty", ASCENDING), ("lu", ASCENDING), ("_id", ASCENDING)], name="last-updated"),
+        IndexModel([("pt", ASCENDING), ("_id", ASCENDING)], name="patient"),
+        IndexModel([("pt", ASCENDING), ("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-date"),
+        IndexModel([("pt", ASCENDING), ("c", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-code"),
+    ],
+    HISTORY: [
+        IndexModel([("r", ASCENDING), ("v", DESCENDING)], name="resource"),
+        IndexModel([("ty", ASCENDING), ("lu", DESCENDING), ("r", DESCENDING), ("v", DESCENDING)], name="last-updated"),
+    ],
+    GUARD: [],
+    SETTING: [],
+}
+
+COMPRESSED = {"wiredTiger": {"configString": "block_compressor=zstd"}}
+
+
+async def create_collections(database: AsyncDatabase[Document]) -> None:
+    """Creates what is absent; safe to run by several servers at once."""
+    present = set(await database.list_collection_names())
+    for name, indexes in INDEXES.items():
+        if name not in present:
+            await _create_collection(database, name)
+        if indexes:
+            await database[name].create_indexes(indexes)
+
+
+async def _create_collection(database: AsyncDatabase[Document], name: str) -> None:
+    """Unlike the driver's create_collection, does not mind that another server was faster."""
+    command = {"create": name, "storageEngine": COMPRESSED}
+    await database.command(command, allowable_errors=[_EXISTS])
+
+
+_EXISTS = 48
+"""NamespaceExists."""

@@ -1,0 +1,121 @@
+"""The reading half of the store on MongoDB. Each query carries the requester's restriction; none is made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.query import Clause, SearchQuery
+from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
+from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
+from fhir_dmp.store.mongo.filter import build_filter
+from fhir_dmp.store.mongo.history import build_history_filter
+from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
+from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
+from fhir_dmp.store.port import HistoryQuery, SearchPage
+
+Document = dict[str, Any]
+
+
+class MongoReader:
+    """Reads inside a transaction, where there is a session, or else what is durable."""
+
+    def __init__(self, database: AsyncDatabase[Document], session: AsyncClientSession | None = None) -> None:
+        """`database` has a read concern of majority."""
+        self._resources = database[RESOURCE]
+        self._versions = database[HISTORY]
+        self._session = session
+
+    async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """See the port."""
+        wanted = {"_id": {"$in": [str(identity) for identity in identities]}, **build_filter(restriction.clause)}
+        return {version.identity: version for version in await self._find(self._resources, wanted, PROJECTION)}
+
+    async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """See the port."""
+        wanted = set(identities)
+        found = dict(await self.read(wanted, restriction))
+        missing = [str(identity) for identity in wanted - found.keys()]
+        if missing:
+            deleted = {"r": {"$in": missing}, "su": None}
+            for version in await self._find(self._versions, deleted, HISTORY_PROJECTION):
+                found[version.identity] = version
+        return found
+
+    async def read_version(self, identity: Identity, version_id: int, restriction: Restriction) -> Version | None:
+        """See the port."""
+        current = (await self.read((identity,), restriction)).get(identity)
+        if current and current.version_id == version_id:
+            return current
+        key = {"_id": f"{identity}/{version_id}"}
+        found = await self._find(self._versions, key, HISTORY_PROJECTION)
+        return found[0] if found else None
+
+    async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
+        """See the port."""
+        count = query.count or 0
+        with database_errors():
+            rows = await self._rows(build_plan(query, restriction.clause), count + 1)
+        shown = rows[:count]
+        keys = read_sort_keys(shown[-1], query) if len(rows) > count and shown else None
+        return SearchPage([parse_version(row) for row in shown], keys)
+
+    async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """See the port."""
+        wanted = build_filter(clause, restriction.clause)
+        bound: dict[str, Any] = {"limit": limit} if limit else {}
+        with database_errors():
+            return await self._resources.count_documents(
+                wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS, **bound
+            )
+
+    async def history(self, query: HistoryQuery, restriction: Restriction) -> Sequence[Version]:
+        """See the port."""
+        # the current versions first: one that is superseded meanwhile is then read twice, but never missed
+        current = await self._history_part(self._resources, query, restriction, "_id")
+        superseded = await self._history_part(self._versions, query, restriction, "r")
+        both = {_history_key(version): version for version in [*superseded, *current]}
+        return [both[key] for key in sorted(both, reverse=True)][: query.limit]
+
+    async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
+        """See the port."""
+        total = 0
+        for collection, field in ((self._resources, "_id"), (self._versions, "r")):
+            wanted = build_history_filter(query, restriction.clause, field, paged=False)
+            with database_errors():
+                total += await collection.count_documents(wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+        return total
+
+    async def _rows(self, plan: SearchPlan, limit: int) -> list[Document]:
+        if plan.computed:
+            pipeline = plan.build_pipeline(limit, PROJECTION)
+            found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            return await found.to_list()
+        rows = self._resources.find(plan.find_filter, plan.build_projection(PROJECTION), session=self._session)
+        return await rows.sort(plan.order).limit(limit).max_time_ms(QUERY_MILLISECONDS).to_list()
+
+    async def _history_part(
+        self, collection: AsyncCollection[Document], query: HistoryQuery, restriction: Restriction, field: str
+    ) -> list[Version]:
+        wanted = build_history_filter(query, restriction.clause, field, paged=True)
+        order = [("lu", -1), (field, -1), ("v", -1)]
+        with database_errors():
+            rows = collection.find(wanted, HISTORY_PROJECTION, session=self._session).sort(order).limit(query.limit)
+            return [parse_version(row) for row in await rows.max_time_ms(QUERY_MILLISECONDS).to_list()]
+
+    async def _find(
+        self, collection: AsyncCollection[Document], wanted: Document, projection: Document
+    ) -> list[Version]:
+        with database_errors():
+            rows = collection.find(wanted, projection, session=self._session)
+            return [parse_version(row) for row in await rows.to_list()]
+
+
+def _history_key(version: Version) -> tuple[int, str, int]:
+    return version.last_updated, str(version.identity), version.version_id

@@ -1,0 +1,128 @@
+"""MongoStore: the store on a MongoDB replica set or sharded cluster.
+
+What it acknowledges is on a majority of the members and in their journals; what it reads is as durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from secrets import token_bytes
+from typing import Any, TypeVar
+
+from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.store.mongo.coalesce import Coalescer
+from fhir_dmp.store.mongo.document import Document, build_current
+from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
+from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.mongo.writer import MongoWriter
+from fhir_dmp.store.port import Change, Writer
+
+Result = TypeVar("Result")
+Client = AsyncMongoClient[Document]
+
+MAJORITY = ReadConcern("majority")
+DURABLE = WriteConcern(w="majority", j=True)
+CONCURRENT_TRANSACTIONS = 8
+"""Transactions under way at once; more would only abort one another."""
+
+
+class StoreUnusable(RuntimeError):
+    """The database does not answer, or cannot run transactions."""
+
+
+class MongoStore(MongoReader):
+    """See fhir_dmp.store.port.Store."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        """`name` is the database's; `prepare` must run before anything is read or written."""
+        database = client.get_database(name, read_concern=MAJORITY, write_concern=DURABLE)
+        super().__init__(database)
+        self.database: AsyncDatabase[Document] = database
+        self._client = client
+        self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
+        self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}
+
+    async def prepare(self) -> None:
+        """Checks that the database can run transactions and creates what is absent; raises StoreUnusable."""
+        try:
+            hello = await self._client.admin.command("hello")
+            if "setName" not in hello and hello.get("msg") != "isdbgrid":
+                raise StoreUnusable(
+                    "the MongoDB of FHIR_DMP_MONGODB_URI is a standalone server, which has no transactions: "
+                    "name a replica set (one node is enough: mongod --replSet rs0, then rs.initiate())"
+                )
+            await create_collections(self.database)
+        except PyMongoError as fault:
+            raise StoreUnusable(f"the MongoDB of FHIR_DMP_MONGODB_URI does not answer: {fault}"[:300]) from fault
+
+    async def shared_secret(self) -> bytes:
+        """Returns the secret that all servers of this database sign cursors with; the first server makes it."""
+        settings = self.database[SETTING]
+        fresh = {"value": token_bytes(32)}
+        found = await settings.find_one_and_update(
+            {"_id": "cursor-secret"}, {"$setOnInsert": fresh}, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return bytes(found["value"]) if found else fresh["value"]
+
+    async def is_ready(self) -> bool:
+        """Tells whether the database answers and takes writes."""
+        try:
+            hello = await self._client.admin.command("hello")
+        except PyMongoError:
+            return False
+        return bool(hello.get("isWritablePrimary"))
+
+    async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """See the port. Concurrent reads under the same restriction share one query."""
+        coalescer = self._coalescers.get(restriction)
+        if coalescer is None:
+            coalescer = self._coalescers[restriction] = self._coalescer(restriction)
+        found = await coalescer.read(identities)
+        if coalescer.is_idle:
+            self._coalescers.pop(restriction, None)
+        return found
+
+    def _coalescer(self, restriction: Restriction) -> Coalescer[Identity, Version]:
+        async def fetch(identities: list[Identity]) -> Mapping[Identity, Version]:
+            return await MongoReader.read(self, identities, restriction)
+
+        return Coalescer(fetch)
+
+    async def insert(self, change: Change) -> None:
+        """See the port."""
+        if change.facts is None:
+            raise ValueError("a deletion is no first version")
+        with database_errors():
+            await self.database[RESOURCE].insert_one(build_current(change.version, change.facts))
+
+    async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
+        """See the port."""
+
+        async def run(session: AsyncClientSession) -> Result:
+            return await work(MongoWriter(self.database, session))
+
+        async with self._places:
+            with database_errors():
+                async with self._client.start_session() as session:
+                    return await session.with_transaction(
+                        run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                    )
+
+
+def connect(uri: str) -> Client:
+    """Returns a client of a replica set or sharded cluster; raises StoreUnusable where the URI is none."""
+    options: dict[str, Any] = {"appname": "fhir-dmp", "serverSelectionTimeoutMS": 5000, "retryWrites": True}
+    try:
+        return AsyncMongoClient(uri, **options)
+    except (ConfigurationError, PyMongoError, ValueError) as fault:
+        raise StoreUnusable(f"FHIR_DMP_MONGODB_URI is no MongoDB connection string: {fault}"[:300]) from fault

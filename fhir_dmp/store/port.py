@@ -1,0 +1,119 @@
+"""The store's port: what interactions need of it. Every reading method takes a Restriction, without default.
+
+What a restriction hides is absent: no method tells hidden from absent. Every method may raise FhirError
+(unavailable) when the database does not answer, and FhirError (too costly) when a query exceeds its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.facts import Facts
+from fhir_dmp.search.query import Clause, SearchQuery, SortKeys
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new version to write, the version it follows, and the facts of its content (None for a deletion)."""
+
+    version: Version
+    previous: Version | None
+    facts: Facts | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """The versions of a page in order; `next_keys` continue after it, None on the last page."""
+
+    versions: Sequence[Version]
+    next_keys: SortKeys | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """The place of a version in a history, newest first."""
+
+    last_updated: Milliseconds
+    reference: str
+    version_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """A history: of one resource, of some types, or (both empty) of the system.
+
+    `since` is inclusive; `at` keeps the versions that were current some time within [start, end).
+    """
+
+    limit: int
+    identity: Identity | None = None
+    resource_types: Sequence[str] = ()
+    since: Milliseconds | None = None
+    at: tuple[Milliseconds, Milliseconds] | None = None
+    after: HistoryKey | None = None
+
+
+class Reader(Protocol):
+    """The reading half of the store."""
+
+    async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """Returns the current versions; an identity that is absent, hidden or deleted is no key."""
+        ...
+
+    async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """Returns the newest versions, deletions among them; an identity that is absent or hidden is no key."""
+        ...
+
+    async def read_version(self, identity: Identity, version_id: int, restriction: Restriction) -> Version | None:
+        """Returns one version, which may be a deletion; None where absent or hidden."""
+        ...
+
+    async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
+        """Returns one page of the current versions that match; `query.count` is the largest page."""
+        ...
+
+    async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """Returns how many current versions match, counting no further than `limit` (0: no limit)."""
+        ...
+
+    async def history(self, query: HistoryQuery, restriction: Restriction) -> Sequence[Version]:
+        """Returns versions, newest first."""
+        ...
+
+    async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
+        """Returns how many versions the whole history has, whatever its limit and `after`."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """A transaction under way: it sees its own writes; others see all of them or none."""
+
+    async def guard(self, keys: Iterable[str]) -> None:
+        """Makes transactions that guard a same key run one after another (conditional interactions need it)."""
+        ...
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Writes versions. If one no longer follows the current version, the whole transaction runs again."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """The store as interactions see it."""
+
+    async def insert(self, change: Change) -> None:
+        """Writes the first version of a resource with an id of ours; returns when it is durable."""
+        ...
+
+    async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
+        """Runs `work` in a transaction and returns its result when that is durable.
+
+        `work` runs again when another transaction got in its way, so it has no effect but on its Writer.
+        """
+        ...

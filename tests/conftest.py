@@ -1,0 +1,43 @@
+"""What tests of every package share: a real MongoDB, and a database of its own for each test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pymongo import MongoClient
+
+from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri() -> Iterator[str]:
+    """The replica set tests run on: FHIR_DMP_TEST_MONGODB_URI, else an embedded one for this (worker's) session."""
+    given = os.environ.get("FHIR_DMP_TEST_MONGODB_URI")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="fhir-dmp-") as folder, EmbeddedMongo(Path(folder), cache_gb=0.25) as mongo:
+        yield mongo.uri
+
+
+@pytest.fixture(scope="session")
+def mongodb_client(mongodb_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A synchronous client of that replica set, for what a test prepares and looks at behind the server's back."""
+    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def database_name(mongodb_client: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """The name of a database that is this test's alone, and dropped after it."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    mongodb_client.drop_database(name)
