@@ -19,6 +19,7 @@ from fhir_dmp.rest.fhir import FhirEndpoint
 from fhir_dmp.rest.front import Front
 from fhir_dmp.rest.middleware import RequestLog
 from fhir_dmp.rest.monitoring import monitoring
+from fhir_dmp.rest.openapi import build_paths
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.space import SearchSpace, systems_of
@@ -54,6 +55,8 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None)
 
     app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.include_router(monitoring)
+    document = app.openapi()
+    document["paths"] |= build_paths(BASE_PATH)
     front.others = app
     return RequestLog(front)
 

@@ -9,10 +9,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
+from rich.console import Console
 
+from fhir_dmp.seed import seed_definitions
 from fhir_dmp.settings import Settings
 
 
@@ -60,8 +62,11 @@ def _end_server(fault: Exception) -> None:
 
 def serve(address: Address, workers: int, settings: Settings, uri: str) -> None:
     """Serves until a signal ends it. Workers are processes that read their settings from the environment."""
-    os.environ["FHIR_DMP_MONGODB_URI"] = uri
-    os.environ["FHIR_DMP_BASE_URL"] = settings.base_url or address.base_url
+    settings = replace(settings, mongodb_uri=uri, base_url=settings.base_url or address.base_url)
+    with Console(stderr=True).status("Storing the R4 definitions (at the first start only)…"):
+        seed_definitions(settings)
+    os.environ["FHIR_DMP_MONGODB_URI"] = settings.mongodb_uri
+    os.environ["FHIR_DMP_BASE_URL"] = settings.base_url
     uvicorn.run(
         "fhir_dmp.app:create_app",
         factory=True,

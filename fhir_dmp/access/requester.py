@@ -27,3 +27,6 @@ class Requester:
 
 OPEN = Requester(Kind.SYSTEM, "open")
 """Everyone, on a loopback server that was started without tokens."""
+
+SERVER = Requester(Kind.SYSTEM, "server")
+"""The server itself, when it stores the definitions it works with."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from fhir_dmp.fhirpath.fault import EvaluationError
 from fhir_dmp.fhirpath.model import Child, Model
-from fhir_dmp.fhirpath.node import Node, Nodes
+from fhir_dmp.fhirpath.node import Node, Nodes, Scope
 from fhir_dmp.json_text import Json, JsonObject
 
 
@@ -59,7 +59,9 @@ def _nodes(model: Model, parent: JsonObject, children: Iterable[Child]) -> list[
     found = []
     for child in children:
         for value, element, type_name in _values(parent, child):
-            found.append(Node(value, model.resource_type(value, type_name) if child.is_resource else type_name, element))
+            found.append(
+                Node(value, model.resource_type(value, type_name) if child.is_resource else type_name, element)
+            )
     return found
 
 
@@ -82,11 +84,12 @@ def children(model: Model, nodes: Nodes) -> list[Node]:
     for node in nodes:
         value = node.value if type(node.value) is dict else node.element
         if type(value) is dict:
-            found += _all_children(model, value, "Element" if value is node.element else node.type_name)
+            found += all_children(model, value, "Element" if value is node.element else node.type_name)
     return found
 
 
-def _all_children(model: Model, parent: JsonObject, type_name: str) -> list[Node]:
+def all_children(model: Model, parent: JsonObject, type_name: str) -> list[Node]:
+    """Returns all children of a JSON object of this type."""
     keys = model.keys(type_name)
     found: list[Node] = []
     for key in parent:
@@ -95,6 +98,40 @@ def _all_children(model: Model, parent: JsonObject, type_name: str) -> list[Node
             child = keys.get(key[1:])
         if child is not None:
             found += _nodes(model, parent, (child,))
+    return found
+
+
+def count_children(model: Model, parent: JsonObject, type_name: str) -> int:
+    """Counts the children of a JSON object of this type."""
+    keys = model.keys(type_name)
+    count = 0
+    for key, value in parent.items():
+        child = keys.get(key)
+        if child is None:
+            beside = key.startswith("_") and key[1:] not in parent and keys.get(key[1:])
+            count += len(_values(parent, beside)) if beside else 0
+        elif child.repeats:
+            count += len(_values(parent, child))
+        else:
+            count += child.is_primitive or type(value) is dict
+    return count
+
+
+def root_descendants(model: Model, scope: Scope) -> Nodes:
+    """Returns all descendants of %resource; listed once for each Scope, since invariants ask again and again."""
+    if scope.root_descendants is None:
+        root = Node(scope.root, model.resource_type(scope.root, "Resource"))
+        scope.root_descendants = descendants(model, (root,))
+    return scope.root_descendants
+
+
+def descendants(model: Model, nodes: Nodes) -> list[Node]:
+    """Returns all children of each node, theirs, and so on: http://hl7.org/fhirpath/N1/#descendants-collection."""
+    found: list[Node] = []
+    level = children(model, nodes)
+    while level:
+        found += level
+        level = children(model, level)
     return found
 
 

@@ -1,9 +1,9 @@
-"""Arithmetic on nodes: http://hl7.org/fhirpath/N1/#math. What cannot be represented is empty, as the language has it."""
+"""Arithmetic on nodes: http://hl7.org/fhirpath/N1/#math-1. What cannot be represented is empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Context, Decimal, DecimalException, InvalidOperation, Overflow, DivisionByZero
+from decimal import Context, Decimal, DecimalException, DivisionByZero, InvalidOperation, Overflow
 
 from fhir_dmp.fhirpath import quantity
 from fhir_dmp.fhirpath.access import single

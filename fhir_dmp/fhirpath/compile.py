@@ -6,22 +6,28 @@ expressions are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from types import CodeType
-from typing import NoReturn
+from typing import Any, Unpack
 
-from fhir_dmp.fhirpath.compiler import PARAMETERS, Compiler, Focus
+from fhir_dmp.fhirpath.compiler import Compiler, Focus, Form, Handler
 from fhir_dmp.fhirpath.environment import GLOBALS
 from fhir_dmp.fhirpath.expression import (
-    Chain, Expression, External, Literal, Nothing, Path, Polarity, Special,
+    Chain,
+    External,
+    Literal,
+    Nothing,
+    Path,
+    Polarity,
+    Special,
 )  # fmt: skip
 from fhir_dmp.fhirpath.external import compile_external
 from fhir_dmp.fhirpath.fault import EvaluationError, expression_error
 from fhir_dmp.fhirpath.model import Model, model_of
-from fhir_dmp.fhirpath.node import ConformsTo, MemberOf, Node, Nodes, Resolve, Scope, Subsumes, Trace
-from fhir_dmp.fhirpath.operand import EMPTY, Items, Operand, Route, Scalar
+from fhir_dmp.fhirpath.node import Given, Node, Scope
+from fhir_dmp.fhirpath.operand import EMPTY, Items, Operand, Scalar
 from fhir_dmp.fhirpath.operator import compile_chain, compile_polarity
 from fhir_dmp.fhirpath.parser import parse_expression
 from fhir_dmp.fhirpath.step import compile_path
@@ -45,7 +51,7 @@ def _compile_special(_compiler: Compiler, node: Special, focus: Focus) -> Operan
     return Scalar(focus.index, "System.Integer") if node.name == "$index" else Items(focus.total)
 
 
-_HANDLERS = {
+_HANDLERS: dict[type, Handler] = {
     Literal: _compile_literal,
     Nothing: _compile_nothing,
     Special: _compile_special,
@@ -59,63 +65,98 @@ _HANDLERS = {
 class Program:
     """A compiled expression. Evaluations share nothing; none changes its input."""
 
-    def __init__(self, text: str, expression: Expression, model: Model, type_name: str, *, strict: bool) -> None:
+    def __init__(self, text: str, model: Model, type_name: str, *, strict: bool) -> None:
         """Compiles an expression whose focus is of this type. Raises FhirError (invalid parameter)."""
         self.text = text
         self.type_name = type_name
-        compiler = Compiler(text, model, _HANDLERS, strict=strict)
+        self._model = model
+        self._strict = strict
+        self._expression = parse_expression(text)
         self._takes_node = type_name in model.primitive_types
-        with compiler.source.function("main", PARAMETERS):
-            this: Operand = Items("(n,)", (type_name,), single=True) if self._takes_node else Route("n", "json", type_name)
-            found = compiler.compile(expression, Focus(this))
-            compiler.source.line(f"return {compiler.items(found).text}")
-        self._needs_scope = compiler.needs_scope
-        source, self._positions = compiler.source.text()
-        self.source = source
-        names = {**GLOBALS, **compiler.source.constants, "M": model, "resource_type": model.resource_type}
-        exec(_python(source), names)  # noqa: S102  # every name in it is ours, every text a constant
-        self._main: Callable[[Scope | None, Json, int, Nodes], Nodes] = names["main"]
+        self._find = self._build("items")
+
+    @property
+    def source(self) -> str:
+        """The generated Python, for whoever wants to read it."""
+        return self._find.source
 
     def select(self, resource: JsonObject) -> list[Node]:
         """Returns the nodes that the expression finds in a resource; for search parameters, with no surroundings."""
-        return self.run(Scope(resource) if self._needs_scope else None, resource)
+        return self.run(Scope(resource) if self._find.needs_scope else None, resource)
 
     def evaluate(
         self,
         resource: JsonObject,
         *,
         context: Node | None = None,
-        now: datetime | None = None,
-        variables: Mapping[str, Nodes] | None = None,
-        resolve: Resolve | None = None,
-        member_of: MemberOf | None = None,
-        subsumes: Subsumes | None = None,
-        conforms_to: ConformsTo | None = None,
-        trace: Trace | None = None,
+        **given: Unpack[Given],
     ) -> list[Node]:
         """Returns what the expression yields for a resource, or for one node in it (`context`).
 
-        Raises FhirError (invalid parameter) where the language defines an error. What is not injected is unknown.
+        Raises FhirError (invalid parameter) where the language defines an error. What is not given is unknown.
         """
-        scope = Scope(resource, None, context, now, variables, resolve, member_of, subsumes, conforms_to, trace)
+        scope = Scope(resource, context=context, **given)
         return self.run(scope, resource if context is None else context.value, context)
 
     def run(self, scope: Scope | None, value: Json, context: Node | None = None) -> list[Node]:
-        """Returns what the expression yields for a JSON value in a scope that was made before."""
+        """Returns what the expression yields for a JSON value in a scope that was made before.
+
+        The root of the scope is the resource that contains the value: of the program's type, or the type it is part of.
+        `context` is the value as a node, needed where the type is a primitive that may have extensions.
+        """
+        return list(self._call(self._find, scope, value, context))
+
+    def holds(self, scope: Scope, value: Json, context: Node | None = None) -> bool | None:
+        """Tells whether the expression is true of a JSON value: for invariants. None where it is empty."""
+        answer: bool | None = self._call(self._test, scope, value, context)
+        return answer
+
+    @cached_property
+    def _test(self) -> _Code:
+        return self._build("boolean")
+
+    def _call(self, code: _Code, scope: Scope | None, value: Json, context: Node | None) -> Any:  # noqa: ANN401
         focus = (context or Node(value, self.type_name)) if self._takes_node else value
         try:
-            return list(self._main(scope, focus, 0, ()))
+            return code.main(scope, focus, 0, ())
         except EvaluationError as fault:
-            self._raise(fault)
+            raise expression_error(self.text, _position_of(fault, code), str(fault)) from None
 
-    def _raise(self, fault: EvaluationError) -> NoReturn:
-        """Raises the fault as a FhirError that points to where the failing line of code comes from."""
-        position, trace = 0, fault.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == _FILE:
-                position = self._positions[trace.tb_lineno - 1]
-            trace = trace.tb_next
-        raise expression_error(self.text, position, str(fault)) from None
+    def _build(self, form: Form) -> _Code:
+        head = self.type_name.partition(".")[0]
+        resource_type = head if head in self._model.resource_types else "Resource"
+        compiler = Compiler(self.text, self._model, _HANDLERS, resource_type=resource_type, strict=self._strict)
+        this: str | tuple[str, ...] = (self.type_name,) if self._takes_node else self.type_name
+        compiler.write_function("main", self._expression, this, form)
+        source, positions = compiler.source.text()
+        names: dict[str, Any] = {
+            **GLOBALS,
+            **compiler.source.constants,
+            "M": self._model,
+            "resource_type": self._model.resource_type,
+        }
+        exec(_python(source), names)  # noqa: S102  # every name in it is ours, every text of the caller a constant
+        return _Code(names["main"], source, positions, compiler.needs_scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A generated function, and what each of its lines stands for."""
+
+    main: Callable[..., Any]
+    source: str
+    positions: list[int]
+    needs_scope: bool
+
+
+def _position_of(fault: EvaluationError, code: _Code) -> int:
+    """Where in the expression the innermost generated line comes from that was running."""
+    position, trace = 0, fault.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILE:
+            position = code.positions[trace.tb_lineno - 1]
+        trace = trace.tb_next
+    return position
 
 
 def _python(source: str) -> CodeType:
@@ -129,4 +170,7 @@ def compile_expression(text: str, *, model: Registry, type_name: str, strict: bo
     Raises FhirError (invalid parameter) for text that is no FHIRPath. `strict` also refuses elements and types that
     the focus cannot have, and `as` on several items, which R4's own expressions apply.
     """
-    return Program(text, parse_expression(text), model_of(model), type_name, strict=strict)
+    known = model_of(model)
+    if not known.knows(type_name):
+        raise expression_error(text, 0, f"there is no type {type_name} to start from")
+    return Program(text, known, type_name, strict=strict)

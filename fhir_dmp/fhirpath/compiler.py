@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from fhir_dmp.fhirpath.expression import Expression, TypeName
 from fhir_dmp.fhirpath.fault import expression_error
 from fhir_dmp.fhirpath.model import Model, TypeTest
-from fhir_dmp.fhirpath.operand import EMPTY, Empty, Items, Operand, Route, Scalar
+from fhir_dmp.fhirpath.operand import EMPTY, Children, Empty, Items, Operand, Route, Scalar
 from fhir_dmp.fhirpath.route import write_count, write_exists, write_items, write_value
 from fhir_dmp.fhirpath.source import Source
 from fhir_dmp.fhirpath.system import SYSTEM_TYPE_OF
 from fhir_dmp.outcome import FhirError
 
+Form: TypeAlias = Literal["items", "boolean"]
+"""What a generated function returns: a list of Node, or True, False or None."""
 PARAMETERS = "x, n, i, t"
 """What each generated function takes: the Scope, the focus, $index and $total."""
 
@@ -35,10 +37,13 @@ Handler: TypeAlias = Callable[["Compiler", Any, Focus], Operand]
 class Compiler:
     """Writes one program. `strict` refuses what the types rule out instead of yielding nothing."""
 
-    def __init__(self, text: str, model: Model, handlers: Mapping[type, Handler], *, strict: bool) -> None:
-        """Starts an empty program for the expression in `text`."""
+    def __init__(
+        self, text: str, model: Model, handlers: Mapping[type, Handler], *, resource_type: str, strict: bool
+    ) -> None:
+        """Starts an empty program for the expression in `text`; `resource_type` is what %resource is."""
         self.text = text
         self.model = model
+        self.resource_type = resource_type
         self.strict = strict
         self.source = Source()
         self.needs_scope = False
@@ -65,12 +70,13 @@ class Compiler:
             raise self.refuse(type_name.position, f"there is no type '{type_name.name}'")
         return test
 
-    def criterion(self, expression: Expression, this_type: str | tuple[str, ...] | None, *, boolean: bool) -> str:
-        """Writes an argument as a function of its own and returns its name.
+    def write_function(
+        self, name: str, expression: Expression, this_type: str | tuple[str, ...] | None, form: Form
+    ) -> None:
+        """Writes a function that evaluates an expression.
 
-        `this_type` is a string where the function will get a JSON object of that type, else the types its Node may have.
+        `this_type` is a string where it will get a JSON object of that type, else the types that its Node may have.
         """
-        name = self.source.name("c")
         with self.source.function(name, PARAMETERS):
             this: Operand
             if isinstance(this_type, str):
@@ -78,7 +84,12 @@ class Compiler:
             else:
                 this = Items(self.source.assign("(n,)"), this_type, single=True)
             found = self.compile(expression, Focus(this))
-            self.source.line(f"return {self.boolean(found) if boolean else self.items(found).text}")
+            self.source.line(f"return {self.boolean(found) if form == 'boolean' else self.items(found).text}")
+
+    def criterion(self, expression: Expression, this_type: str | tuple[str, ...] | None, form: Form) -> str:
+        """Writes an argument as a function of its own and returns its name."""
+        name = self.source.name("c")
+        self.write_function(name, expression, this_type, form)
         return name
 
     def items(self, operand: Operand) -> Items:
@@ -91,6 +102,8 @@ class Compiler:
             case Scalar(text, type_name):
                 made = self.source.assign(f"[] if {text} is None else [Node({text}, {type_name!r})]")
                 return Items(made, (type_name,), single=True)
+            case Children(listed):
+                return Items(self.source.assign(listed), ordered=False)
             case Empty():
                 return Items("()", (), single=True)
 
@@ -103,6 +116,8 @@ class Compiler:
                 return write_exists(self.source, operand)
             case Scalar(text):
                 return self.source.assign(f"{text} is not None")
+            case Children():
+                return self.source.assign(f"{operand.counted} > 0")
             case Empty():
                 return "False"
 
@@ -115,6 +130,8 @@ class Compiler:
                 return write_count(self.source, operand)
             case Scalar(text):
                 return self.source.assign(f"0 if {text} is None else 1")
+            case Children():
+                return self.source.assign(operand.counted)
             case Empty():
                 return "0"
 

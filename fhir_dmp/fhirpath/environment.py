@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from fhir_dmp.fhirpath import access, equality, external, reference, singleton, type_operation
+from fhir_dmp.fhirpath import access, equality, equivalence, external, order, reference, singleton, type_operation
+from fhir_dmp.fhirpath.arithmetic import ARITHMETIC
+from fhir_dmp.fhirpath.functions import collection
 from fhir_dmp.fhirpath.node import Node, Nodes
 from fhir_dmp.fhirpath.system import READERS, SYSTEM_TYPE_OF
 
 
 def has_value(nodes: Nodes) -> bool:
     """Tells whether there is one item and it is a primitive with a value: https://hl7.org/fhir/R4/fhirpath.html."""
-    return len(nodes) == 1 and nodes[0].value is not None and singleton.system_type_of(nodes[0]) not in {None, "Quantity"}
+    return (
+        len(nodes) == 1 and nodes[0].value is not None and singleton.system_type_of(nodes[0]) not in {None, "Quantity"}
+    )
 
 
 def with_url(nodes: Nodes, url: str | None) -> list[Node]:
@@ -25,14 +29,18 @@ def item(nodes: Nodes, index: int | None) -> Nodes:
 GLOBALS: dict[str, object] = {
     **{f"read_{SYSTEM_TYPE_OF[name]}": reader for name, reader in READERS.items()},
     **singleton.SINGLE,
+    **ARITHMETIC,
     **{
         called.__name__: called
         for called in (
             Node, has_value, with_url, item,
-            access.listed, access.pairs, access.choices, access.member, access.children, access.single,
+            access.listed, access.pairs, access.choices, access.member, access.children, access.all_children, access.count_children,
+            access.descendants, access.root_descendants, access.single,
             access.single_value,
-            external.root_of, external.outermost_of, external.context_of, external.variable_of,
-            equality.equal, equality.not_equal, equality.distinct,
+            external.context_of, external.variable_of,
+            equality.equal, equality.not_equal, equality.distinct, equality.is_in, equality.has_item,
+            equivalence.equivalent, equivalence.not_equivalent,
+            order.compare, collection.sort,
             reference.resolve,
             type_operation.is_type, type_operation.of_type, type_operation.as_type,
         )

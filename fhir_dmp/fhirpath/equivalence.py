@@ -1,4 +1,4 @@
-"""Equivalence: http://hl7.org/fhirpath/N1/#equivalence. Like equality, but forgiving: order, case, precision, spaces."""
+"""Equivalence: http://hl7.org/fhirpath/N1/#equivalence. Order, case, precision and spaces may differ."""
 
 from __future__ import annotations
 

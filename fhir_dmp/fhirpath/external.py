@@ -7,12 +7,11 @@ from fhir_dmp.fhirpath.expression import External
 from fhir_dmp.fhirpath.fault import EvaluationError
 from fhir_dmp.fhirpath.model import Model
 from fhir_dmp.fhirpath.node import Node, Nodes, Scope
-from fhir_dmp.fhirpath.operand import Items, Operand, Scalar
+from fhir_dmp.fhirpath.operand import Items, Operand, Route, Scalar
 from fhir_dmp.fhirpath.system import UCUM
 
 _CONSTANTS = {"sct": "http://snomed.info/sct", "loinc": "http://loinc.org", "ucum": UCUM}
 _PREFIXES = {"vs-": "http://hl7.org/fhir/ValueSet/", "ext-": "http://hl7.org/fhir/StructureDefinition/"}
-_RESOURCES = {"resource": "root_of", "rootResource": "outermost_of", "context": "context_of"}
 
 
 def compile_external(compiler: Compiler, node: External, _focus: Focus) -> Operand:
@@ -22,25 +21,19 @@ def compile_external(compiler: Compiler, node: External, _focus: Focus) -> Opera
             return Scalar(compiler.source.constant(base + node.name.removeprefix(prefix)), "System.String")
     if node.name in _CONSTANTS:
         return Scalar(compiler.source.constant(_CONSTANTS[node.name]), "System.String")
-    if node.name in _RESOURCES:
-        return Items(compiler.source.assign(f"{_RESOURCES[node.name]}(M, {compiler.scope()})"), None, single=True)
-    return Items(compiler.source.assign(f"variable_of({compiler.scope()}, {node.name!r})"))
-
-
-def root_of(model: Model, scope: Scope) -> Nodes:
-    """Returns %resource: the resource that contains the focus."""
-    return (Node(scope.root, model.resource_type(scope.root, "Resource")),)
-
-
-def outermost_of(model: Model, scope: Scope) -> Nodes:
-    """Returns %rootResource: the container of %resource where that is contained, else itself."""
-    resource = scope.root if scope.outermost is None else scope.outermost
-    return (Node(resource, model.resource_type(resource, "Resource")),)
+    scope = compiler.scope()
+    if node.name == "resource":
+        return Route(f"{scope}.root", "json", compiler.resource_type)
+    if node.name == "rootResource":
+        return Route(compiler.source.assign(f"{scope}.outermost or {scope}.root"), "json", "Resource")
+    if node.name == "context":
+        return Items(compiler.source.assign(f"context_of(M, {scope})"), single=True)
+    return Items(compiler.source.assign(f"variable_of({scope}, {node.name!r})"))
 
 
 def context_of(model: Model, scope: Scope) -> Nodes:
     """Returns %context: the node that the evaluation started from."""
-    return root_of(model, scope) if scope.context is None else (scope.context,)
+    return (scope.context or Node(scope.root, model.resource_type(scope.root, "Resource")),)
 
 
 def variable_of(scope: Scope, name: str) -> Nodes:

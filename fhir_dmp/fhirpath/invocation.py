@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fhir_dmp.fhirpath.compiler import Compiler, Focus
-from fhir_dmp.fhirpath.expression import Call, Expression, Literal, Member, Path, TypeName
-from fhir_dmp.fhirpath.functions.signature import Function, Kind
+from fhir_dmp.fhirpath.expression import Call, Expression, Member, Path, Polarity, Special, TypeName
+from fhir_dmp.fhirpath.functions.signature import NODE_KINDS, Function, Kind
 from fhir_dmp.fhirpath.functions.table import FUNCTIONS
 from fhir_dmp.fhirpath.member import compile_member
 from fhir_dmp.fhirpath.model import TypeTest
-from fhir_dmp.fhirpath.operand import EMPTY, Empty, Items, Operand, Route, Scalar
+from fhir_dmp.fhirpath.operand import EMPTY, Children, Empty, Items, Operand, Route, Scalar
 
 BOOLEAN = "System.Boolean"
 Invocation = Callable[[Compiler, Call, Operand, Focus], Operand]
@@ -21,7 +21,7 @@ Invocation = Callable[[Compiler, Call, Operand, Focus], Operand]
 
 def compile_call(compiler: Compiler, call: Call, operand: Operand, focus: Focus) -> Operand:
     """Calls a function on an operand. Its arguments see the focus of the whole expression, http://hl7.org/fhirpath/N1/#this."""
-    special = _SPECIAL.get((call.name, len(call.arguments)))
+    special = _SPECIAL.get((call.name, len(call.arguments))) or _OF_ANY_ARITY.get(call.name)
     if special is not None:
         return special(compiler, call, operand, focus)
     known = FUNCTIONS.get(call.name)
@@ -35,16 +35,20 @@ def compile_call(compiler: Compiler, call: Call, operand: Operand, focus: Focus)
 
 def _compile_known(compiler: Compiler, known: Function, call: Call, operand: Operand, focus: Focus) -> Operand:
     items = compiler.items(operand) if known.focus == "Items" else None
+    if items and not items.ordered and compiler.strict and call.name in _BY_ORDER:
+        raise compiler.refuse(call.position, f"{call.name}() needs an order, and children have none")
     types = items.types if items else None
     texts = [items.text if items else compiler.scalar(operand, known.focus)]
     for kind, argument in zip(known.arguments, call.arguments, strict=False):
         texts.append(_argument(compiler, kind, argument, focus, types))
     compiler.source.position = call.position
-    called = f"{compiler.source.constant(known.call)}({', '.join([compiler.scope(), *texts] if known.scoped else texts)})"
+    called = (
+        f"{compiler.source.constant(known.call)}({', '.join([compiler.scope(), *texts] if known.scoped else texts)})"
+    )
     needed = [
         text
         for text, kind in zip(texts, (known.focus, *known.arguments), strict=False)
-        if kind not in {"Items", "Test", "Projection"} and text not in compiler.source.constants
+        if kind not in NODE_KINDS and text not in compiler.source.constants
     ]
     if needed:
         empty = "()" if known.result in {"Items", "Same", "Item"} else "None"
@@ -57,11 +61,11 @@ def _compile_known(compiler: Compiler, known: Function, call: Call, operand: Ope
     return Scalar(result, f"System.{known.result}")
 
 
-def _argument(
-    compiler: Compiler, kind: Kind, argument: Expression, focus: Focus, types: tuple[str, ...] | None
-) -> str:
-    if kind in {"Test", "Projection"}:
-        name = compiler.criterion(argument, types, boolean=kind == "Test")
+def _argument(compiler: Compiler, kind: Kind, argument: Expression, focus: Focus, types: tuple[str, ...] | None) -> str:
+    if kind in {"Test", "Projection", "Recursion"}:
+        name = compiler.criterion(
+            argument, None if kind == "Recursion" else types, "boolean" if kind == "Test" else "items"
+        )
         return f"lambda m, i=0, t={focus.total}: {name}(x, m, i, t)"
     operand = compiler.compile(argument, focus)
     return compiler.items(operand).text if kind == "Items" else compiler.scalar(operand, kind)
@@ -101,10 +105,10 @@ def _compile_where(compiler: Compiler, call: Call, operand: Operand, focus: Focu
     if isinstance(operand, Empty):
         return EMPTY
     if isinstance(operand, Route) and operand.hops and operand.is_json and "$index" not in compiler.text:
-        name = compiler.criterion(criterion, operand.types[0], boolean=True)
+        name = compiler.criterion(criterion, operand.types[0], "boolean")
         return operand.where(f"{name}(x, {{v}}, 0, {focus.total}) is True")
     items = compiler.items(operand)
-    name = compiler.criterion(criterion, items.types, boolean=True)
+    name = compiler.criterion(criterion, items.types, "boolean")
     compiler.source.position = call.position
     kept = f"[m for i, m in enumerate({items.text}) if {name}(x, m, i, {focus.total}) is True]"
     return Items(compiler.source.assign(kept), items.types, items.single)
@@ -170,7 +174,7 @@ def compile_type_operation(compiler: Compiler, operator: str, operand: Operand, 
     if operator == "is":
         return _compile_is(compiler, operand, test)
     if isinstance(operand, Route) and operand.hops and (operator == "ofType" or not compiler.strict):
-        narrowed = _narrow(compiler, operand, test, type_name.name)
+        narrowed = _narrow(compiler, operand, test)
         if narrowed is not None:
             return narrowed
     items = compiler.items(operand)
@@ -185,14 +189,12 @@ def _compile_is(compiler: Compiler, operand: Operand, test: TypeTest) -> Operand
     return Scalar(compiler.source.assign(f"is_type({items.text}, {compiler.source.constant(test)})"), BOOLEAN)
 
 
-def _narrow(compiler: Compiler, route: Route, test: TypeTest, name: str) -> Operand | None:
+def _narrow(compiler: Compiler, route: Route, test: TypeTest) -> Operand | None:
     """The properties of a choice that hold the type; None where only the values can tell."""
     children = route.hops[-1].children
     if any(compiler.model.is_abstract(child.type_name) for child in children):
         return None
     kept = tuple(child for child in children if test.selects(child.type_name))
-    if not kept and compiler.strict:
-        raise compiler.refuse(compiler.source.position, f"this is never a {name}")
     return route.narrowed(kept) if kept else EMPTY
 
 
@@ -201,8 +203,28 @@ def _compile_resolve(compiler: Compiler, _call: Call, operand: Operand, _focus: 
     return Items(compiler.source.assign(f"resolve(M, {compiler.scope()}, {items.text})"), None, items.single)
 
 
-def _compile_children(compiler: Compiler, call: Call, operand: Operand, _focus: Focus) -> Operand:
-    return Items(compiler.source.assign(f"{call.name}(M, {compiler.items(operand).text})"))
+def _compile_children(compiler: Compiler, _call: Call, operand: Operand, _focus: Focus) -> Operand:
+    if isinstance(operand, Route) and not operand.hops and operand.start == "json":
+        parent = f"M, {operand.text}, {operand.start_type!r}"
+        return Children(f"all_children({parent})", f"count_children({parent})")
+    return Items(compiler.source.assign(f"children(M, {compiler.items(operand).text})"), ordered=False)
+
+
+def _compile_descendants(compiler: Compiler, _call: Call, operand: Operand, _focus: Focus) -> Operand:
+    if isinstance(operand, Route) and not operand.hops and operand.text == "x.root":
+        return Items(compiler.source.assign(f"root_descendants(M, {compiler.scope()})"), ordered=False)
+    return Items(compiler.source.assign(f"descendants(M, {compiler.items(operand).text})"), ordered=False)
+
+
+def _compile_sort(compiler: Compiler, call: Call, operand: Operand, focus: Focus) -> Operand:
+    """`sort(key, …)`: a minus before a key means descending, also for what has no sign."""
+    items = compiler.items(operand)
+    keys = []
+    for argument in call.arguments or (Special(call.position, "$this"),):
+        descending = isinstance(argument, Polarity) and argument.negative
+        key = argument.operand if isinstance(argument, Polarity) and descending else argument
+        keys.append(f"({_argument(compiler, 'Projection', key, focus, items.types)}, {descending})")
+    return Items(compiler.source.assign(f"sort({items.text}, [{', '.join(keys)}])"), items.types, items.single)
 
 
 def _names(names: Sequence[str], arity: int, invocation: Invocation) -> dict[tuple[str, int], Invocation]:
@@ -223,6 +245,10 @@ _SPECIAL: dict[tuple[str, int], Invocation] = {
     ("iif", 3): _compile_iif,
     ("resolve", 0): _compile_resolve,
     **_names(("is", "as", "ofType"), 1, _compile_type_call),
-    **_names(("children", "descendants"), 0, _compile_children),
+    ("children", 0): _compile_children,
+    ("descendants", 0): _compile_descendants,
 }
 """Functions whose code depends on the static types, by name and number of arguments."""
+_BY_ORDER = frozenset({"first", "last", "tail", "skip", "take"})
+"""Functions that depend on the order of the items."""
+_OF_ANY_ARITY: dict[str, Invocation] = {"sort": _compile_sort}

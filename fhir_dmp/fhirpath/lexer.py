@@ -59,7 +59,7 @@ def tokenize(text: str) -> list[Token]:
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
-        if match is None or text.startswith("/*", position) and not match.group("space"):
+        if match is None or (text.startswith("/*", position) and not match["space"]):
             raise expression_error(text, position, _describe(text, position))
         if match.lastgroup != "space":
             tokens.append(_token(text, match))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fhir_dmp.fhirpath.compiler import Compiler
 from fhir_dmp.fhirpath.expression import Member
 from fhir_dmp.fhirpath.model import Child
-from fhir_dmp.fhirpath.operand import EMPTY, Empty, Items, Operand, Route, Scalar, Start
+from fhir_dmp.fhirpath.operand import EMPTY, Children, Empty, Items, Operand, Route, Scalar, Start
 
 
 def compile_member(compiler: Compiler, step: Member, operand: Operand) -> Operand:
@@ -13,6 +13,8 @@ def compile_member(compiler: Compiler, step: Member, operand: Operand) -> Operan
     match operand:
         case Empty():
             return EMPTY
+        case Children():
+            return _dynamic_member(compiler, step, compiler.items(operand))
         case Scalar():
             raise compiler.refuse(step.position, f"a {operand.type_name} has no '{step.name}'")
         case Route():
@@ -30,10 +32,7 @@ def _dynamic_member(compiler: Compiler, step: Member, items: Items) -> Items:
 
 def _route_member(compiler: Compiler, step: Member, route: Route) -> Operand:
     model = compiler.model
-    if not route.hops:
-        declared = [route.start_type]
-    else:
-        declared = [child.type_name for child in route.hops[-1].children]
+    declared = list(route.types)
     with_member = [name for name in declared if step.name in model.children(name)]
     if len(with_member) != 1 or declared.count(with_member[0]) > 1:
         if not with_member and not any(model.is_abstract(name) for name in declared):

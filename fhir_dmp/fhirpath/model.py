@@ -41,7 +41,7 @@ class TypeTest:
         """Tells whether a value of this type is one of the type (`is`): its own type or one it specialises."""
         known = self._subtypes.get(type_name)
         if known is None:
-            known = type_name == self._system or self._system == "System.Any" or self._fhir in self._model.ancestors(type_name)
+            known = self._system in {type_name, "System.Any"} or self._fhir in self._model.ancestors(type_name)
             self._subtypes[type_name] = known
         return known
 
@@ -73,7 +73,7 @@ class Model:
         return bool(self.keys(type_name)) or type_name in self.types
 
     def children(self, type_name: str) -> dict[str, tuple[Child, ...]]:
-        """Returns the children of a type by element name: several for a choice, `value` → `valueString`…"""
+        """Returns the children of a type by element name; several for a choice, such as `valueString` for `value`."""
         known = self._children.get(type_name)
         if known is None:
             known = self._children[type_name] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from fhir_dmp.json_text import Json, JsonObject
 
@@ -34,15 +34,34 @@ Subsumes: TypeAlias = Callable[[Node, Node], bool | None]
 """Whether the first Coding or CodeableConcept subsumes the second; None where that is unknown."""
 ConformsTo: TypeAlias = Callable[[Node, str], bool | None]
 """Whether a node conforms to the profile with this canonical; None where the profile is unknown."""
+InSlice: TypeAlias = Callable[[Node, str, str], bool]
+"""Whether a node is in the slice of this name of the structure with this canonical."""
+DefinitionOf: TypeAlias = Callable[[Node], JsonObject | None]
+"""The ElementDefinition that a node follows, or None."""
 Trace: TypeAlias = Callable[[str, Nodes], None]
+
+
+class Given(TypedDict, total=False):
+    """What a caller may tell an evaluation besides the resource: the fields of Scope with these names."""
+
+    outermost: JsonObject
+    now: datetime | None
+    variables: Mapping[str, Nodes]
+    resolve: Resolve | None
+    member_of: MemberOf | None
+    subsumes: Subsumes | None
+    conforms_to: ConformsTo | None
+    trace: Trace | None
+    in_slice: InSlice | None
+    element_definition: DefinitionOf | None
 
 
 @dataclass(slots=True)
 class Scope:
-    """What an expression may refer to besides its focus; not changed once made (nor frozen: one is made per resource).
+    """What an expression may refer to besides its focus. One for each resource; callers do not change it.
 
     `root` is the resource that contains the focus. `outermost` is %rootResource where `root` is itself contained;
-    `context` is %context where it is not the root.
+    `context` is %context where it is not the root. `root_descendants` is kept by the expressions that ask for them.
     """
 
     root: JsonObject
@@ -55,3 +74,6 @@ class Scope:
     subsumes: Subsumes | None = None
     conforms_to: ConformsTo | None = None
     trace: Trace | None = None
+    in_slice: InSlice | None = None
+    element_definition: DefinitionOf | None = None
+    root_descendants: Nodes | None = None

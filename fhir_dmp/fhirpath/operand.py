@@ -1,9 +1,10 @@
 """What the compiler knows of a value that generated code will hold: where it is, and its static type.
 
-    Scalar  a Python variable that holds one System value, or None for the empty collection
-    Items   a Python variable that holds a list of Node
-    Route   JSON properties to follow from a variable, not yet followed: whoever needs the value says in which form
-    EMPTY   known to be empty, such as `Practitioner.name` in a Patient
+Scalar  a Python variable that holds one System value, or None for the empty collection
+Items   a Python variable that holds a list of Node
+Route   JSON properties to follow from a variable, not yet followed: whoever needs the value says in which form
+Children  all children of a JSON object, whatever their names
+EMPTY   known to be empty, such as `Practitioner.name` in a Patient
 """
 
 from __future__ import annotations
@@ -24,11 +25,23 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list of Node. `types` are all that may occur, None where any may; `single` where there is at most one."""
+    """A list of Node. `types` are all that may occur, None where any may; `single` where there is at most one.
+
+    `ordered` is false where the language defines no order: for children() and descendants().
+    """
 
     text: str
     types: tuple[str, ...] | None = None
     single: bool = False
+    ordered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """The children of a JSON object, as Python that lists them and Python that counts them; in no order."""
+
+    listed: str
+    counted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +104,4 @@ class Empty:
 
 
 EMPTY = Empty()
-Operand: TypeAlias = Scalar | Items | Route | Empty
+Operand: TypeAlias = Scalar | Items | Route | Children | Empty

@@ -57,10 +57,8 @@ _ARITHMETIC = {
 
 def _compile_union(compiler: Compiler, chain: Chain, focus: Focus) -> Operand:
     """The union of all operands at once; those known to be empty cost nothing."""
-    operands = [compiler.compile(chain.first, focus)]
-    for operation in chain.operations:
-        if not isinstance(operation.right, TypeName):
-            operands.append(compiler.compile(operation.right, focus))
+    sides = [chain.first, *(row.right for row in chain.operations if not isinstance(row.right, TypeName))]
+    operands = [compiler.compile(side, focus) for side in sides]
     lists = [compiler.items(operand) for operand in operands if not isinstance(operand, Empty)]
     if not lists:
         return EMPTY

@@ -15,7 +15,10 @@ from fhir_dmp.fhirpath.temporal import Temporal, compare_temporal
 
 
 def compare(left: Nodes, right: Nodes) -> int | None:
-    """Returns -1, 0 or 1, None where a side is empty or precision leaves it open; raises EvaluationError across types."""
+    """Returns -1, 0 or 1, None where a side is empty or precision leaves it open.
+
+    Raises EvaluationError for values that have no order or not the same one.
+    """
     one, other = _value(left), _value(right)
     return None if one is None or other is None else compare_values(one, other)
 

@@ -46,6 +46,8 @@ PRECEDENCE = (
     {"*", "/", "div", "mod"},
 )
 """The binary operators, loosest first."""
+_INTEGER_DIGITS = 18
+"""Longer numbers are decimals."""
 _LEVEL = {operator: level for level, operators in enumerate(PRECEDENCE) for operator in operators}
 _TYPE_LEVEL = _LEVEL["is"]
 _TEMPORAL_KINDS: dict[str, TemporalKind] = {"date": "Date", "datetime": "DateTime", "time": "Time"}
@@ -249,6 +251,6 @@ class _Parser:
             calendar = unit.kind == "identifier"
             name = CALENDAR_UNITS[unit.text] if calendar else unit.text
             return Literal(token.position, Quantity(Decimal(token.text), name, calendar), "System.Quantity")
-        if "." in token.text:
+        if "." in token.text or len(token.text) > _INTEGER_DIGITS:
             return Literal(token.position, Decimal(token.text), "System.Decimal")
-        return Literal(token.position, int(token.text) if len(token.text) < 19 else Decimal(token.text), "System.Integer")  # noqa: PLR2004
+        return Literal(token.position, int(token.text), "System.Integer")

@@ -14,7 +14,7 @@ from fhir_dmp.fhirpath.fault import EvaluationError
 from fhir_dmp.fhirpath.node import Node, Nodes
 from fhir_dmp.fhirpath.quantity import Quantity
 from fhir_dmp.fhirpath.system import READERS, SYSTEM_TYPE_OF, SystemValue
-from fhir_dmp.fhirpath.temporal import Temporal
+from fhir_dmp.fhirpath.temporal import Temporal, TemporalKind
 
 Single = Callable[[Nodes], SystemValue | None]
 
@@ -53,16 +53,21 @@ def describe(value: SystemValue) -> str:
 
 
 _NAMES = {bool: "Boolean", int: "Integer", str: "String", Quantity: "Quantity"}
+
+
+def _is_temporal(kind: TemporalKind) -> Callable[[SystemValue], bool]:
+    return lambda value: isinstance(value, Temporal) and value.kind == kind
+
+
 _KINDS: dict[str, Callable[[SystemValue], bool]] = {
     "Boolean": lambda value: type(value) is bool,
     "String": lambda value: type(value) is str,
     "Integer": lambda value: type(value) is int,
     "Decimal": lambda value: isinstance(value, Decimal),
     "Quantity": lambda value: isinstance(value, Quantity),
-    **{
-        kind: (lambda value, kind=kind: isinstance(value, Temporal) and value.kind == kind)
-        for kind in ("Date", "DateTime", "Time")
-    },
+    "Date": _is_temporal("Date"),
+    "DateTime": _is_temporal("DateTime"),
+    "Time": _is_temporal("Time"),
 }
 
 

@@ -7,7 +7,7 @@ from fhir_dmp.fhirpath.expression import Call, Item, Literal, Member, Path, Step
 from fhir_dmp.fhirpath.invocation import compile_call
 from fhir_dmp.fhirpath.member import compile_member
 from fhir_dmp.fhirpath.model import Model
-from fhir_dmp.fhirpath.operand import EMPTY, Empty, Items, Operand, Scalar
+from fhir_dmp.fhirpath.operand import EMPTY, Children, Empty, Items, Operand, Scalar
 
 
 def compile_path(compiler: Compiler, path: Path, focus: Focus) -> Operand:
@@ -43,7 +43,7 @@ def _compile_step(compiler: Compiler, step: Step, operand: Operand, focus: Focus
 
 def _start_with_type(compiler: Compiler, step: Step, this: Operand) -> Operand | None:
     """What a leading type name stands for, `Patient.name`: the focus, if it is of that type; None for other steps."""
-    if not isinstance(step, Member) or not step.name[:1].isupper() or isinstance(this, Scalar | Empty):
+    if not isinstance(step, Member) or not step.name[:1].isupper() or isinstance(this, Scalar | Children | Empty):
         return None
     model = compiler.model
     test = model.type_test("FHIR", step.name)

@@ -35,7 +35,8 @@ SYSTEM_TYPE_OF = {
     "SimpleQuantity": "Quantity",
     "MoneyQuantity": "Quantity",
     **dict.fromkeys(
-        ("string", "uri", "url", "canonical", "uuid", "oid", "code", "id", "markdown", "base64Binary", "xhtml"), "String"
+        ("string", "uri", "url", "canonical", "uuid", "oid", "code", "id", "markdown", "base64Binary", "xhtml"),
+        "String",
     ),
 }
 """The System type that a FHIR type converts to by itself; others convert to none."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 TemporalKind = Literal["Date", "DateTime", "Time"]
@@ -43,6 +44,7 @@ class Temporal:
         return self.text
 
 
+@lru_cache(maxsize=2048)
 def parse_temporal(text: str, kind: TemporalKind) -> Temporal | None:
     """Returns the value of a FHIR or FHIRPath text, None where it is not one of this kind."""
     match = (_TIME if kind == "Time" else _TEXT).fullmatch(text)

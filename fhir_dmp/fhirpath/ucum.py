@@ -1,4 +1,4 @@
-"""UCUM expressions to a factor and dimensions: `mm[Hg]`, `10*3/uL`, `g/(kg.h)`. https://ucum.org/ucum
+"""UCUM expressions to a factor and dimensions: `mm[Hg]`, `10*3/uL`, `g/(kg.h)`. https://ucum.org/ucum.
 
 Exact: factors are fractions. What is no UCUM unit has no measure and compares with its own text only.
 """
@@ -174,7 +174,9 @@ def _unit(symbol: str) -> Measure | None:
 def _power(base: Measure, exponent: int) -> Measure:
     if exponent == 1:
         return base
-    return Measure(base.factor**exponent, tuple((name, power * exponent) for name, power in base.dimensions if exponent))
+    return Measure(
+        base.factor**exponent, tuple((name, power * exponent) for name, power in base.dimensions if exponent)
+    )
 
 
 def _product(left: Measure, right: Measure) -> Measure:

@@ -22,7 +22,8 @@ def sort_keys(facts: Facts, sort: Sequence[Sort]) -> SortKeys:
 
 def compare(one: SortKeys, other: SortKeys, sort: Sequence[Sort]) -> int:
     """Returns a number below, at or above 0 as the first place comes before, at or after the second."""
-    for mine, theirs, rule in zip(one, other, (*sort, Sort("_id", "id")), strict=True):
+    tie_break = Sort("_id", "id", descending=bool(sort) and sort[-1].descending)
+    for mine, theirs, rule in zip(one, other, (*sort, tie_break), strict=True):
         if mine != theirs:
             return -_ascending(mine, theirs) if rule.descending else _ascending(mine, theirs)
     return 0

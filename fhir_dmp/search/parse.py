@@ -227,14 +227,16 @@ def _add_sort(draft: _Draft, value: str) -> None:
     keys = list(parse_sort(value, draft.known if is_one_type else {}, main.date))
     if len(keys) > draft.limits.sort_keys:
         raise _too_costly(f"_sort takes at most {draft.limits.sort_keys} keys.", "_sort")
+    understood: dict[str, tuple[str, Sort]] = {}
     for written, sort in keys:
         if sort is None:
             message = f"_sort by {written.removeprefix('-')[:_SHOWN]} is not supported here."
             draft.unknown.append(Issue("error", "parameter-unknown", message, _expression("_sort")))
-    understood = {sort.parameter: (written, sort) for written, sort in reversed(keys) if sort}
-    draft.sort = tuple(sort for _, sort in reversed(understood.values()))
+        else:
+            understood.setdefault(sort.parameter, (written, sort))
+    draft.sort = tuple(sort for _, sort in understood.values())
     if draft.sort:
-        draft.used.append(("_sort", ",".join(written for written, _ in reversed(understood.values()))))
+        draft.used.append(("_sort", ",".join(written for written, _ in understood.values())))
 
 
 def _read(name: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:

@@ -180,7 +180,10 @@ class Sort:
 
 SortKey = None | int | str | Decimal
 SortKeys = tuple[SortKey, ...]
-"""The place of a resource in an order: one key per Sort (None: no value), then its `Type/id`, always ascending."""
+"""The place of a resource in an order: one key per Sort (None: no value), then its `Type/id`.
+
+The last runs in the direction of the last Sort, so that an index read backwards gives the reverse order.
+"""
 
 
 @dataclass(frozen=True, slots=True)

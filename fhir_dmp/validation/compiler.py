@@ -94,7 +94,7 @@ class _Compilation:
             properties["resourceType"] = PropertyRule(_RESOURCE_TYPE, ResourceTypeRule(group.name))
         built = (build(group) for build in _OBJECT_BUILDERS)
         rules = (*(rule for rule in built if rule is not None), *build_choices(group))
-        schema.fill(properties, dict(self._companions(present)), rules, build_unknown(group).explain)
+        schema.fill(properties, dict(self._companions(present)), rules, build_unknown(group).hint)
 
     def _property(self, prop: Property, group: Group) -> PropertyRule:
         is_resource_id = prop.key == "id" and group.name in self.model.resource_types

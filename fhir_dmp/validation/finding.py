@@ -100,19 +100,21 @@ def wrong_type(expected: str, value: Json) -> Findings:
     if value is None:
         return one(FindingCode.EMPTY, "null stands for no value: leave the property out")
     if type(value) is list:
-        return one(FindingCode.ARRAY, f"expected {expected}, found an array: this element does not repeat")
+        return one(FindingCode.ARRAY, f"expected {expected}, found an array where one value stands")
     return one(FindingCode.TYPE, f"expected {expected}, found {name_type(value)}")
 
 
 def name_type(value: Json) -> str:
-    """Returns the JSON type of a value, with its article."""
+    """Returns the JSON type of a value, with its article, and the value where it is a scalar."""
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float | Decimal):
         return f"the number {quote(value)}"
     if isinstance(value, str):
         return f"the string {quote(value)}"
-    return {dict: "an object", list: "an array"}.get(type(value), "null")
+    if isinstance(value, dict):
+        return "an object"
+    return "null" if value is None else "an array"
 
 
 def quote(value: Json) -> str:
@@ -120,7 +122,7 @@ def quote(value: Json) -> str:
     if isinstance(value, str):
         return f"'{_printable(value)}'"
     if isinstance(value, int) and value.bit_length() > _QUOTED:
-        return "of many digits"
+        return "a number of many digits"
     return _printable(write_json(value).decode())
 
 

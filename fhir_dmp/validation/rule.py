@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fhir_dmp.json_text import Json, JsonObject
-from fhir_dmp.validation.finding import RIGHT, Finding, Findings
+from fhir_dmp.validation.finding import RIGHT, Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,3 @@ class AllRule:
     def as_json(self) -> JsonObject:
         """Returns the members of all the rules together."""
         return {key: value for rule in self.rules for key, value in rule.as_json().items()}
-
-
-def gather(findings: list[Finding], found: Findings, index: int) -> None:
-    """Adds the findings about the item at `index` of an array."""
-    findings.extend(finding.under(index) for finding in found)

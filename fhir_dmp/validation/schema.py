@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fhir_dmp.json_text import Json, JsonObject
-from fhir_dmp.validation.finding import LIMIT, RIGHT, Finding, FindingCode, Findings, Step, one, wrong_type
+from fhir_dmp.validation.finding import LIMIT, RIGHT, Finding, FindingCode, Findings, Step, one, quote, wrong_type
 from fhir_dmp.validation.formats.format import Accept
 from fhir_dmp.validation.rule import Rule, Scope
+
+_HINTS = 8
+"""Unknown properties of one object whose nearest name is looked for, which is slow."""
 
 
 class PairRule(Protocol):
@@ -47,7 +50,7 @@ class Schema:
     properties: Mapping[str, PropertyRule] = field(default_factory=dict)
     companions: Mapping[str, PairRule] = field(default_factory=dict)
     rules: Sequence[Rule] = ()
-    explain_unknown: Callable[[str], str] = str
+    hint: Callable[[str], str] = str
     _accepts: dict[str, Accept] = field(default_factory=dict)
     _checks: dict[str, Callable[[Json, Scope], Findings]] = field(default_factory=dict)
 
@@ -56,11 +59,11 @@ class Schema:
         properties: Mapping[str, PropertyRule],
         companions: Mapping[str, PairRule],
         rules: Sequence[Rule],
-        explain_unknown: Callable[[str], str],
+        hint: Callable[[str], str],
     ) -> None:
-        """Gives the schema its rules; `explain_unknown` words the finding about a property that is none of these."""
+        """Gives the schema its rules; `hint` ends the message about a property that is none of these."""
         self.properties, self.companions, self.rules = properties, companions, rules
-        self.explain_unknown = explain_unknown
+        self.hint = hint
         self._accepts = {key: item.accept for key, item in properties.items() if item.accept}
         self._checks = {key: item.rule.validate for key, item in properties.items()}
 
@@ -75,11 +78,11 @@ class Schema:
             if accept is not None and accept(item):
                 continue
             check = checks.get(key)
-            found = check(item, scope) if check is not None else self._validate_other(key, value, scope)
+            found = check(item, scope) if check is not None else self._validate_other(key, value, scope, len(findings))
             if found:
                 findings += self._locate(key, found, value)
                 if len(findings) >= LIMIT:
-                    return findings
+                    return findings[:LIMIT]
         for rule in self.rules:
             findings += rule.validate(value, scope)
         return findings
@@ -100,11 +103,12 @@ class Schema:
             return one(FindingCode.EMPTY, "an object has at least one property: leave it out if there is none")
         return one(FindingCode.NO_CONTENT, "an element has a value or children beside its id (ele-1)")
 
-    def _validate_other(self, key: str, value: JsonObject, scope: Scope) -> Findings:
+    def _validate_other(self, key: str, value: JsonObject, scope: Scope, number: int) -> Findings:
         companion = self.companions.get(key)
-        if companion is None:
-            return one(FindingCode.UNKNOWN_PROPERTY, self.explain_unknown(key))
-        return companion.validate_pair(value, scope)
+        if companion is not None:
+            return companion.validate_pair(value, scope)
+        hint = self.hint(key) if number < _HINTS else ""
+        return one(FindingCode.UNKNOWN_PROPERTY, f"unknown property {quote(key)} ({self.name}){hint}")
 
     def _locate(self, key: str, found: Findings, value: JsonObject) -> Findings:
         item = self.properties.get(key)

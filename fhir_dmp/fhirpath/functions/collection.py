@@ -100,16 +100,14 @@ def sort(nodes: Nodes, keys: Sequence[tuple[Projection, bool]]) -> Nodes:
     """Returns the items in the order of their keys, each with whether it descends; items without a key come first."""
     found = list(nodes)
     for projection, descending in reversed(keys):
-        order = cmp_to_key(lambda one, other: _order(one[0], other[0]))
-        keyed = sorted(((projection(node), node) for node in found), key=order, reverse=descending)
-        found = [node for _, node in keyed]
+        keyed = [(projection(node), node) for node in found]
+        with_key = sorted((row for row in keyed if row[0]), key=cmp_to_key(_order), reverse=descending)
+        found = [node for key, node in (*(row for row in keyed if not row[0]), *with_key)]
     return found
 
 
-def _order(one: Nodes, other: Nodes) -> int:
-    if not one or not other:
-        return len(one) - len(other)
-    return compare(one, other) or 0
+def _order(one: tuple[Nodes, Node], other: tuple[Nodes, Node]) -> int:
+    return compare(one[0], other[0]) or 0
 
 
 COLLECTION = (

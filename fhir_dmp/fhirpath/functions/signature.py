@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "Items", "Test", "Projection",
+    "Items", "Test", "Projection", "Recursion",
     "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity",
 ]  # fmt: skip
 """Items: a list of Node. Test and Projection: a function of (node, index) that yields a boolean or a list of Node.
+
+Recursion: a Projection that is also applied to what it yields, so that the types of its focus are not known.
 
 The others are System values; a function that takes them is not called at all where one of them is empty.
 """
@@ -19,6 +21,10 @@ Yield: TypeAlias = Literal[
     "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity",
 ]  # fmt: skip
 """Items: nodes of any type. Same, Item: nodes (at most one) of the types of the focus. The others: a value or None."""
+
+
+NODE_KINDS = frozenset({"Items", "Test", "Projection", "Recursion"})
+"""The kinds that are no System values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,6 @@ class Function:
     optional: int
     result: Yield
     scoped: bool
-
-    @property
-    def is_scalar(self) -> bool:
-        """Whether focus and arguments are System values, none of which may be empty."""
-        return self.focus not in {"Items", "Test", "Projection"}
 
 
 def function(

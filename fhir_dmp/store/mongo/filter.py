@@ -53,7 +53,7 @@ def build_filter(*clauses: Clause) -> Filter:
 
 def all_of(filters: Sequence[Filter]) -> Filter:
     """Builds the conjunction of filters."""
-    needed = [item for item in filters if item]
+    needed = [item for index, item in enumerate(filters) if item and item not in filters[:index]]
     if len(needed) > 1:
         return {"$and": needed}
     return needed[0] if needed else {}

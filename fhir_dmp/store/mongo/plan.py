@@ -65,7 +65,7 @@ def build_plan(query: SearchQuery, *restrictions: Clause) -> SearchPlan:
     rules = _rules(query.sort)
     order = tuple((name, -1 if rule.descending else 1) for name, rule in rules)
     if not rules or rules[-1][1].type != "id":
-        order = (*order, ("_id", 1))
+        order = (*order, ("_id", order[-1][1] if order else 1))
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
         filter=build_filter(query.clause, *restrictions),
@@ -127,7 +127,7 @@ def _build_after(order: Order, keys: SortKeys) -> Filter:
     for (name, direction), key in zip(order, keys, strict=True):
         alternatives += [all_of([*level, beyond]) for beyond in _beyond(name, direction, key)]
         level.append({name: _bson(key)})
-    bound = _bound(*order[0], keys[0])
+    bound = _bound(*order[0], keys[0]) if len(order) > 1 else {}
     return all_of([bound, any_of(alternatives or [NOTHING])])
 
 

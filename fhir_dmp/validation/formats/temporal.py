@@ -23,7 +23,10 @@ _TIME_PARTS = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?")
 _ZONE_PARTS = re.compile(r"[+-]([0-9]{2}):([0-9]{2})")
 _ZONE_START = re.compile(r"[Z+-]")
 
-_MONTHS = ("January February March April May June July August September October November December").split()
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 _FULL_DATE = len("YYYY-MM-DD")
 _FRACTION = len(".") + 32
 """More digits of a second than any clock gives; R4 sets no limit."""

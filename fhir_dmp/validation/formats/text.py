@@ -82,8 +82,15 @@ TEXT_FORMATS = (
     Format("uri", "a uri", _SURELY_URI, _explain_uri),
     Format("url", "a url", _SURELY_URI, _explain_uri),
     Format("canonical", "a canonical", _SURELY_URI, _explain_uri),
-    Format("oid", "an oid", _OID.fullmatch, partial(_explain_pattern, _OID, "expected urn:oid: and numbers with dots between")),
-    Format("uuid", "a uuid", _UUID.fullmatch, partial(_explain_pattern, _UUID, "expected urn:uuid: and a lower-case UUID")),
+    Format(
+        "oid",
+        "an oid",
+        _OID.fullmatch,
+        partial(_explain_pattern, _OID, "expected urn:oid: and numbers with dots between"),
+    ),
+    Format(
+        "uuid", "a uuid", _UUID.fullmatch, partial(_explain_pattern, _UUID, "expected urn:uuid: and a lower-case UUID")
+    ),
     Format("base64Binary", "a base64Binary", _is_base64, _explain_base64),
 )
 ELEMENT_ID = Format("string", "an element's id", re.compile(r"[!-~]+").fullmatch, _explain_uri)

@@ -67,7 +67,7 @@ class ArrayRule:
             if found:
                 findings.extend(finding.under(index) for finding in found)
                 if len(findings) >= LIMIT:
-                    break
+                    return findings[:LIMIT]
         return findings
 
     def as_json(self) -> JsonObject:

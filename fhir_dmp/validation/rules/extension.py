@@ -23,7 +23,9 @@ class ExtensionRule:
         if has_value != ("extension" in value):
             return RIGHT
         found = "both" if has_value else "neither"
-        return one(FindingCode.EXTENSION, f"an extension has either value[x] or extensions, and this has {found} (ext-1)")
+        return one(
+            FindingCode.EXTENSION, f"an extension has either value[x] or extensions, and this has {found} (ext-1)"
+        )
 
     def as_json(self) -> JsonObject:
         """Returns the rule as data."""

@@ -114,7 +114,11 @@ def _is_bounded(value: int | Decimal) -> bool:
     if not value.is_finite():
         return False
     _, digits, exponent = value.as_tuple()
-    return len(digits) <= MAX_DIGITS and -MAX_EXPONENT <= value.adjusted() <= MAX_EXPONENT and int(exponent) >= -MAX_EXPONENT
+    return (
+        len(digits) <= MAX_DIGITS
+        and -MAX_EXPONENT <= value.adjusted() <= MAX_EXPONENT
+        and int(exponent) >= -MAX_EXPONENT
+    )
 
 
 def _string_rules() -> Mapping[str, Rule]:
@@ -122,14 +126,16 @@ def _string_rules() -> Mapping[str, Rule]:
     return {item.type: StringRule(item) for item in formats}
 
 
-PRIMITIVES: Mapping[str, Rule] = MappingProxyType({
-    **_string_rules(),
-    "boolean": BooleanRule(),
-    "integer": IntegerRule("integer", "an integer", -_MAX_INTEGER - 1),
-    "unsignedInt": IntegerRule("unsignedInt", "an unsignedInt", 0),
-    "positiveInt": IntegerRule("positiveInt", "a positiveInt", 1),
-    "decimal": DecimalRule(),
-})
+PRIMITIVES: Mapping[str, Rule] = MappingProxyType(
+    {
+        **_string_rules(),
+        "boolean": BooleanRule(),
+        "integer": IntegerRule("integer", "an integer", -_MAX_INTEGER - 1),
+        "unsignedInt": IntegerRule("unsignedInt", "an unsignedInt", 0),
+        "positiveInt": IntegerRule("positiveInt", "a positiveInt", 1),
+        "decimal": DecimalRule(),
+    }
+)
 """The rule of each primitive type of R4."""
 
 ELEMENT_ID_RULE = StringRule(ELEMENT_ID)

@@ -65,7 +65,9 @@ class ReferenceRule:
         if not self.targets:
             return RIGHT
         allowed = ", ".join(sorted(self.targets))
-        return one(FindingCode.REFERENCE_TARGET, f"{quote(literal)} is a {name}; this element refers to {allowed}", step)
+        return one(
+            FindingCode.REFERENCE_TARGET, f"{quote(literal)} is a {name}; this element refers to {allowed}", step
+        )
 
     def _validate_local(self, literal: str, scope: Scope) -> Findings:
         name = scope.container if scope.inside and literal == "#" else scope.contained.get(literal[1:])
@@ -82,7 +84,9 @@ class ReferenceRule:
         relative = _RELATIVE.fullmatch(literal) if literal and not found else None
         if relative is None or relative[1] == name:
             return found
-        return one(FindingCode.REFERENCE_TARGET, f"type is {quote(name)}, but the reference leads to {relative[1]}", _TYPE)
+        return one(
+            FindingCode.REFERENCE_TARGET, f"type is {quote(name)}, but the reference leads to {relative[1]}", _TYPE
+        )
 
 
 def build_reference(prop: Property, linker: Linker) -> ReferenceRule | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.spec.structure import Group
 from fhir_dmp.validation.finding import LIMIT, RIGHT, Finding, FindingCode, Findings, Step, one, quote, wrong_type
-from fhir_dmp.validation.linker import Linker
+from fhir_dmp.validation.linker import KnownSchemas
 from fhir_dmp.validation.rule import Scope
 from fhir_dmp.validation.schema import Schema
 
@@ -40,12 +40,12 @@ class ResourceTypeRule:
 class ResourceRule:
     """A resource of any type, which is a scope of its own."""
 
-    linker: Linker
+    schemas: KnownSchemas
 
     def validate(self, value: Json, scope: Scope) -> Findings:
         """Returns what is wrong with the resource."""
         del scope
-        schema = find_schema(value, self.linker)
+        schema = find_schema(value, self.schemas)
         if not isinstance(schema, Schema):
             return schema
         return schema.validate(value, Scope(schema.name, _contained_types(value)))
@@ -59,11 +59,11 @@ class ResourceRule:
 class ContainedRule:
     """A resource inside another: with an id, without contained resources, and in the scope of its container."""
 
-    linker: Linker
+    schemas: KnownSchemas
 
     def validate(self, value: Json, scope: Scope) -> Findings:
         """Returns what is wrong with the contained resource."""
-        schema = find_schema(value, self.linker)
+        schema = find_schema(value, self.schemas)
         if not isinstance(schema, Schema):
             return schema
         inside = Scope(scope.container, scope.contained, inside=True)
@@ -111,17 +111,17 @@ def build_contained_id(group: Group) -> ContainedIdRule | None:
     return ContainedIdRule() if "contained" in group.properties else None
 
 
-def find_schema(value: Json, linker: Linker) -> Schema | Findings:
+def find_schema(value: Json, schemas: KnownSchemas) -> Schema | Findings:
     """Returns the schema that resourceType names, or why there is none."""
     if type(value) is not dict:
         return wrong_type("a resource", value)
     name = value.get("resourceType")
     if type(name) is not str:
         return one(FindingCode.RESOURCE_TYPE, "a resource names its type in the property resourceType")
-    if name not in linker.model.resource_types:
+    if name not in schemas.model.resource_types:
         reason = "is abstract" if name in {"Resource", "DomainResource"} else "is not a resource type of FHIR R4"
         return one(FindingCode.RESOURCE_TYPE, f"{quote(name)} {reason}")
-    return linker.schema(name)
+    return schemas.schema(name)
 
 
 def _contained_types(resource: JsonObject) -> Mapping[str, str]:

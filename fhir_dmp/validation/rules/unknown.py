@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from fhir_dmp.spec.structure import Group, Property
-from fhir_dmp.validation.finding import quote
 from fhir_dmp.validation.rules.choice import one_of
 
 _LONGEST_NAME = 64
@@ -16,15 +15,13 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class UnknownProperty:
-    """Words the finding: the nearest name, or what a choice element or a companion should look like."""
+    """What could have been meant: a near name, a type of a choice element, or no companion."""
 
-    group: str
     properties: Mapping[str, Property]
 
-    def explain(self, key: str) -> str:
-        """Returns the message for a property that is not in the group."""
-        hint = self._explain_choice(key) or self._explain_near(key) if len(key) <= _LONGEST_NAME else ""
-        return f"unknown property {quote(key)} ({self.group}){hint}"
+    def hint(self, key: str) -> str:
+        """Returns the end of the message about a property that the group does not have, empty for no idea."""
+        return self._explain_choice(key) or self._explain_near(key) if len(key) <= _LONGEST_NAME else ""
 
     def _explain_choice(self, key: str) -> str:
         if key.removeprefix("_") in self.properties:
@@ -42,5 +39,5 @@ class UnknownProperty:
 
 
 def build_unknown(group: Group) -> UnknownProperty:
-    """Builds the wording for a group."""
-    return UnknownProperty(group.name, group.properties)
+    """Builds the hints for a group."""
+    return UnknownProperty(group.properties)

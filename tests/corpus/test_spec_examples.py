@@ -1,0 +1,273 @@
+"""The specification's own R4 examples: each is taken, kept as it was written, found by what it says, and in history.
+
+https://hl7.org/fhir/R4/http.html, https://hl7.org/fhir/R4/search.html. The examples are not part of the project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from fhir_dmp.fhirpath.compile import compile_expression
+from fhir_dmp.fhirpath.node import Node
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.loader import load_capability, load_registry
+from fhir_dmp.spec.search_parameter import SearchParameter
+
+SHARED = Path(os.environ.get("FHIR_DMP_SHARED", Path(__file__).parents[3] / "shared"))
+LISTING = SHARED / "corpus" / "spec-examples.json"
+ROWS: list[dict[str, str]] = json.loads(LISTING.read_text(encoding="utf-8")) if LISTING.is_file() else []
+REFUSED: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "refused.json").read_text(encoding="utf-8"))
+CAPABILITY = load_capability()
+
+pytestmark = pytest.mark.skipif(not ROWS, reason=f"the specification's examples are not at {LISTING}")
+
+
+def is_writable(resource_type: str) -> bool:
+    return CAPABILITY.permits(resource_type, "create")
+
+
+FILES = [row["file"] for row in ROWS]
+TYPES = {row["file"]: row["resourceType"] for row in ROWS}
+TAKEN = [file for file in FILES if is_writable(TYPES[file]) and Path(file).stem not in REFUSED]
+PARAMETERS = {
+    name: [
+        parameter
+        for parameter in load_registry().search_parameters(name).values()
+        if parameter.type not in CAPABILITY.unsupported_parameters
+    ]
+    for name in CAPABILITY.types
+}
+
+
+# --- JSON as it is written: objects as lists of pairs, numbers as their literals
+
+
+def normal_form(text: bytes) -> Any:
+    def number(literal: str) -> tuple[str, str]:
+        return "number", literal
+
+    return json.loads(text, parse_float=number, parse_int=number, object_pairs_hook=list)
+
+
+def without_what_the_server_assigns(resource: Any) -> Any:
+    """Leaves out the id, and of meta its versionId and lastUpdated."""
+    kept = []
+    for key, value in resource:
+        if key == "meta":
+            kept += [(f"meta.{name}", item) for name, item in value if name not in {"versionId", "lastUpdated"}]
+        elif key != "id":
+            kept.append((key, value))
+    return sorted(kept, key=lambda pair: pair[0].startswith("meta."))
+
+
+# --- what to ask for, so that a node is found: (kind of parameter, type of node) → search values
+
+
+def escape(text: str) -> str:
+    for character in "\\,|$":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def texts(value: JsonObject, *keys: str) -> list[str]:
+    items = [item for key in keys for item in (value.get(key) if isinstance(value.get(key), list) else [value.get(key)])]
+    return [escape(item) for item in items if item]
+
+
+def coded(value: JsonObject, key: str = "code") -> list[str]:
+    return [f"{escape(value.get('system', ''))}|{escape(value[key])}"] if key in value else []
+
+
+def measured(value: JsonObject, prefix: str = "") -> list[str]:
+    if "value" not in value:
+        return []
+    prefix = prefix or {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}.get(value.get("comparator", ""), "")
+    system, code = escape(value.get("system", "")), escape(value.get("code", ""))
+    number = f"{prefix}{write_number(value['value'])}"
+    return [number, f"{number}|{system}|{code}"] if code else [number]
+
+
+def write_number(value: Any) -> str:
+    return value.literal if isinstance(value, Decimal) else str(value)  # type: ignore[attr-defined]  # a FhirDecimal
+
+
+def spanned(value: JsonObject) -> list[str]:
+    return [f"ge{value[key]}" for key in ("start",) if key in value] + [f"le{value[key]}" for key in ("end",) if key in value]
+
+
+def timed(value: JsonObject) -> list[str]:
+    events = value.get("event", [])
+    bounds = value.get("repeat", {}).get("boundsPeriod", {})
+    return ([f"ge{events[0]}", f"le{events[-1]}"] if events else []) + spanned(bounds)
+
+
+def pointed(value: JsonObject) -> list[str]:
+    """A contained resource cannot be asked for, a reference without a literal neither."""
+    reference = value.get("reference", "")
+    return [escape(reference)] if reference and not reference.startswith("#") else []
+
+
+def plain(value: Any) -> list[str]:
+    return [escape(str(value))]
+
+
+def derive(kind: str, node: Node) -> list[str]:
+    """The search values that must find the resource in which a parameter found this node."""
+    value: Any = node.value
+    if value is None:
+        return []
+    if node.type_name in load_registry().resource_types:
+        return [f"{value['resourceType']}/{value['id']}"] if "id" in value else []
+    if isinstance(value, dict):
+        return derive_from_object(kind, node.type_name, value)
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    if kind == "date":
+        return [value] if node.type_name in {"date", "dateTime", "instant"} else []
+    return [write_number(value)] if kind in {"number", "quantity"} else plain(value)
+
+
+def derive_from_object(kind: str, type_name: str, value: JsonObject) -> list[str]:
+    match kind, type_name:
+        case "token", "CodeableConcept":
+            return [text for coding in value.get("coding", ()) for text in coded(coding)]
+        case "token", "Coding":
+            return coded(value)
+        case "token", "Identifier":
+            return coded(value, "value")
+        case "token", "ContactPoint":
+            return texts(value, "value")
+        case "string", "HumanName":
+            return texts(value, "family", "given", "text", "prefix", "suffix")
+        case "string", "Address":
+            return texts(value, "text", "line", "city", "district", "state", "postalCode", "country")
+        case "date", "Period":
+            return spanned(value)
+        case "date", "Timing":
+            return timed(value)
+        case "reference", "Reference":
+            return pointed(value)
+        case "quantity", "Quantity" | "Age" | "Duration" | "Count" | "Distance":
+            return measured(value)
+        case "quantity", "Money":
+            currency = {"system": "urn:iso:std:iso:4217", "code": value.get("currency", "")}
+            return measured({**value, **currency})
+        case "quantity", "Range":
+            return measured(value.get("low", {}), "ge") + measured(value.get("high", {}), "le")
+        case "quantity", "SampledData":
+            return measured({**value["origin"], "value": sampled(value)}, "ge")
+    return []
+
+
+def sampled(value: JsonObject) -> Decimal | str:
+    first = next(sample for sample in value["data"].split() if sample not in {"E", "L", "U"})
+    return str(value["origin"]["value"] + value.get("factor", 1) * Decimal(first))
+
+
+def questions(resource: JsonObject) -> Iterator[tuple[str, str]]:
+    """Every parameter of the resource's type, with each value that the resource itself has for it."""
+    registry, resource_type = load_registry(), resource["resourceType"]
+    for parameter in PARAMETERS[resource_type]:
+        nodes = select(parameter, resource, resource_type)
+        values = [text for node in nodes for text in derive(parameter.type, node)]
+        yield from ((parameter.code, value) for value in dict.fromkeys(values))
+
+
+def select(parameter: SearchParameter, resource: JsonObject, resource_type: str) -> list[Node]:
+    program = compile_expression(parameter.expression or "{}", model=load_registry(), type_name=resource_type)
+    return program.select(resource)
+
+
+# --- the tests
+
+
+@pytest.mark.parametrize("file", FILES)
+async def test_example_is_taken_or_refused_for_a_listed_reason(file: str, posted: dict[str, httpx.Response]) -> None:
+    answer = posted[file]
+    if not is_writable(TYPES[file]):
+        assert answer.status_code in {404, 405}
+        return
+    listed = REFUSED.get(Path(file).stem)
+    found = (answer.status_code, [] if answer.is_success else codes_of(answer))
+    assert found == ((400, [listed["code"]]) if listed else (201, [])), answer.text
+
+
+def codes_of(answer: httpx.Response) -> list[str]:
+    return [issue["details"]["coding"][0]["code"] for issue in answer.json()["issue"]]
+
+
+def test_what_is_listed_as_refused_is_in_the_corpus_and_exposed() -> None:
+    stems = {Path(file).stem for file in FILES if is_writable(TYPES[file])}
+    assert REFUSED.keys() <= stems
+    assert all(row["why"] for row in REFUSED.values())
+
+
+@pytest.mark.parametrize("file", TAKEN)
+async def test_example_reads_back_as_it_was_written(
+    file: str, server: httpx.AsyncClient, posted: dict[str, httpx.Response]
+) -> None:
+    place = posted[file].headers["location"].partition("/_history/")[0]
+    first, second = await server.get(place), await server.get(place)
+    assert first.status_code == 200
+    written, kept = normal_form((SHARED / "corpus" / file).read_bytes()), normal_form(first.content)
+    assert without_what_the_server_assigns(kept) == without_what_the_server_assigns(written)
+    assert second.content == first.content == posted[file].content
+
+
+@pytest.mark.parametrize("file", TAKEN)
+async def test_example_is_found_by_everything_it_says(
+    file: str, server: httpx.AsyncClient, posted: dict[str, httpx.Response]
+) -> None:
+    resource = parse_json_object(posted[file].content)
+    missed = []
+    for name, value in questions(resource):
+        answer = await server.get(f"/{TYPES[file]}", params={name: value, "_count": "1000", "_total": "none"})
+        found = [entry["resource"]["id"] for entry in answer.json().get("entry", ())] if answer.is_success else []
+        if resource["id"] not in found:
+            missed.append((name, value, answer.status_code))
+    assert missed == []
+
+
+@pytest.mark.parametrize("file", TAKEN)
+async def test_history_shows_the_example(
+    file: str, server: httpx.AsyncClient, posted: dict[str, httpx.Response]
+) -> None:
+    place = posted[file].headers["location"].partition("/_history/")[0]
+    bundle = dict(normal_form((await server.get(f"{place}/_history")).content))
+    assert bundle["total"] == ("number", "1")
+    entry = dict(bundle["entry"][0])
+    assert entry["resource"] == normal_form(posted[file].content)
+    assert dict(entry["request"]) == {"method": "POST", "url": TYPES[file]}
+
+
+async def test_the_corpus_asks_of_every_kind_of_parameter(posted: dict[str, httpx.Response]) -> None:
+    """A derivation that found nothing to ask would make the test above pass without asking."""
+    kinds = {(name, row.code): row.type for name, rows in PARAMETERS.items() for row in rows}
+    asked: dict[str, int] = {}
+    for file in TAKEN:
+        for name, _ in questions(parse_json_object(posted[file].content)):
+            kind = kinds[TYPES[file], name]
+            asked[kind] = asked.get(kind, 0) + 1
+    assert asked.keys() == {"token", "string", "date", "quantity", "reference", "uri"}
+    assert sum(asked.values()) > 3000
+
+
+@pytest.mark.parametrize("resource_type", sorted({TYPES[file] for file in TAKEN}))
+async def test_bundles_of_the_server_are_read_by_an_independent_reader(
+    resource_type: str, server: httpx.AsyncClient, posted: dict[str, httpx.Response]
+) -> None:
+    """Resources are as their authors wrote them, and fhir.resources is R4B: the Bundle around them is ours."""
+    assert posted
+    for path in (f"/{resource_type}", f"/{resource_type}/_history"):
+        bundle = (await server.get(path, params={"_count": "100"})).json()
+        bare = [{**entry, "resource": {"resourceType": "Basic", "code": {"text": "x"}}} for entry in bundle["entry"]]
+        assert len(Bundle.model_validate({**bundle, "entry": bare}).entry) == len(bundle["entry"])

@@ -1,0 +1,75 @@
+"""What the documentation lists is what the code has, both ways."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import typer.main
+
+from fhir_dmp.cli import commands
+from fhir_dmp.settings import SETTINGS
+from fhir_dmp.validation.finding import FindingCode
+
+ROOT = Path(__file__).parent.parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def _rows(page: str) -> set[str]:
+    """The names in the first column of a page's tables."""
+    return set(re.findall(r"^\| `([^`]+)` \|", (REFERENCE / page).read_text(encoding="utf8"), re.MULTILINE))
+
+
+def _codes_raised() -> set[str]:
+    """The codes given to error() and Issue() as literals."""
+    codes = set()
+    for path in (ROOT / "fhir_dmp").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"error", "Issue"} and len(node.args) > 1:
+                code = node.args[1]
+                if isinstance(code, ast.Constant) and isinstance(node.func, ast.Name):
+                    codes.add(str(code.value))
+    return codes
+
+
+def test_settings_page_lists_the_settings() -> None:
+    assert _rows("settings.md") == {setting.name for setting in SETTINGS}
+
+
+def test_errors_page_lists_every_code() -> None:
+    documented = _rows("errors.md")
+    known = _codes_raised() | {code.code for code in FindingCode}
+    assert {code for code in known if not code.startswith(("fhirpath-", "snapshot-"))} - documented == set()
+
+
+def test_commands_page_lists_every_command_and_option() -> None:
+    page = (REFERENCE / "commands.md").read_text(encoding="utf8")
+    group = typer.main.get_command(commands)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a Typer of several commands is a Group
+        assert f"`fhir-dmp {name}" in page, name
+        for parameter in command.params:
+            options = [option for option in parameter.opts if option.startswith("--") and option != "--help"]
+            assert not options or any(option in page for option in options), (name, parameter.name)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").glob("*.md"),
+    ]
+    broken = []
+    for page in pages:
+        targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf8"))
+        broken += [(page.name, link) for link in targets if "://" not in link and not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_gap_and_have_their_parts() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text(encoding="utf8")
+        assert "0009" in page.name or all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequences"))

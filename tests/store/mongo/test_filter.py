@@ -1,0 +1,160 @@
+"""The MongoDB filter of a clause selects exactly the resources that match it, on a real mongod.
+
+FHIR_DMP_TEST_EXAMPLES scales the number of random batches (default 60); a batch decides 30 resources x 40 searches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+from fhir_dmp.search.facts import Facts
+from fhir_dmp.search.index import Indexer
+from fhir_dmp.search.match import matches
+from fhir_dmp.search.query import AboutPatient, And, Clause, Everything, Has, LinkValue, Not, Nothing, OfType, Or
+from fhir_dmp.store.mongo.facts import build_fields, parse_facts
+from fhir_dmp.store.mongo.filter import NOTHING, after_prefix, build_filter
+from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
+from tests.strategies.search import IDS, REFERENCES, SPACE, TYPES, World, worlds
+
+Document = dict[str, Any]
+
+EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "60"))
+RESOURCES, SEARCHES = 30, 40
+INDEXER = Indexer(SPACE)
+BATCHES = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+@pytest.fixture(scope="module")
+def collection(mongodb_client: MongoClient[Document]) -> Iterator[Collection[Document]]:
+    """A collection with the indexes that a server creates."""
+    database = mongodb_client["test_filter"]
+    database[RESOURCE].create_indexes(INDEXES[RESOURCE])
+    yield database[RESOURCE]
+    mongodb_client.drop_database("test_filter")
+
+
+def store(collection: Collection[Document], world: World) -> list[Facts]:
+    """Replaces what is in the collection; returns the facts of it."""
+    found = [INDEXER.facts(resource) for resource in world.resources]
+    collection.delete_many({})
+    collection.insert_many([build_document(facts) for facts in found])
+    return found
+
+
+def build_document(facts: Facts) -> Document:
+    """The document of a resource as far as searches read it."""
+    identity = f"{facts.resource_type}/{facts.resource_id}"
+    return {"_id": identity, "ty": facts.resource_type, "lu": facts.last_updated, **build_fields(facts)}
+
+
+def select(collection: Collection[Document], *parts: Clause) -> set[str]:
+    """The resources that the filter selects, by id; ids are unique in a batch."""
+    return {row["_id"].partition("/")[2] for row in collection.find(build_filter(*parts), {"_id": 1})}
+
+
+def meaning(found: Sequence[Facts], *parts: Clause) -> set[str]:
+    """The resources that match."""
+    return {facts.resource_id for facts in found if all(matches(part, facts) for part in parts)}
+
+
+@BATCHES
+@given(world=worlds(size=RESOURCES, asked=SEARCHES))
+def test_filter_selects_what_matches(collection: Collection[Document], world: World) -> None:
+    found = store(collection, world)
+    for search in world.searches:
+        assert select(collection, search.clause) == meaning(found, search.clause), search.text
+
+
+@BATCHES
+@given(world=worlds(size=RESOURCES, combined=12))
+def test_filter_of_combined_clauses_selects_what_matches(collection: Collection[Document], world: World) -> None:
+    found = store(collection, world)
+    restriction = world.clauses[0]
+    for clause in world.clauses[1:]:
+        assert select(collection, clause, restriction) == meaning(found, clause, restriction), clause
+
+
+@BATCHES
+@given(world=worlds(size=RESOURCES, asked=20), patients=st.sets(st.sampled_from(IDS)))
+def test_searches_within_the_records_of_patients_select_what_matches(
+    collection: Collection[Document], world: World, patients: set[str]
+) -> None:
+    found = store(collection, world)
+    about = AboutPatient(tuple(sorted(patients)))
+    for search in world.searches:
+        assert select(collection, search.clause, about) == meaning(found, search.clause, about), search.text
+
+
+@BATCHES
+@given(world=worlds(size=RESOURCES, asked=10))
+def test_facts_read_back_from_a_document_match_the_same(world: World) -> None:
+    for resource in world.resources:
+        facts = INDEXER.facts(resource)
+        read = parse_facts(build_document(facts))
+        for search in world.searches:
+            assert matches(search.clause, read) == matches(search.clause, facts), search.text
+
+
+@BATCHES
+@given(world=worlds(size=RESOURCES))
+def test_being_about_a_patient_is_having_his_reference_where_it_does_not_repeat(world: World) -> None:
+    for facts in map(INDEXER.facts, world.resources):
+        for alias in SPACE.main(facts.resource_type).patient_aliases:
+            for patient in IDS:
+                has = Has(facts.resource_type, alias, (LinkValue((f"Patient/{patient}",)),))
+                assert matches(has, facts) == (facts.patient == patient), alias
+
+
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        (Everything(), {}),
+        (Nothing(), NOTHING),
+        (And(()), {}),
+        (Or(()), NOTHING),
+        (Not(Everything()), {"$nor": [{}]}),
+        (Or((Everything(), Nothing())), {}),
+        (And((Everything(), OfType(("Patient",)))), {"ty": "Patient"}),
+        (OfType(()), NOTHING),
+        (Has("Observation", "focus", (LinkValue(()),)), NOTHING),
+        (AboutPatient(("1", "2", "1")), {"pt": {"$in": ["1", "2"]}}),
+    ],
+)
+def test_simple_clauses_have_simple_filters(clause: Clause, expected: Document) -> None:
+    assert build_filter(clause) == expected
+
+
+def test_a_type_that_a_parameter_implies_is_not_asked_for_again() -> None:
+    has = Has("Observation", "subject", (LinkValue((REFERENCES[0],)),))
+    assert build_filter(OfType(("Observation",)), has) == {"t": "Observation.subject>Patient/1"}
+    assert build_filter(OfType(("Patient",)), has) != build_filter(has)
+
+
+@given(st.text(min_size=1), st.text())
+def test_texts_with_a_prefix_lie_below_what_follows_it(prefix: str, rest: str) -> None:
+    whole, following = f"P{prefix}{rest}".encode(), after_prefix(f"P{prefix}").encode()
+    assert f"P{prefix}".encode() <= whole < following
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_texts_without_a_prefix_lie_outside_its_range(prefix: str, other: str) -> None:
+    beginning, whole = f"P{prefix}", f"P{other}"
+    inside = beginning.encode() <= whole.encode() < after_prefix(beginning).encode()
+    assert inside == whole.startswith(beginning)
+
+
+def test_every_type_of_parameter_is_among_the_random_searches() -> None:
+    kinds = {parameter.type for name in TYPES for parameter in SPACE.indexed(name)}
+    assert kinds == {"token", "string", "date", "reference", "uri", "number", "quantity"}

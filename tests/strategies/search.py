@@ -1,0 +1,319 @@
+"""Random resources and searches over few values, so that what is asked for is often there.
+
+Resources are made from the routes of the search parameters themselves: whatever the definitions say can be searched for
+is put there, in every type an element may have, sometimes in ways that no valid resource has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from fhir_dmp.json_text import FhirDecimal
+from fhir_dmp.loader import load_definitions, load_registry
+from fhir_dmp.outcome import FhirError
+from fhir_dmp.search.parse import parse_search
+from fhir_dmp.search.path import Equals, Key, Route
+from fhir_dmp.search.query import And, Clause, Everything, Handling, Not, Nothing, Or, Sort
+from fhir_dmp.search.space import Parameter, SearchSpace, systems_of
+
+Json = Any
+
+BASE_URL = "https://dmp.example/fhir"
+NOW = 1_717_200_000_000
+"""2024-06-01T00:00:00Z."""
+TYPES = (
+    "Patient",
+    "Observation",
+    "Encounter",
+    "DocumentReference",
+    "Condition",
+    "RiskAssessment",
+    "Appointment",
+    "AppointmentResponse",
+    "CarePlan",
+    "Provenance",
+    "QuestionnaireResponse",
+    "ValueSet",
+    "ChargeItem",
+)
+
+CODES = (
+    "a",
+    "A",
+    "b",
+    "final",
+    "é",
+    "É",
+    "ß",
+    "SS",
+    "a|b",
+    "a,b",
+    "a\\b",
+    "$a",
+    "a%7Cb",
+    "true",
+    "06 12 34 56 78",
+    "a b",
+)
+SYSTEMS = ("http://s", "http://S", "http://s|a", "http://s%7Ca", "http://hl7.org/fhir/encounter-status", "urn:oid:1.2")
+UNITS = ("mg", "g", "mm[Hg]")
+TEXTS = (
+    "Ève", "Eve", "EVELYN", "Jean-Pierre", "jean pierre", "Jeanne", "Carreño Quiñones", "de la Tour-Dupin", "O'Brien",
+    "Œdème", "ẞtraße", "a.*b", "a|b", "a\U0010ffff", "a\ud7ff", "a\ue000", "a\U0010ffffb", "-", "x\x00y", "12, rue", "q" * 300,
+)  # fmt: skip
+IDS = ("1", "2", "23")
+REFERENCES = (
+    "Patient/1", "Patient/2", "Patient/23", "Patient/1/_history/4", "Group/1", "Device/2", f"{BASE_URL}/Patient/1",
+    f"{BASE_URL}/Patient/2/_history/4", "https://other.example/fhir/Patient/1",
+    "https://other.example/fhir/Patient/1/_history/2", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "Practitioner/2",
+    "Observation/1", "Location/1",
+)  # fmt: skip
+MALFORMED_REFERENCES = ("#a", "1", "", "Patient?identifier=1", "Nonsense/1")
+CANONICALS = ("http://x/p", "http://x/p|1.0", "http://x/p|2.0", "http://x/p/", f"{BASE_URL}/Questionnaire/1", "urn:a:b")
+DATES = ("2012", "2013-01", "2013-01-14", "2013-01-15", "2013-03-31", "2013-10-27", "9999-12-31", "0001")
+MOMENTS = (
+    "2013-01-14T10:00:00Z", "2013-01-14T10:00:00+01:00", "2013-01-14T00:00:00+01:00", "2013-01-14T23:59:59.999+01:00",
+    "2013-01-15T00:00:00+01:00", "2012-12-31T23:59:60Z", "2013-01-14T10:00:00.5Z", "2013-03-31T01:30:00Z",
+)  # fmt: skip
+SEARCHED_MOMENTS = ("2013-01-14T10:00", "2013-01-14T10:00:00", "2013-03-31T02:30", "2013-10-27T02:30:00 02:00")
+NUMBERS = (
+    "0", "-0", "1", "1.0", "1.00", "2", "5.4", "5.40", "5.35", "5.45", "99.5", "100", "100.00", "100.5", "95", "1e2", "-5.4",
+    "5.40e-3", "0.0054", "123456789012345678901234567890123456", "1E400", "4.9999999999999999999999999999999999",
+)  # fmt: skip
+PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+
+
+def make_space() -> SearchSpace:
+    """Every R4 parameter of the types above, of those types that are indexed."""
+    registry = load_registry()
+    value_sets = (item for item in load_definitions("terminology") if item["resourceType"] == "ValueSet")
+    exposed = {name: registry.search_parameters(name) for name in TYPES}
+    zone = ZoneInfo("Europe/Paris")
+    return SearchSpace(registry, exposed, base_url=BASE_URL, zone=zone, systems=systems_of(value_sets))
+
+
+SPACE = make_space()
+
+
+def escape(text: str) -> str:
+    """Returns a text as a search value writes it."""
+    for character in "\\,|$":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _numbers() -> st.SearchStrategy[Json]:
+    return st.sampled_from(NUMBERS).map(lambda text: int(text) if text.lstrip("-").isdigit() else FhirDecimal(text))
+
+
+def _object(**members: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """An object with its first member, and perhaps the others; sometimes an empty one."""
+    first, *others = members
+    required = {first: members[first]}
+    filled = st.fixed_dictionaries(required, optional={name: members[name] for name in others})
+    return st.one_of(filled, filled, filled, st.just({}))
+
+
+_texts = st.sampled_from(TEXTS)
+_codes = st.sampled_from(CODES)
+_dates = st.sampled_from((*DATES, *MOMENTS))
+_references = st.sampled_from((*REFERENCES, *MALFORMED_REFERENCES))
+_pointers = st.sampled_from(CANONICALS)
+_codings = _object(code=_codes, system=st.sampled_from(SYSTEMS))
+_quantities = _object(
+    value=_numbers(),
+    system=st.sampled_from(SYSTEMS),
+    code=st.sampled_from(UNITS),
+    unit=st.sampled_from(UNITS),
+    comparator=st.sampled_from(("<", "<=", ">", ">=")),
+)
+_periods = _object(start=_dates, end=_dates)
+VALUES: dict[str, st.SearchStrategy[Json]] = {
+    "Coding": _codings,
+    "CodeableConcept": _object(coding=st.lists(_codings, max_size=2), text=_texts),
+    "Identifier": _object(value=_codes, system=st.sampled_from(SYSTEMS)),
+    "ContactPoint": _object(value=_codes, system=st.sampled_from(("phone", "email"))),
+    "boolean": st.booleans(),
+    "HumanName": _object(family=_texts, given=st.lists(_texts, max_size=2), text=_texts),
+    "Address": _object(line=st.lists(_texts, max_size=1), city=_texts),
+    "Reference": _object(reference=_references, type=st.sampled_from(("Patient", "Group"))),
+    "Period": _periods,
+    "Timing": _object(event=st.lists(_dates, max_size=2), repeat=_object(boundsPeriod=_periods)),
+    "Quantity": _quantities,
+    "Age": _quantities,
+    "Duration": _quantities,
+    "Range": _object(low=_object(value=_numbers()), high=_object(value=_numbers(), code=st.sampled_from(UNITS))),
+    "Money": _object(value=_numbers(), currency=st.sampled_from(("EUR", "USD"))),
+    "SampledData": _object(origin=_object(value=_numbers()), factor=_numbers(), data=st.just("1 E 2.5 -3")),
+    "date": st.sampled_from(DATES),
+    "dateTime": _dates,
+    "instant": st.sampled_from(MOMENTS),
+    "decimal": _numbers(),
+    **dict.fromkeys(("integer", "positiveInt", "unsignedInt"), _numbers()),
+    **dict.fromkeys(("string", "markdown"), _texts),
+    **dict.fromkeys(("code", "id"), _codes),
+    **dict.fromkeys(("uri", "url", "oid", "uuid", "canonical"), _pointers),
+}
+_ROUTES: dict[str, list[Route]] = {
+    name: [
+        route
+        for parameter in SPACE.indexed(name)
+        for route in parameter.paths.routes
+        if parameter.code not in {"_id", "_lastUpdated"} and route.type in VALUES
+    ]
+    for name in TYPES
+}
+
+
+@st.composite
+def resources(draw: st.DrawFn, resource_id: str, types: Sequence[str] = TYPES) -> Json:
+    """A resource of one of some types with values at random places."""
+    resource_type = draw(st.sampled_from(types))
+    moment = draw(st.sampled_from((NOW, NOW + 1, NOW + 86_400_000)))
+    resource: Json = {"resourceType": resource_type, "id": resource_id}
+    for route in draw(st.lists(st.sampled_from(_ROUTES[resource_type]), min_size=6, max_size=20)):
+        _place(resource, route, draw(VALUES[route.type]), draw(st.booleans()))
+    if resource_type == "Patient" and draw(st.booleans()):
+        resource["deceasedBoolean"] = draw(st.booleans())
+    resource.setdefault("meta", {})["lastUpdated"] = _instant(moment)
+    return resource
+
+
+def _instant(moment: int) -> str:
+    return {NOW: "2024-06-01T00:00:00.000Z", NOW + 1: "2024-06-01T02:00:00.001+02:00"}.get(
+        moment, "2024-06-02T00:00:00.000Z"
+    )
+
+
+def _place(resource: Json, route: Route, value: Json, is_apart: bool) -> None:
+    """Puts a value at the end of a route, in a new element of each array (`is_apart`) or in its last."""
+    holders, names = resource, list(route.steps)
+    keys = [step for step in names if isinstance(step, Key)]
+    conditions = [step for step in names if isinstance(step, Equals)]
+    for key in keys[:-1]:
+        holders = _enter(holders, key, is_apart)
+    last = keys[-1]
+    if isinstance(value, dict):
+        value = {**value, **{condition.key: condition.value for condition in conditions if is_apart}}
+    elif conditions and isinstance(holders, dict):
+        holders.update({condition.key: condition.value for condition in conditions})
+    if last.repeats:
+        holders.setdefault(last.name, []).append(value)
+    else:
+        holders[last.name] = value
+
+
+def _enter(holder: Json, key: Key, is_apart: bool) -> Json:
+    if not key.repeats:
+        return holder.setdefault(key.name, {})
+    items = holder.setdefault(key.name, [])
+    if not items or is_apart or not isinstance(items[-1], dict):
+        items.append({})
+    return items[-1]
+
+
+def _tokens(parameter: Parameter) -> st.SearchStrategy[str]:
+    codes = st.one_of(_codes.map(escape), st.sampled_from(("true", "false")))
+    if parameter.element_types in ({"boolean"}, {"ContactPoint"}):
+        return codes
+    systems = st.sampled_from(("", *SYSTEMS)).map(lambda text: f"{escape(text)}|")
+    return st.one_of(
+        codes, st.tuples(systems, codes).map("".join), st.sampled_from(SYSTEMS).map(lambda text: f"{escape(text)}|")
+    )
+
+
+def _prefixed(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(st.sampled_from(PREFIXES), values).map("".join)
+
+
+def _quantity_texts() -> st.SearchStrategy[str]:
+    systems = st.sampled_from(("", *SYSTEMS)).map(escape)
+    units = st.tuples(systems, st.sampled_from(("", *UNITS))).map(lambda pair: f"|{pair[0]}|{pair[1]}")
+    return _prefixed(st.tuples(st.sampled_from(NUMBERS), st.one_of(st.just(""), units)).map("".join))
+
+
+def _beginnings() -> st.SearchStrategy[str]:
+    return st.tuples(_texts, st.integers(1, 12)).map(lambda pair: escape(pair[0][: pair[1]]))
+
+
+def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
+    """One alternative of a parameter, as a client writes it."""
+    return {
+        "token": lambda: _tokens(parameter),
+        "string": _beginnings,
+        "date": lambda: _prefixed(st.sampled_from((*DATES, *MOMENTS, *SEARCHED_MOMENTS, "2024-06-01"))),
+        "number": lambda: _prefixed(st.sampled_from(NUMBERS)),
+        "quantity": _quantity_texts,
+        "reference": lambda: st.sampled_from((*IDS, *REFERENCES, *CANONICALS)).map(escape),
+        "uri": lambda: _pointers.map(escape),
+    }[parameter.type]()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search as a client writes it, and its clause."""
+
+    text: str
+    clause: Clause
+
+
+@st.composite
+def searches(draw: st.DrawFn, types: Sequence[str] = TYPES) -> Asked:
+    """A search with one to three parameters on one of some types or on the system; what is refused selects nothing."""
+    resource_type = draw(st.sampled_from((*types, *types, None)))
+    known = sorted(SPACE.common_parameters((resource_type,) if resource_type else ()).items())
+    parameters: list[tuple[str, str]] = []
+    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
+        code, parameter = draw(st.sampled_from(known))
+        texts = st.sampled_from(IDS) if code == "_id" else texts_of(parameter)
+        parameters.append((code, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
+    try:
+        query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW)
+    except FhirError:
+        return Asked(f"{resource_type}?{parameters}: refused", Nothing())
+    return Asked(f"{resource_type}?{parameters}", query.clause)
+
+
+def clauses(types: Sequence[str] = TYPES) -> st.SearchStrategy[Clause]:
+    """Boolean combinations of searches."""
+    leaves = st.one_of(searches(types).map(lambda asked: asked.clause), st.just(Everything()), st.just(Nothing()))
+
+    def combine(inner: st.SearchStrategy[Clause]) -> st.SearchStrategy[Clause]:
+        several = st.lists(inner, max_size=3).map(tuple)
+        return st.one_of(several.map(And), several.map(Or), inner.map(Not))
+
+    return st.recursive(leaves, combine, max_leaves=4)
+
+
+@dataclass(frozen=True)
+class World:
+    """Resources of a few types, and searches and clauses about them."""
+
+    resources: tuple[Json, ...]
+    searches: tuple[Asked, ...]
+    clauses: tuple[Clause, ...]
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, size: int, asked: int = 0, combined: int = 0) -> World:
+    """So many resources of one to three types, searches and combinations of searches."""
+    types = draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True))
+    return World(
+        tuple(draw(resources(str(number), types)) for number in range(size)),
+        tuple(draw(searches(types)) for _ in range(asked)),
+        tuple(draw(clauses(types)) for _ in range(combined)),
+    )
+
+
+@st.composite
+def sorts(draw: st.DrawFn, resource_type: str) -> tuple[Sort, ...]:
+    """The sort rules of a `_sort` with one to three keys."""
+    codes = draw(st.lists(st.sampled_from(sorted(SPACE.parameters(resource_type))), min_size=1, max_size=3))
+    written = ",".join(draw(st.sampled_from(("", "-"))) + code for code in codes)
+    parameters = [("_sort", written)]
+    return parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW).sort
