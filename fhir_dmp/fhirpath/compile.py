@@ -73,12 +73,12 @@ class Program:
         self._strict = strict
         self._expression = parse_expression(text)
         self._takes_node = type_name in model.primitive_types
-        self._find = self._build("items")
+        self._written = self._write("items")
 
     @property
     def source(self) -> str:
         """The generated Python, for whoever wants to read it."""
-        return self._find.source
+        return self._written.source.text()[0]
 
     def select(self, resource: JsonObject) -> list[Node]:
         """Returns the nodes that the expression finds in a resource; for search parameters, with no surroundings."""
@@ -112,31 +112,43 @@ class Program:
         return answer
 
     @cached_property
+    def _find(self) -> _Code:
+        return self._load(self._written)
+
+    @cached_property
     def _test(self) -> _Code:
-        return self._build("boolean")
+        return self._load(self._write("boolean"))
 
     def _call(self, code: _Code, scope: Scope | None, value: Json, context: Node | None) -> Any:  # noqa: ANN401
-        focus = (context or Node(value, self.type_name)) if self._takes_node else value
+        if self._takes_node:
+            focus: Json = context or Node(value, self.type_name)
+        else:
+            focus = value if type(value) is dict else {}
+        if code.needs_context and scope is not None:
+            scope.context = context or Node(value, self._model.resource_type(value, self.type_name))
         try:
             return code.main(scope, focus, 0, ())
         except EvaluationError as fault:
             raise expression_error(self.text, _position_of(fault, code), str(fault)) from None
+        except ArithmeticError as fault:
+            raise expression_error(self.text, _position_of(fault, code), "a number is out of range") from None
 
-    def _build(self, form: Form) -> _Code:
+    def _write(self, form: Form) -> Compiler:
+        """Writes the Python of this program; what is wrong with the expression shows here."""
         head = self.type_name.partition(".")[0]
         resource_type = head if head in self._model.resource_types else "Resource"
         compiler = Compiler(self.text, self._model, _HANDLERS, resource_type=resource_type, strict=self._strict)
         this: str | tuple[str, ...] = (self.type_name,) if self._takes_node else self.type_name
         compiler.write_function("main", self._expression, this, form)
-        source, positions = compiler.source.text()
-        names: dict[str, Any] = {
-            **GLOBALS,
-            **compiler.source.constants,
-            "M": self._model,
-            "resource_type": self._model.resource_type,
-        }
+        return compiler
+
+    def _load(self, written: Compiler) -> _Code:
+        """Makes the Python runnable, when it is first needed: most of the cost of a program."""
+        source, positions = written.source.text()
+        names: dict[str, Any] = {**GLOBALS, **written.source.constants}
+        names |= {"M": self._model, "resource_type": self._model.resource_type}
         exec(_python(source), names)  # noqa: S102  # every name in it is ours, every text of the caller a constant
-        return _Code(names["main"], source, positions, compiler.needs_scope)
+        return _Code(names["main"], positions, written.needs_scope, written.needs_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +156,12 @@ class _Code:
     """A generated function, and what each of its lines stands for."""
 
     main: Callable[..., Any]
-    source: str
     positions: list[int]
     needs_scope: bool
+    needs_context: bool
 
 
-def _position_of(fault: EvaluationError, code: _Code) -> int:
+def _position_of(fault: Exception, code: _Code) -> int:
     """Where in the expression the innermost generated line comes from that was running."""
     position, trace = 0, fault.__traceback__
     while trace is not None:

@@ -47,6 +47,7 @@ class Compiler:
         self.strict = strict
         self.source = Source()
         self.needs_scope = False
+        self.needs_context = False
         self._handlers = handlers
 
     def compile(self, expression: Expression, focus: Focus) -> Operand:
@@ -133,7 +134,7 @@ class Compiler:
             case Children():
                 return self.source.assign(operand.counted)
             case Empty():
-                return "0"
+                return self.source.assign("0")
 
     def scalar_type(self, operand: Operand) -> str | None:
         """Returns the System type of an operand that is one System value or a primitive of one static type."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -80,7 +80,7 @@ def _add_milliseconds(moment: Temporal, milliseconds: int) -> Temporal | None:
     second = Fraction(moment.parts[5]) if len(moment.parts) == _ALL_PARTS else Fraction(0)
     total = second * 1000 + whole
     try:
-        moved = datetime(year, month, day, hour, minute) + timedelta(seconds=int(total // 1000))  # noqa: DTZ001
+        moved = datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(seconds=int(total // 1000))
     except OverflowError:
         return None
     seconds = moved.second + (total % 1000) / 1000
@@ -91,8 +91,7 @@ def _add_milliseconds(moment: Temporal, milliseconds: int) -> Temporal | None:
 def _add_to_time(moment: Temporal, milliseconds: int) -> Temporal | None:
     """Moves a time of day around the clock."""
     sizes = _SIZES[3:]
-    hour, minute = int(moment.parts[0]), int(moment.parts[1]) if len(moment.parts) > 1 else 0
-    second = Fraction(moment.parts[2]) if len(moment.parts) > 2 else Fraction(0)  # noqa: PLR2004  # hour, minute, second
+    hour, minute, second = (Fraction(part) for part in (*moment.parts, 0, 0)[:3])
     size = sizes[len(moment.parts) - 1]
     whole = abs(milliseconds) // size * size * (1 if milliseconds > 0 else -1)
     total = (hour * sizes[0] + minute * sizes[1] + second * 1000 + whole) % (24 * sizes[0])

@@ -18,7 +18,7 @@ def has_value(nodes: Nodes) -> bool:
 
 def with_url(nodes: Nodes, url: str | None) -> list[Node]:
     """Returns the extensions that have this url."""
-    return [node for node in nodes if type(node.value) is dict and node.value.get("url") == url]
+    return [node for node in nodes if type(node.value) is dict and node.value.get("url", "") == url]
 
 
 def item(nodes: Nodes, index: int | None) -> Nodes:
@@ -34,10 +34,11 @@ GLOBALS: dict[str, object] = {
         called.__name__: called
         for called in (
             Node, has_value, with_url, item,
-            access.listed, access.pairs, access.choices, access.member, access.children, access.all_children, access.count_children,
+            access.listed, access.pairs, access.choices, access.member, access.children, access.all_children,
+            access.count_children,
             access.descendants, access.root_descendants, access.single,
             access.single_value,
-            external.context_of, external.variable_of,
+            external.variable_of,
             equality.equal, equality.not_equal, equality.distinct, equality.is_in, equality.has_item,
             equivalence.equivalent, equivalence.not_equivalent,
             order.compare, collection.sort,

@@ -16,6 +16,8 @@ from fhir_dmp.fhirpath.temporal import Temporal, compare_temporal
 from fhir_dmp.json_text import Json
 
 _SPACE = re.compile(r"\s+")
+_PRECISION = 200
+"""Digits enough for any two numbers that a resource may hold."""
 _Item = TypeVar("_Item")
 
 
@@ -74,7 +76,7 @@ def _equivalent_numbers(one: Decimal, other: Decimal) -> bool:
     """Compares at the precision of the less precise, trailing zeros aside."""
     digits = min(_digits(one), _digits(other))
     with localcontext() as context:
-        context.prec = 200
+        context.prec = _PRECISION
         return round(one, digits) == round(other, digits)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fhir_dmp.fhirpath.compiler import Compiler, Focus
 from fhir_dmp.fhirpath.expression import External
 from fhir_dmp.fhirpath.fault import EvaluationError
-from fhir_dmp.fhirpath.model import Model
-from fhir_dmp.fhirpath.node import Node, Nodes, Scope
+from fhir_dmp.fhirpath.node import Nodes, Scope
 from fhir_dmp.fhirpath.operand import Items, Operand, Route, Scalar
 from fhir_dmp.fhirpath.system import UCUM
 
@@ -27,13 +26,9 @@ def compile_external(compiler: Compiler, node: External, _focus: Focus) -> Opera
     if node.name == "rootResource":
         return Route(compiler.source.assign(f"{scope}.outermost or {scope}.root"), "json", "Resource")
     if node.name == "context":
-        return Items(compiler.source.assign(f"context_of(M, {scope})"), single=True)
+        compiler.needs_context = True
+        return Items(compiler.source.assign(f"({scope}.context,)"), single=True)
     return Items(compiler.source.assign(f"variable_of({scope}, {node.name!r})"))
-
-
-def context_of(model: Model, scope: Scope) -> Nodes:
-    """Returns %context: the node that the evaluation started from."""
-    return (scope.context or Node(scope.root, model.resource_type(scope.root, "Resource")),)
 
 
 def variable_of(scope: Scope, name: str) -> Nodes:

@@ -122,7 +122,7 @@ def _compile_extension(compiler: Compiler, call: Call, operand: Operand, focus: 
         return EMPTY
     text = compiler.scalar(compiler.compile(url, focus), "String")
     if isinstance(extensions, Route):
-        return extensions.where(f"{{v}}.get('url') == {text}")
+        return extensions.where(f"{text} is not None and {{v}}.get('url') == {text}")
     items = compiler.items(extensions)
     return Items(compiler.source.assign(f"with_url({items.text}, {text})"), items.types)
 
@@ -144,7 +144,7 @@ def _compile_iif(compiler: Compiler, call: Call, operand: Operand, focus: Focus)
     with source.block(f"if {test} is True:"):
         source.line(f"{result} = {compiler.items(compiler.compile(call.arguments[1], focus)).text}")
     with source.block("else:"):
-        otherwise = compiler.compile(call.arguments[2], focus) if len(call.arguments) > 2 else EMPTY  # noqa: PLR2004
+        otherwise = compiler.compile(call.arguments[2], focus) if call.arguments[2:] else EMPTY
         source.line(f"{result} = {compiler.items(otherwise).text}")
     return Items(result)
 
@@ -181,6 +181,8 @@ def compile_type_operation(compiler: Compiler, operator: str, operand: Operand, 
     function = "as_type" if operator == "as" and compiler.strict else "of_type"
     made = compiler.source.assign(f"{function}({items.text}, {compiler.source.constant(test)})")
     kept = None if items.types is None else tuple(name for name in items.types if test.selects(name))
+    if not kept and type_name.name in compiler.model.resource_types:
+        kept = (type_name.name,)
     return Items(made, kept or None, items.single)
 
 

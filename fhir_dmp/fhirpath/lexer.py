@@ -8,7 +8,7 @@ from typing import Literal
 
 from fhir_dmp.fhirpath.fault import expression_error
 
-MAX_LENGTH = 65_536
+MAX_LENGTH = 20_000
 """Characters in an expression; the longest of R4 has under 3,000."""
 
 TokenKind = Literal["space", "datetime", "date", "time", "number", "string", "identifier", "external", "special",

@@ -61,7 +61,7 @@ class Scope:
     """What an expression may refer to besides its focus. One for each resource; callers do not change it.
 
     `root` is the resource that contains the focus. `outermost` is %rootResource where `root` is itself contained;
-    `context` is %context where it is not the root. `root_descendants` is kept by the expressions that ask for them.
+    `context` (%context, the focus) and `root_descendants` are written by the programs that need them.
     """
 
     root: JsonObject

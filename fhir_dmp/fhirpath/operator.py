@@ -157,7 +157,7 @@ def _compile_arithmetic(compiler: Compiler, operator: str, left: Operand, right:
         one, other = compiler.scalar(left, "String"), compiler.scalar(right, "String")
         return Scalar(compiler.source.assign(f"({one} or '') + ({other} or '')"), "System.String")
     integers = [operand for operand in (left, right) if _system_type(compiler, operand) == "System.Integer"]
-    if len(integers) == 2 and operator in {"+", "-", "*"}:  # noqa: PLR2004  # both sides
+    if len(integers) == 2 and operator in {"+", "-"}:  # noqa: PLR2004  # both sides
         direct = _compile_direct(compiler, operator, left, right)
         if direct is not None:
             return Scalar(direct.text, "System.Integer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeGuard
 
 from fhir_dmp.fhirpath.access import single
 from fhir_dmp.fhirpath.equality import as_quantity
@@ -43,9 +44,9 @@ def compare_values(one: SystemValue, other: SystemValue) -> int | None:
         if left is not None and right is not None:
             return compare_quantity(left, right)
     elif _is_number(one) and _is_number(other):
-        return (Decimal(one) > Decimal(other)) - (Decimal(one) < Decimal(other))  # type: ignore[arg-type]  # _is_number
+        return (Decimal(one) > Decimal(other)) - (Decimal(one) < Decimal(other))
     raise EvaluationError(f"{describe(one)} and {describe(other)} do not compare")
 
 
-def _is_number(value: SystemValue) -> bool:
+def _is_number(value: SystemValue) -> TypeGuard[int | Decimal]:
     return isinstance(value, int | Decimal) and type(value) is not bool

@@ -30,8 +30,8 @@ from fhir_dmp.fhirpath.quantity import CALENDAR_UNITS, Quantity
 from fhir_dmp.fhirpath.temporal import TemporalKind, parse_temporal
 from fhir_dmp.outcome import FhirError
 
-MAX_NESTING = 40
-"""Parentheses, arguments and signs inside one another; R4's invariants have 7."""
+MAX_NESTING = 60
+"""Parentheses, arguments and operators of tighter precedence inside one another; R4's invariants have 9."""
 
 PRECEDENCE = (
     {"implies"},
@@ -103,17 +103,21 @@ class _Parser:
 
     def _expression(self, level: int) -> Expression:
         """Reads operators of this level and tighter ones, without a call for each level between."""
-        self._depth += 1
-        if self._depth > MAX_NESTING:
-            raise expression_error(self._text, self._token.position, f"it nests deeper than {MAX_NESTING} levels")
+        self._enter()
         left = self._operand()
         while (found := self._operator_level()) >= level:
             left = self._chain(left, found)
         self._depth -= 1
         return left
 
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise expression_error(self._text, self._token.position, f"it nests deeper than {MAX_NESTING} levels")
+
     def _chain(self, first: Expression, level: int) -> Chain:
         """Reads all operators of one level that follow, each with its right side."""
+        self._enter()
         operations = []
         start = self._token.position
         while self._operator_level() == level:
@@ -121,6 +125,7 @@ class _Parser:
             self._at += 1
             right = self._type_name() if level == _TYPE_LEVEL else self._right(level)
             operations.append(Operation(operator.position, operator.text, right))
+        self._depth -= 1
         return Chain(start, first, tuple(operations))
 
     def _right(self, level: int) -> Expression:
@@ -146,16 +151,12 @@ class _Parser:
 
     def _operand(self) -> Expression:
         """A term with its steps, and the signs before it."""
-        signs = []
+        start, position, negative = self._at, self._token.position, False
         while self._is_symbol("-") or self._is_symbol("+"):
-            signs.append(self._token)
+            negative ^= self._token.text == "-"
             self._at += 1
-        if len(signs) > MAX_NESTING:
-            raise expression_error(self._text, signs[0].position, f"it has more than {MAX_NESTING} signs in a row")
-        found = self._steps()
-        for sign in reversed(signs):
-            found = Polarity(sign.position, sign.text == "-", found)
-        return found
+        signed = self._at > start
+        return Polarity(position, negative, self._steps()) if signed else self._steps()
 
     def _steps(self) -> Expression:
         start = self._token.position

@@ -68,7 +68,7 @@ def compare_quantity(left: Quantity, right: Quantity) -> int | None:
 
 
 def convert(quantity: Quantity, unit: Quantity) -> Decimal | None:
-    """Returns the number that a quantity has in the unit of another, None if it has none; here a year is like an 'a'."""
+    """Returns the number that a quantity has in the unit of another, None if it has none; a year is like an 'a'."""
     source, target = measure(_definite_unit(quantity)), measure(_definite_unit(unit))
     if source is None or target is None or source.dimensions != target.dimensions:
         return quantity.value if (quantity.unit, quantity.calendar) == (unit.unit, unit.calendar) else None

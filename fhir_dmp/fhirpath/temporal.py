@@ -22,6 +22,7 @@ _TEXT = re.compile(
 _TIME = re.compile(r"(?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?)?")
 _LIMITS = ((1, 9999), (1, 12), (1, 31), (0, 23), (0, 59), (0, 60))
 _DATE_PARTS = 3
+_FEBRUARY = 2
 _OFFSETS = (-12 * 60, 14 * 60)
 """The time zones of the Earth, in minutes: what an offset that is not stated may be."""
 
@@ -79,7 +80,7 @@ def _is_real(value: Temporal) -> bool:
 
 def days_in_month(year: int, month: int) -> int:
     """Returns how many days a month of the Gregorian calendar has."""
-    if month == 2:  # noqa: PLR2004  # February
+    if month == _FEBRUARY:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in {4, 6, 9, 11} else 31
 

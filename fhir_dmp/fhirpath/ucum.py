@@ -15,7 +15,7 @@ from fhir_dmp.fhirpath.ucum_units import BASE_UNITS, BINARY_PREFIXES, METRIC, OT
 Dimensions = tuple[tuple[str, int], ...]
 
 _TOKEN = re.compile(r"(?P<symbol>[./()])|(?P<annotation>\{[^{}]*\})|(?P<unit>(?:[^./(){}\[\]\s]|\[[^\[\]\s]*\])+)")
-_FACTOR = re.compile(r"\d+")
+_FACTOR = re.compile(r"0*[1-9]\d*")
 _SIMPLE = re.compile(r"(10[*^]|.*?[^0-9+-])([+-]?\d+)?")
 _MAX_LENGTH = 200
 _MAX_EXPONENT = 100
@@ -94,22 +94,22 @@ class _Terms:
         return found
 
     def _component(self) -> Measure:
-        token = self._next()
-        if token == "(":
+        part = self._next()
+        if part == "(":
             self._depth += 1
             if self._depth > _MAX_NESTING:
-                raise _NotUcum(token)
+                raise _NotUcum(part)
             found = self._term()
             if self._next() != ")":
-                raise _NotUcum(token)
+                raise _NotUcum(part)
             return found
-        if token.startswith("{"):
+        if part.startswith("{"):
             return _ONE
-        if not token or token in "./)":
-            raise _NotUcum(token)
+        if not part or part in "./)":
+            raise _NotUcum(part)
         if self._tokens[self._at].startswith("{"):
             self._at += 1
-        return Measure(Fraction(int(token)), ()) if _FACTOR.fullmatch(token) else _simple_unit(token)
+        return Measure(Fraction(int(part)), ()) if _FACTOR.fullmatch(part) else _simple_unit(part)
 
 
 def _simple_unit(token: str) -> Measure:

@@ -70,10 +70,16 @@ def test_parameters_find_values_that_their_type_can_index() -> None:
         for parameter in registry.search_parameters(resource["resourceType"]).values():
             expression = parameter.expression or "{}"
             program = compile_expression(expression, model=registry, type_name=resource["resourceType"])
-            for node in program.select(resource):
-                counted[parameter.type] += 1
-                if node.type_name not in INDEXED.get(parameter.type, {node.type_name}):
-                    odd[parameter.type, node.type_name, parameter.url] += 1
+            found = [node.type_name for node in program.select(resource)]
+            counted[parameter.type] += len(found)
+            odd.update((parameter.type, name, parameter.url) for name in found if not _can_index(parameter, name))
     assert counted.total() > 4000
-    print(odd)
     assert not odd
+
+
+def _can_index(parameter: SearchParameter, type_name: str) -> bool:
+    return (
+        type_name in INDEXED.get(parameter.type, {type_name})
+        or parameter.url in SAID_BY_ITSELF
+        or (type_name == "string" and parameter.url in TEXT_AMONG_DATES)
+    )

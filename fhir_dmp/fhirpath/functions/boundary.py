@@ -22,6 +22,8 @@ _DEFAULT_DIGITS = 8
 _DATE_DIGITS = {4: 1, 6: 2, 8: 3, 10: 4, 12: 5, 14: 6, 17: 6}
 """Parts of a date or date-time by the digits they take to write."""
 _TIME_DIGITS = {2: 1, 4: 2, 6: 3, 9: 3}
+_DAY, _DATE_PARTS = 2, 3
+"""Where the day stands among the parts, and how many come before the hour."""
 _WITH_MILLISECONDS = frozenset({9, 17})
 _OFFSETS = {False: 14 * 60, True: -12 * 60}
 """The zone in which a moment comes first, and last."""
@@ -57,7 +59,7 @@ def _bound(value: SystemValue, precision: int | None, *, high: bool) -> SystemVa
 
 
 def _bound_number(number: Decimal, digits: int, *, high: bool) -> Decimal | None:
-    """Half a unit of the last digit away; rounded as HL7's suite has it: outwards from a half on, inwards by cutting."""
+    """Half a unit of the last digit away; rounded like HL7's suite: outwards from a half on, inwards by cutting."""
     if not 0 <= digits <= _MAX_DIGITS:
         return None
     outwards = high != number.is_signed()
@@ -85,7 +87,7 @@ def _bound_moment(moment: Temporal, precision: int | None, *, high: bool) -> Tem
         parts.append(_fill(parts, index, high=high))
     parts = parts[: table[digits]]
     offset = moment.offset
-    clock = start + len(parts) > 3  # noqa: PLR2004  # year, month and day come before the hour
+    clock = start + len(parts) > _DATE_PARTS
     if moment.kind != "Time" and clock and offset is None:
         offset = _OFFSETS[high]
     text = write_parts(moment.kind, tuple(parts), offset, 3 if digits in _WITH_MILLISECONDS else 0)
@@ -93,7 +95,7 @@ def _bound_moment(moment: Temporal, precision: int | None, *, high: bool) -> Tem
 
 
 def _fill(parts: list[Part], index: int, *, high: bool) -> Part:
-    if index == 2 and high:  # noqa: PLR2004  # the day
+    if index == _DAY and high:
         return days_in_month(int(parts[0]), int(parts[1]))
     return (_LAST if high else _FIRST)[index]
 

@@ -56,7 +56,7 @@ def _html_checks(nodes: Nodes) -> bool:
 
 def _check_modifiers(nodes: Nodes, urls: Nodes) -> Nodes:
     """Returns the input; raises EvaluationError where an element is modified in a way that the caller does not know."""
-    known = {node.value for node in urls}
+    known = {node.value for node in urls if type(node.value) is str}
     for node in nodes:
         value = node.value if type(node.value) is dict else {}
         for extension in listed(value.get("modifierExtension")):

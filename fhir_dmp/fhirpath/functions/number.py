@@ -22,7 +22,9 @@ def _abs(nodes: Nodes) -> list[Node]:
         return []
     if isinstance(value, Quantity):
         return system_node(Quantity(abs(value.value), value.unit, value.calendar))
-    if isinstance(value, Decimal) or type(value) is int:
+    if isinstance(value, Decimal):
+        return system_node(abs(value))
+    if type(value) is int:
         return system_node(abs(value))
     raise EvaluationError(f"{describe(value)} has no absolute value")
 
