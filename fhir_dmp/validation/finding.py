@@ -37,7 +37,7 @@ class FindingCode(Enum):
     EXTENSION = ("extension-content", "invariant", "An extension has both value and extensions, or neither (ext-1).")
     FORMAT = ("primitive-format", "value", "A primitive is not written as its type demands.")
     RANGE = ("primitive-range", "value", "A number is beyond what its type, or this server, can hold.")
-    NARRATIVE = ("narrative-xhtml", "invariant", "A narrative is not the limited XHTML of txt-1 and txt-2.")
+    NARRATIVE = ("narrative-xhtml", "invariant", "A narrative is not the limited XHTML of txt-1.")
     REFERENCE_FORMAT = ("reference-format", "value", "A literal reference that can lead to no resource.")
     REFERENCE_TARGET = ("reference-target", "structure", "A reference to a type that the element does not allow.")
     REFERENCE_CONTAINED = ("reference-contained", "not-found", "A local reference to no contained resource.")
