@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fhir_dmp"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf8")) for path in MODULES}
-PURE = ("spec", "fhirpath", "validation", "search", "access")
+PURE = ("spec", "snapshot", "fhirpath", "validation", "terminology", "conformance", "search", "access")
 PURE_FILES = (
     "bundle.py",
     "resource.py",
@@ -137,5 +137,5 @@ def test_module_says_what_it_is(path: Path) -> None:
 
 
 def test_no_todo_is_left() -> None:
-    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    marks = re.compile(r"#.*\b(TODO|FIXME|XXX|HACK)\b")
     assert [path.name for path in MODULES if marks.search(path.read_text(encoding="utf8"))] == []

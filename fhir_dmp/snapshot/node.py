@@ -54,11 +54,6 @@ def reslice_prefixes(slice_name: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
-def element_id(parent_id: str, name: str, slice_name: str) -> str:
-    """Returns the id of an element below another: `Patient.identifier:INS-NIR`."""
-    return f"{parent_id}.{name}:{slice_name}" if slice_name else f"{parent_id}.{name}"
-
-
 def capitalize(code: str) -> str:
     """Returns a type's code as it stands in the name of a choice: `Quantity`, `DateTime`."""
     return code[:1].upper() + code[1:]

@@ -5,31 +5,39 @@ The id of a row says which slices it stands in. Rows without a usable id stand i
 
 from __future__ import annotations
 
-from fhir_dmp.json_text import JsonObject
+from typing import Literal
+
+from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.snapshot.limit import MAX_ELEMENTS, refuse_size
 from fhir_dmp.snapshot.node import PLACE, Node
 from fhir_dmp.snapshot.shape import check_shape
 
+_HOLDER = "StructureDefinition"
+
 Step = tuple[str, str]
 """An element's name, and the name of its slice or nothing."""
 
 
-def parse_tree(rows: list[JsonObject]) -> Node:
-    """Returns the root of a list of ElementDefinitions, first of which is the root's own or a descendant of it.
+def parse_tree(rows: Json, view: Literal["differential", "snapshot"]) -> Node:
+    """Returns the root of a list of ElementDefinitions, which may begin with a descendant of it.
 
-    Raises FhirError (unprocessable) for rows that are no ElementDefinitions or belong to several roots.
+    Raises FhirError for rows that are no ElementDefinitions, belong to several roots or are too many.
     """
+    if not isinstance(rows, list) or not rows:
+        raise error(
+            Category.UNPROCESSABLE, "snapshot-shape", f"The {view} has no list of elements.", f"{_HOLDER}.{view}"
+        )
     if len(rows) > MAX_ELEMENTS:
         raise refuse_size("The definition has")
     root = Node("")
     before: list[Step] = []
     for index, row in enumerate(rows):
-        check_shape(row, index)
+        where = f"{_HOLDER}.{view}.element[{index}]"
+        check_shape(row, where)
         before = _steps(row, before)
         root.name = root.name or before[0][0]
         if before[0][0] != root.name:
-            where = f"StructureDefinition.differential.element[{index}]"
             message = f"{row['path']} does not start with {root.name}, as the first element's path does."
             raise error(Category.UNPROCESSABLE, "snapshot-path", message, where)
         node = _descend(root, before[1:])
