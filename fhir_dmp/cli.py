@@ -1,33 +1,30 @@
-"""The command line. Exit codes: 0 done, 1 the data is refused, 2 usage, 3 the environment."""
+"""The command line. Exit codes: 0 done, 1 the data is refused, 2 usage, 3 the environment, 130 interrupted.
+
+Every error is one line on stderr. What the commands do is in fhir_dmp.commands.
+"""
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-from enum import Enum, IntEnum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fhir_dmp.capability_statement import VERSION
-from fhir_dmp.client import Target, load_paths
-from fhir_dmp.offline import Format, validate_files
-from fhir_dmp.serve import Address, database, serve
-from fhir_dmp.serve_demo import load_demo_when_ready
-from fhir_dmp.settings import SETTINGS, SettingInvalid, Settings, read_settings
+from fhir_dmp.commands.connection import parse_target
+from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.commands.load import load_paths
+from fhir_dmp.commands.validate import Format, validate_paths
+from fhir_dmp.loader import DefinitionsMissing
+from fhir_dmp.settings import SETTINGS
 
 DEFAULT_URL = "http://127.0.0.1:8080/fhir"
-
-
-class Exit(IntEnum):
-    """How a command ends."""
-
-    DONE = 0
-    REFUSED = 1
-    USAGE = 2
-    ENVIRONMENT = 3
 
 
 class Auth(Enum):
@@ -37,67 +34,126 @@ class Auth(Enum):
     OPEN = "open"
 
 
-_SETTINGS_HELP = "Settings (environment):\n\n" + "\n\n".join(
-    f"{setting.name}: {setting.meaning}" + (f" (default {setting.default})" if setting.default else "")
-    for setting in SETTINGS
+def _preformatted(title: str, *lines: str) -> str:
+    """Returns a block of help that is not wrapped."""
+    return "\n".join(["\b", title, *(f"  {line}" for line in lines)])
+
+
+_SETTINGS_HELP = _preformatted(
+    "Settings (environment variables, with their defaults):",
+    *(
+        line
+        for setting in SETTINGS
+        for line in (f"{setting.name}={setting.default}".removesuffix("="), f"    {setting.meaning}")
+    ),
+)
+_SERVE_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp serve --demo                    with the demo records, on http://127.0.0.1:8080/fhir",
+    "fhir-dmp serve --auth open --port 9000   empty, for your own data",
+)
+_LOAD_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp load patient.json               one resource, or one Bundle",
+    "fhir-dmp load export/                    every *.json and *.ndjson file below a folder",
+    'fhir-dmp load big.ndjson --url https://dmp.example/fhir --token "$TOKEN"',
+)
+_VALIDATE_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp validate patient.json           patient.json:3:3: error: Patient.birthDate: …",
+    "fhir-dmp validate export/ --format json  one OperationOutcome per file, one per line",
+)
+_EXIT_CODES = _preformatted(
+    "Exit codes:", "0 done", "1 the data is refused", "2 usage", "3 the environment: no server, no database, no file"
 )
 
-commands = typer.Typer(no_args_is_help=True, add_completion=False, help="A FHIR R4 server for the DMP.")
+commands = typer.Typer(
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EXIT_CODES,
+    help="A FHIR R4 server for the DMP, and what goes with it.",
+    pretty_exceptions_enable=False,
+    # plain text: it can be searched, piped and pasted, and brackets are no markup
+    rich_markup_mode=None,
+)
 
 
 def main() -> None:
-    """Runs the command line; an error of the environment is one line on stderr."""
+    """Runs the command line, and ends the process with an exit code."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    commands()
+    sys.exit(run(sys.argv[1:]))
 
 
-@commands.command("serve", epilog=_SETTINGS_HELP)
+def run(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code; an error is one line on stderr."""
+    try:
+        code = commands(arguments or ["--help"], prog_name="fhir-dmp", standalone_mode=False)
+    except CommandError as fault:
+        return _tell(fault.code, str(fault))
+    except DefinitionsMissing as fault:
+        return _tell(Exit.ENVIRONMENT, str(fault))
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except _UsageError as fault:
+        return _tell(Exit.USAGE, _word_usage(fault))
+    return int(code or Exit.DONE)
+
+
+@commands.command("serve", epilog=f"{_SERVE_EXAMPLES}\n\n{_SETTINGS_HELP}")
 def serve_command(
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer requests.")] = 1,
-    demo: Annotated[bool, typer.Option("--demo", help="Load the demo records once; implies --auth open.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demo records, once; implies --auth open.")] = False,
     auth: Annotated[Auth, typer.Option(help="open: no tokens, on a loopback address only.")] = Auth.REQUIRED,
 ) -> None:
-    """Start the server, with an embedded MongoDB unless FHIR_DMP_MONGODB_URI names one."""
-    address = Address(host, port)
-    settings = _settings_or_exit()
-    if not (demo or auth is Auth.OPEN):
-        _fail(Exit.USAGE, "tokens are not there yet: start with --auth open (on a loopback address only)")
-    if not address.is_loopback:
-        _fail(Exit.USAGE, f"without tokens the server listens on a loopback address only, and {host} is none")
-    try:
-        with database(settings) as uri:
-            if demo:
-                load_demo_when_ready(Target(address.base_url))
-            serve(address, workers, settings, uri)
-    except RuntimeError as fault:
-        _fail(Exit.ENVIRONMENT, str(fault))
+    """Start the server.
+
+    Without FHIR_DMP_MONGODB_URI it runs a MongoDB of its own, on the data folder, for as long as it runs itself.
+    """
+    # imported here: the other commands start faster without the server's libraries
+    from fhir_dmp.commands.serve import start_server  # noqa: PLC0415  see above
+
+    start_server(host, port, workers=workers, is_demo=demo, needs_tokens=auth is Auth.REQUIRED)
 
 
-@commands.command()
+@commands.command(epilog=_LOAD_EXAMPLES)
 def load(
+    *,
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Resources, Bundles, ndjson files or folders.")],
     url: Annotated[str, typer.Option(help="Base URL of the server.")] = DEFAULT_URL,
     token: Annotated[str, typer.Option(help="Bearer token.", envvar="FHIR_DMP_TOKEN")] = "",
+    restart: Annotated[bool, typer.Option("--restart", help="Send again what was acknowledged before.")] = False,
 ) -> None:
-    """Post resources and Bundles to a server, with a report of what was refused. Run it again to resume."""
-    report = load_paths(paths, Target(url.rstrip("/"), token), Console(stderr=True))
-    if report.unreachable:
-        _fail(Exit.ENVIRONMENT, report.unreachable)
-    raise typer.Exit(Exit.REFUSED if report.refused else Exit.DONE)
+    """Load resources, Bundles, ndjson files and folders into a server.
+
+    A resource with an id is stored under it. One without, also in a transaction or batch, gets an id that follows
+    from its file, place and content: however often it is sent, it is stored once. The resources of a collection or
+    searchset are loaded as if they came one by one. What is refused is listed at the end, with the reason and the
+    place in the file.
+
+    Run the same command again to resume: what the server has acknowledged is not sent again.
+    """
+    target = parse_target(url, token)
+    with _terminated_as_interrupted():
+        report = load_paths(paths, target, restart=restart)
+    raise typer.Exit(Exit.REFUSED if report.refusals else Exit.DONE)
 
 
-@commands.command()
+@commands.command(epilog=_VALIDATE_EXAMPLES)
 def validate(
+    *,
     files: Annotated[list[Path], typer.Argument(exists=True, help="JSON or ndjson files, or folders of them.")],
     form: Annotated[
-        Format, typer.Option("--format", help="text: like a compiler; json: an OperationOutcome a file.")
+        Format, typer.Option("--format", help="text: a line per issue; json: an OperationOutcome per file.")
     ] = Format.TEXT,
 ) -> None:
-    """Check resources offline. So far: the structure of the base types of R4."""
-    is_valid = validate_files(files, form, sys.stdout, Console(stderr=True))
-    raise typer.Exit(Exit.DONE if is_valid else Exit.REFUSED)
+    """Check resources offline.
+
+    So far: the structure of the base types of R4. The exit code is 1 if there is any error.
+    """
+    raise typer.Exit(Exit.DONE if validate_paths(files, form) else Exit.REFUSED)
 
 
 @commands.command()
@@ -106,13 +162,28 @@ def version() -> None:
     typer.echo(VERSION)
 
 
-def _settings_or_exit() -> Settings:
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Lets SIGTERM end a command as Ctrl-C does: in order."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return read_settings()
-    except SettingInvalid as fault:
-        _fail(Exit.USAGE, str(fault))
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
-def _fail(code: Exit, message: str) -> NoReturn:
-    typer.echo(f"fhir-dmp: {message}", err=True)
-    raise typer.Exit(code)
+# typer names the class of "no such option" and the like in no module of its own
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def _word_usage(fault: Exception) -> str:
+    """Returns click's message, and where help is."""
+    message = fault.format_message() if hasattr(fault, "format_message") else str(fault)
+    context = getattr(fault, "ctx", None)
+    path = context.command_path if context else "fhir-dmp"
+    return f"{message.rstrip('.')} (see {path} --help)"
+
+
+def _tell(code: Exit, message: str) -> Exit:
+    typer.echo(f"fhir-dmp: {' '.join(message.split())}", err=True)
+    return code

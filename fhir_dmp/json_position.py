@@ -150,15 +150,14 @@ def _visit_object(text: str, offset: int, step: _Step, rank: int) -> int:
 
 def _visit_array(text: str, offset: int, step: _Step, rank: int) -> int:
     """Visits the items; an expression without index means the first."""
-    has_index = any(isinstance(name, int) for name in step.children)
     offset = _skip_blank(text, offset + 1)
+    if text[offset] == "{":
+        _visit_object(text, offset, step, rank)
     index = 0
     while text[offset] != "]":
         child = step.children.get(index)
         if child:
             child.mark(rank, offset)
-        elif index == 0 and not has_index:
-            child = step
         offset = _skip_blank(text, _visit(text, offset, child, rank))
         index += 1
     return offset + 1

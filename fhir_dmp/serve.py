@@ -67,6 +67,8 @@ def serve(address: Address, workers: int, settings: Settings, uri: str) -> None:
         seed_definitions(settings)
     os.environ["FHIR_DMP_MONGODB_URI"] = settings.mongodb_uri
     os.environ["FHIR_DMP_BASE_URL"] = settings.base_url
+    # uvicorn raises the signal again when it is done: as an exit, it lets the embedded MongoDB be shut down in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         "fhir_dmp.app:create_app",
         factory=True,

@@ -71,7 +71,7 @@ class Reply:
     @property
     def is_success(self) -> bool:
         """Tells whether the server did what it was asked."""
-        return HTTPStatus(self.status).is_success if self.status in _STATUSES else False
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def issues(self) -> list[JsonObject]:

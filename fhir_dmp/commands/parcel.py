@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fhir_dmp.commands.report import Place, Refusal
 from fhir_dmp.json_text import Json, JsonObject, write_json
@@ -50,9 +49,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The entries of one request. Those of an `is_whole` parcel belong together: a Bundle, or resources that refer
-    to one another by its fullUrls.
+    """The entries of one request.
 
+    Those of an `is_whole` parcel belong together: a Bundle, or resources that refer to one another by its fullUrls.
     A parcel `depends` on others if a reference in it is by search criteria, which some other parcel may satisfy.
     """
 
@@ -60,6 +59,11 @@ class Parcel:
     kind: str = "transaction"
     is_whole: bool = False
     depends: bool = False
+
+    @property
+    def urls(self) -> frozenset[str]:
+        """The resources whose next version is among the entries."""
+        return frozenset(entry.url for entry in self.entries if entry.method != "POST")
 
     def build_bundle(self, kind: str, *, plain: bool) -> bytes:
         """Builds the Bundle; `plain` for servers that assign ids."""
@@ -88,8 +92,3 @@ def pack(pieces: Iterable[Entry | Parcel | Refusal]) -> Iterator[Parcel | Refusa
             yield piece
     if gathered:
         yield Parcel(tuple(gathered.values()))
-
-
-def show_path(file: Path) -> str:
-    """Returns the absolute path by which keys and derived ids know a file."""
-    return str(file.resolve())

@@ -87,10 +87,10 @@ def read_refusal(place: Place, issue: Mapping[str, object]) -> Refusal:
     message = read_message(issue)
     expression = place.translate(_read_expression(issue))
     path = split_path(message)[0]
-    if expression == place.frame and path:
+    if path and expression in {place.frame, place.frame.removesuffix(".resource")}:
         # the answer to a batch names the entry, and the message the element in it
         expression = place.translate(path) if path.startswith("Bundle.") else place.frame + _below_type(path)
-    return Refusal(place, message, _read_code(issue), expression)
+    return Refusal(place, message, read_code(issue), expression)
 
 
 def entry_index(issue: Mapping[str, object]) -> int:
@@ -109,7 +109,8 @@ def _below_type(path: str) -> str:
     return path[len(path.partition(".")[0].partition("[")[0]) :]
 
 
-def _read_code(issue: Mapping[str, object]) -> str:
+def read_code(issue: Mapping[str, object]) -> str:
+    """Returns an issue's most telling code: that of its details, else that of FHIR."""
     details = issue.get("details")
     coding = details.get("coding") if isinstance(details, dict) else None
     first = coding[0] if isinstance(coding, list) and coding else None

@@ -45,9 +45,10 @@ class Totals:
         self.invalid_files += errors > 0
 
     def __str__(self) -> str:
+        files = _number(self.files, "file")
         if not self.errors:
-            return f"{_number(self.files, 'file')}, no errors"
-        return f"{_number(self.files, 'file')}, {_number(self.errors, 'error')} in {_number(self.invalid_files, 'file')}"
+            return f"{files}, no errors"
+        return f"{files}, {_number(self.errors, 'error')} in {_number(self.invalid_files, 'file')}"
 
 
 def validate_paths(paths: Iterable[Path], form: Format) -> bool:

@@ -9,11 +9,13 @@ _PIECE = re.compile(r"\\[\\,|$]|[^\\]", re.DOTALL)
 
 def is_well_escaped(text: str) -> bool:
     """Tells whether every backslash of a value begins an escape."""
-    return sum(map(len, _PIECE.findall(text))) == len(text)
+    return "\\" not in text or sum(map(len, _PIECE.findall(text))) == len(text)
 
 
 def split(text: str, separator: str) -> list[str]:
     """Returns the parts of a value between separators that are not escaped; the parts stay escaped."""
+    if "\\" not in text:
+        return text.split(separator)
     parts = [""]
     for piece in _PIECE.findall(text):
         if piece == separator:
@@ -25,4 +27,4 @@ def split(text: str, separator: str) -> list[str]:
 
 def unescape(text: str) -> str:
     """Returns what a value means, its escapes resolved."""
-    return "".join(piece[-1] for piece in _PIECE.findall(text))
+    return "".join(piece[-1] for piece in _PIECE.findall(text)) if "\\" in text else text

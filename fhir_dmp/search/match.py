@@ -110,7 +110,10 @@ def meets_date(fact: DateFact, value: DateValue) -> bool:
 
 
 def meets_quantity(fact: QuantityFact, value: QuantityValue) -> bool:
-    """Only eq, ne and ap know the precision of the value; the others compare with the exact number."""
+    """Only eq, ne and ap know the precision of the value; the others compare with the exact number.
+
+    Units are compared as they are written, never converted.
+    """
     is_inside = value.low <= fact.low and fact.high < value.high
     number_matches = {
         "eq": is_inside,

@@ -38,6 +38,9 @@ from fhir_dmp.search.space import Main, Parameter, SearchSpace
 from fhir_dmp.search.values import BadValue, Reading, parse_date, parse_value
 
 _SHOWN = 64
+"""Of a name or value, so many characters are repeated in a message."""
+_HINTS = 10
+"""Only the first unknown parameters get a proposal: finding one takes time."""
 Parsed = TypeVar("Parsed")
 
 
@@ -110,19 +113,26 @@ def _check_bounds(parameters: Sequence[tuple[str, str]], limits: Limits) -> None
     for name, value in parameters:
         if len(value) > limits.value_length:
             raise _too_costly(f"A search value has at most {limits.value_length} characters.", name)
-        if any("\ud800" <= character <= "\udfff" for character in name + value):
+        if not _is_unicode(name + value):
             raise _invalid("parameter-value", "A search parameter is not valid Unicode.", "")
+
+
+def _is_unicode(text: str) -> bool:
+    """Tells whether a text has no half of a surrogate pair, which no store can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _take_types(given: list[tuple[str, str]], space: SearchSpace) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
     """The types of a search on the system, and its parameters but `_type`."""
-    named = [value for name, value in given if name == "_type"]
-    if not named:
-        return space.resource_types, given
-    asked = [set(filter(None, value.split(","))) for value in named]
-    for resource_type in sorted(set().union(*asked) - set(space.resource_types)):
+    named = [frozenset(filter(None, value.split(","))) for name, value in given if name == "_type"]
+    asked = [names for names in named if names]
+    for resource_type in sorted(frozenset().union(*asked).difference(space.resource_types)):
         raise _invalid("parameter-value", f"_type names {resource_type[:_SHOWN]}, which is no type here.", "_type")
-    types = tuple(sorted(set.intersection(*asked))) if any(asked) else space.resource_types
+    types = tuple(sorted(frozenset.intersection(*asked))) if asked else space.resource_types
     return types, [pair for pair in given if pair[0] != "_type"]
 
 
@@ -139,7 +149,8 @@ def _add(draft: _Draft, name: str, value: str) -> None:
     elif name in draft.known:
         _add_criterion(draft, draft.known[name], value)
     else:
-        draft.unknown.append(_unknown(name, draft.known))
+        known = draft.known if len(draft.unknown) < _HINTS else {}
+        draft.unknown.append(_unknown(name, known))
 
 
 def _refuse_modifier(name: str) -> None:

@@ -90,17 +90,21 @@ class SearchSpace:
         self.resource_types = tuple(sorted(exposed))
         self._exposed = {name: frozenset((*codes, *ALWAYS)) for name, codes in exposed.items()}
         self._known: dict[str, Mapping[str, Parameter]] = {}
+        self._offered: dict[str, Mapping[str, Parameter]] = {}
         self._main: dict[str, Main] = {}
 
     def parameters(self, resource_type: str) -> Mapping[str, Parameter]:
         """Returns the exposed parameters of a type by code."""
-        codes = self._exposed.get(resource_type, frozenset())
-        return {code: known for code, known in self._resolved(resource_type).items() if code in codes}
+        if resource_type not in self._offered:
+            codes = self._exposed.get(resource_type, frozenset())
+            offered = {code: known for code, known in self._resolved(resource_type).items() if code in codes}
+            self._offered[resource_type] = MappingProxyType(offered)
+        return self._offered[resource_type]
 
     def common_parameters(self, resource_types: Sequence[str]) -> Mapping[str, Parameter]:
         """Returns the parameters that every one of some types exposes under one definition; of no types: all."""
         first, *rest = resource_types or self.resource_types
-        common = dict(self.parameters(first))
+        common = self.parameters(first)
         for name in rest:
             others = self.parameters(name)
             common = {code: known for code, known in common.items() if _same(known, others.get(code))}

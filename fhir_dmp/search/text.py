@@ -18,9 +18,9 @@ _SPELLED = str.maketrans({
 """Letters that no decomposition spells out. `|` is left out because stored texts are kept with one as separator."""
 
 _ASCII = str.maketrans({
-    **{chr(code): None for code in (*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x80))},
+    **{chr(code): None for code in (*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F))},
     **{symbol: symbol for symbol in "$+<=>^`~"},
-    **{chr(code): " " for code in range(0x20)},
+    **{chr(code): " " for code in (*range(0x20), 0x7F)},
     **dict.fromkeys("-_", " "),
 })  # fmt: skip
 _MOST_PARTS = 16

@@ -6,7 +6,7 @@ is put there, in every type an element may have, sometimes in ways that no valid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from fhir_dmp.outcome import FhirError
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.path import Equals, Key, Route
 from fhir_dmp.search.query import And, Clause, Everything, Handling, Not, Nothing, Or, Sort
-from fhir_dmp.search.space import Parameter, SearchSpace, systems_of
+from fhir_dmp.search.space import ALWAYS, Parameter, SearchSpace, systems_of
 
 Json = Any
 
@@ -43,35 +43,21 @@ TYPES = (
 )
 
 CODES = (
-    "a",
-    "A",
-    "b",
-    "final",
-    "é",
-    "É",
-    "ß",
-    "SS",
-    "a|b",
-    "a,b",
-    "a\\b",
-    "$a",
-    "a%7Cb",
-    "true",
-    "06 12 34 56 78",
-    "a b",
-)
+    "a", "A", "b", "final", "é", "É", "ß", "SS", "a|b", "a,b", "a\\b", "$a", "a%7Cb", "true", "06 12 34 56 78", "a b",
+)  # fmt: skip
 SYSTEMS = ("http://s", "http://S", "http://s|a", "http://s%7Ca", "http://hl7.org/fhir/encounter-status", "urn:oid:1.2")
 UNITS = ("mg", "g", "mm[Hg]")
 TEXTS = (
     "Ève", "Eve", "EVELYN", "Jean-Pierre", "jean pierre", "Jeanne", "Carreño Quiñones", "de la Tour-Dupin", "O'Brien",
-    "Œdème", "ẞtraße", "a.*b", "a|b", "a\U0010ffff", "a\ud7ff", "a\ue000", "a\U0010ffffb", "-", "x\x00y", "12, rue", "q" * 300,
+    "Œdème", "ẞtraße", "a.*b", "a|b", "a\U0010ffff", "a\ud7ff", "a\ue000", "a\U0010ffffb", "-", "x\x00y", "12, rue",
+    "q" * 300,
 )  # fmt: skip
 IDS = ("1", "2", "23")
 REFERENCES = (
     "Patient/1", "Patient/2", "Patient/23", "Patient/1/_history/4", "Group/1", "Device/2", f"{BASE_URL}/Patient/1",
     f"{BASE_URL}/Patient/2/_history/4", "https://other.example/fhir/Patient/1",
-    "https://other.example/fhir/Patient/1/_history/2", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "Practitioner/2",
-    "Observation/1", "Location/1",
+    "https://other.example/fhir/Patient/1/_history/2", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
+    "Practitioner/2", "Observation/1", "Location/1",
 )  # fmt: skip
 MALFORMED_REFERENCES = ("#a", "1", "", "Patient?identifier=1", "Nonsense/1")
 CANONICALS = ("http://x/p", "http://x/p|1.0", "http://x/p|2.0", "http://x/p/", f"{BASE_URL}/Questionnaire/1", "urn:a:b")
@@ -82,17 +68,18 @@ MOMENTS = (
 )  # fmt: skip
 SEARCHED_MOMENTS = ("2013-01-14T10:00", "2013-01-14T10:00:00", "2013-03-31T02:30", "2013-10-27T02:30:00 02:00")
 NUMBERS = (
-    "0", "-0", "1", "1.0", "1.00", "2", "5.4", "5.40", "5.35", "5.45", "99.5", "100", "100.00", "100.5", "95", "1e2", "-5.4",
-    "5.40e-3", "0.0054", "123456789012345678901234567890123456", "1E400", "4.9999999999999999999999999999999999",
+    "0", "-0", "1", "1.0", "1.00", "2", "5.4", "5.40", "5.35", "5.45", "99.5", "100", "100.00", "100.5", "95", "1e2",
+    "-5.4", "5.40e-3", "0.0054", "123456789012345678901234567890123456", "1E400",
+    "4.9999999999999999999999999999999999",
 )  # fmt: skip
 PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
 
-def make_space() -> SearchSpace:
-    """Every R4 parameter of the types above, of those types that are indexed."""
+def make_space(types: Sequence[str] = TYPES) -> SearchSpace:
+    """A space of some types with all the parameters that R4 gives them."""
     registry = load_registry()
     value_sets = (item for item in load_definitions("terminology") if item["resourceType"] == "ValueSet")
-    exposed = {name: registry.search_parameters(name) for name in TYPES}
+    exposed = {name: registry.search_parameters(name) for name in types}
     zone = ZoneInfo("Europe/Paris")
     return SearchSpace(registry, exposed, base_url=BASE_URL, zone=zone, systems=systems_of(value_sets))
 
@@ -159,15 +146,19 @@ VALUES: dict[str, st.SearchStrategy[Json]] = {
     **dict.fromkeys(("code", "id"), _codes),
     **dict.fromkeys(("uri", "url", "oid", "uuid", "canonical"), _pointers),
 }
-_ROUTES: dict[str, list[Route]] = {
-    name: [
-        route
-        for parameter in SPACE.indexed(name)
-        for route in parameter.paths.routes
-        if parameter.code not in {"_id", "_lastUpdated"} and route.type in VALUES
-    ]
-    for name in TYPES
-}
+
+
+def _routes(resource_type: str) -> dict[str, list[Route]]:
+    """The routes of a type by the type of their parameter."""
+    routes: dict[str, list[Route]] = {}
+    for parameter in SPACE.indexed(resource_type):
+        if parameter.code not in ALWAYS:
+            usable = [route for route in parameter.paths.routes if route.type in VALUES]
+            routes.setdefault(parameter.type, []).extend(usable)
+    return {kind: found for kind, found in routes.items() if found}
+
+
+_ROUTES = {name: _routes(name) for name in TYPES}
 
 
 @st.composite
@@ -176,7 +167,9 @@ def resources(draw: st.DrawFn, resource_id: str, types: Sequence[str] = TYPES) -
     resource_type = draw(st.sampled_from(types))
     moment = draw(st.sampled_from((NOW, NOW + 1, NOW + 86_400_000)))
     resource: Json = {"resourceType": resource_type, "id": resource_id}
-    for route in draw(st.lists(st.sampled_from(_ROUTES[resource_type]), min_size=6, max_size=20)):
+    kinds = st.sampled_from(sorted(_ROUTES[resource_type]))
+    for kind in draw(st.lists(kinds, min_size=6, max_size=20)):
+        route = draw(st.sampled_from(_ROUTES[resource_type][kind]))
         _place(resource, route, draw(VALUES[route.type]), draw(st.booleans()))
     if resource_type == "Patient" and draw(st.booleans()):
         resource["deceasedBoolean"] = draw(st.booleans())
@@ -243,7 +236,7 @@ def _beginnings() -> st.SearchStrategy[str]:
 
 def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
     """One alternative of a parameter, as a client writes it."""
-    return {
+    makers: dict[str, Callable[[], st.SearchStrategy[str]]] = {
         "token": lambda: _tokens(parameter),
         "string": _beginnings,
         "date": lambda: _prefixed(st.sampled_from((*DATES, *MOMENTS, *SEARCHED_MOMENTS, "2024-06-01"))),
@@ -251,7 +244,8 @@ def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
         "quantity": _quantity_texts,
         "reference": lambda: st.sampled_from((*IDS, *REFERENCES, *CANONICALS)).map(escape),
         "uri": lambda: _pointers.map(escape),
-    }[parameter.type]()
+    }
+    return makers[parameter.type]()
 
 
 @dataclass(frozen=True)
@@ -266,10 +260,12 @@ class Asked:
 def searches(draw: st.DrawFn, types: Sequence[str] = TYPES) -> Asked:
     """A search with one to three parameters on one of some types or on the system; what is refused selects nothing."""
     resource_type = draw(st.sampled_from((*types, *types, None)))
-    known = sorted(SPACE.common_parameters((resource_type,) if resource_type else ()).items())
+    known = SPACE.common_parameters((resource_type,) if resource_type else ())
     parameters: list[tuple[str, str]] = []
     for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
-        code, parameter = draw(st.sampled_from(known))
+        kind = draw(st.sampled_from(sorted({parameter.type for parameter in known.values()})))
+        code = draw(st.sampled_from(sorted(code for code in known if known[code].type == kind)))
+        parameter = known[code]
         texts = st.sampled_from(IDS) if code == "_id" else texts_of(parameter)
         parameters.append((code, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
     try:

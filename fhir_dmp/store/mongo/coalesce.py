@@ -18,10 +18,10 @@ class Coalescer(Generic[Key, Value]):
     """Joins concurrent reads. A read never gets what was fetched before it was asked for."""
 
     def __init__(self, fetch: Fetch[Key, Value], largest: int = 500) -> None:
-        """`fetch` reads several keys at once; `largest` bounds how many."""
+        """`fetch` reads several keys at once; `largest` bounds how many, unless one read asks for more."""
         self._fetch = fetch
         self._largest = largest
-        self._waiting: dict[Key, asyncio.Future[Value | None]] = {}
+        self._waiting: list[tuple[list[Key], asyncio.Future[Mapping[Key, Value]]]] = []
         self._flight: asyncio.Task[None] | None = None
 
     @property
@@ -31,35 +31,45 @@ class Coalescer(Generic[Key, Value]):
 
     async def read(self, keys: Iterable[Key]) -> dict[Key, Value]:
         """Returns the values of those keys that have one."""
-        futures = {key: self._future(key) for key in keys}
+        wanted = list(keys)
+        # a future of its own for each reader: one that gives up cancels nothing that another waits for
+        future: asyncio.Future[Mapping[Key, Value]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, future))
         if self._flight is None:
             self._flight = asyncio.create_task(self._fly())
-        found = {key: await asyncio.shield(future) for key, future in futures.items()}
-        return {key: value for key, value in found.items() if value is not None}
-
-    def _future(self, key: Key) -> asyncio.Future[Value | None]:
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
-        return future
+        found = await future
+        return {key: found[key] for key in wanted if key in found}
 
     async def _fly(self) -> None:
         """Fetches until nobody waits. What joins during a fetch goes with the next one."""
         try:
             while self._waiting:
-                keys = list(self._waiting)[: self._largest]
-                batch = {key: self._waiting.pop(key) for key in keys}
-                await self._answer(batch)
+                keys, futures = self._board()
+                await self._answer(keys, futures)
         finally:
             self._flight = None
 
-    async def _answer(self, batch: dict[Key, asyncio.Future[Value | None]]) -> None:
+    def _board(self) -> tuple[list[Key], list[asyncio.Future[Mapping[Key, Value]]]]:
+        """Takes those who wait, first come first served, up to the largest number of keys."""
+        keys: dict[Key, None] = {}
+        boarded = 0
+        for wanted, _ in self._waiting:
+            if keys and len(keys) + len(wanted) > self._largest:
+                break
+            keys.update(dict.fromkeys(wanted))
+            boarded += 1
+        futures = [future for _, future in self._waiting[:boarded]]
+        del self._waiting[:boarded]
+        return list(keys), futures
+
+    async def _answer(self, keys: list[Key], futures: list[asyncio.Future[Mapping[Key, Value]]]) -> None:
         try:
-            found = await self._fetch(list(batch))
+            found = await self._fetch(keys)
         except Exception as fault:  # noqa: BLE001  every reader of the batch gets the error, whatever it is
-            for future in batch.values():
-                future.set_exception(fault)
-                future.exception()
+            for future in futures:
+                if not future.done():
+                    future.set_exception(fault)
             return
-        for key, future in batch.items():
-            future.set_result(found.get(key))
+        for future in futures:
+            if not future.done():
+                future.set_result(found)

@@ -4,6 +4,8 @@
     s   texts: `Type.parameter|normal form`; a part of a family name ends in `|`
     d   dates: p `Type.parameter`, l and h the span [l, h) in milliseconds
     q   numbers and quantities: p, l and h (inclusive), s system, c code, u unit, each of these only where present
+        p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
+        a bound on h is one on l, which is what the indexes have
     pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
 
 Systems have `%` and `|` percent-encoded, so the first `|` after one ends it. Codes are without case. Fields without
@@ -33,6 +35,8 @@ from fhir_dmp.search.text import name_parts, normalise
 
 Document = dict[str, Any]
 
+DAY = 25 * 3_600_000
+"""The longest day there is, in milliseconds: what is no longer is narrow."""
 _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
 
@@ -77,6 +81,16 @@ def hold_decimal(number: Decimal) -> Decimal128:
     return Decimal128(number)
 
 
+def narrow_and_wide(prefix: str) -> list[str]:
+    """Returns the values of p of a parameter's spans."""
+    return [prefix, wide(prefix)]
+
+
+def wide(prefix: str) -> str:
+    """Returns the value of p of a parameter's wide spans."""
+    return f"{prefix}~"
+
+
 def _token_texts(facts: Facts) -> Iterator[str]:
     for token in facts.tokens:
         prefix = f"{facts.resource_type}.{token.parameter}"
@@ -96,12 +110,16 @@ def _string_texts(facts: Facts) -> Iterator[str]:
 
 
 def _build_date(prefix: str, fact: DateFact) -> Document:
-    return {"p": prefix, "l": Int64(fact.low), "h": Int64(fact.high)}
+    name = wide(prefix) if fact.high - fact.low > DAY else prefix
+    return {"p": name, "l": Int64(fact.low), "h": Int64(fact.high)}
 
 
 def _build_quantity(prefix: str, fact: QuantityFact) -> Document:
     low = hold_decimal(fact.low)
-    ends = {"p": prefix, "l": low, "h": low if fact.high is fact.low else hold_decimal(fact.high)}
+    if fact.low == fact.high:
+        ends = {"p": prefix, "l": low, "h": low}
+    else:
+        ends = {"p": wide(prefix), "l": low, "h": hold_decimal(fact.high)}
     unit = (("s", fact.system), ("c", fact.code), ("u", fact.unit))
     return {**ends, **{name: text for name, text in unit if text}}
 
@@ -151,7 +169,7 @@ def _parse_quantity(item: Document) -> QuantityFact:
 
 
 def _parameter(prefix: str) -> str:
-    return prefix.partition(".")[2]
+    return prefix.partition(".")[2].removesuffix("~")
 
 
 def _encode(system: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
 from fhir_dmp.search.query import (
@@ -31,7 +32,16 @@ from fhir_dmp.search.query import (
     Value,
     WithId,
 )
-from fhir_dmp.store.mongo.facts import hold_decimal, in_any_system, in_system, linked, texted
+from fhir_dmp.store.mongo.facts import (
+    DAY,
+    hold_decimal,
+    in_any_system,
+    in_system,
+    linked,
+    narrow_and_wide,
+    texted,
+    wide,
+)
 
 Filter = dict[str, Any]
 
@@ -42,13 +52,16 @@ NOTHING: Filter = {"_id": {"$in": []}}
 
 def build_filter(*clauses: Clause) -> Filter:
     """Builds the filter of the documents of which all these clauses are true; `{}` selects every document."""
-    parts = [part for part in _conjuncts(clauses) if not isinstance(part, Everything)]
-    if any(isinstance(part, AboutPatient) for part in parts):
-        filters = [_build_about_patient(part) for part in parts]
-    else:
+    parts = list(_conjuncts(clauses))
+    is_about_patient = any(isinstance(part, AboutPatient) for part in parts)
+    build = _build_about_patient if is_about_patient else _build
+    conditions = [build(part) for part in parts if not isinstance(part, OfType)]
+    types = [part for part in parts if isinstance(part, OfType)]
+    # of a filter that is one $or MongoDB plans each branch apart, and then never just follows the order asked for
+    if not is_about_patient and not any("$or" in condition for condition in conditions):
         kinds = {part.resource_type for part in parts if isinstance(part, Has | WithId)}
-        filters = [_build(part) for part in parts if not _is_implied(part, kinds)]
-    return all_of(filters)
+        types = [part for part in types if not _is_implied(part, kinds)]
+    return all_of([*(_build(part) for part in types), *conditions])
 
 
 def all_of(filters: Sequence[Filter]) -> Filter:
@@ -167,11 +180,23 @@ def _build_value(prefix: str, value: Value) -> Filter:
         case StringValue(beginning):
             return _starting("s", texted(prefix, beginning))
         case DateValue():
-            return {"d": {"$elemMatch": {"p": prefix, **_span("l", "h", value)}}}
+            condition = _span("l", "h", value)
+            reached = condition.get("h", {}).get("$gt")
+            return _among_spans("d", prefix, condition, None if reached is None else Int64(reached - DAY))
         case QuantityValue():
-            return {"q": {"$elemMatch": {"p": prefix, **_magnitude(value)}}}
+            condition = _magnitude(value)
+            reach: Filter = condition.get("h", {})
+            return _among_spans("q", prefix, condition, reach.get("$gt", reach.get("$gte")))
         case LinkValue():
             return NOTHING
+
+
+def _among_spans(name: str, prefix: str, condition: Filter, least: Int64 | Decimal128 | None) -> Filter:
+    """The spans that meet a condition. Where it makes h reach somewhere, `least` is what l of a narrow one then is."""
+    if least is None:
+        return {name: {"$elemMatch": {"p": {"$in": narrow_and_wide(prefix)}, **condition}}}
+    narrow = {"p": prefix, **condition, "l": {**condition.get("l", {}), "$gte": least}}
+    return any_of([{name: {"$elemMatch": narrow}}, {name: {"$elemMatch": {"p": wide(prefix), **condition}}}])
 
 
 def _starting(name: str, prefix: str) -> Filter:

@@ -15,7 +15,7 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
 from fhir_dmp.search.query import Clause, SearchQuery, Sort, SortKey, SortKeys
-from fhir_dmp.store.mongo.facts import hold_decimal
+from fhir_dmp.store.mongo.facts import hold_decimal, narrow_and_wide
 from fhir_dmp.store.mongo.filter import NOTHING, Filter, after_prefix, all_of, any_of, build_filter
 
 Document = dict[str, Any]
@@ -106,7 +106,7 @@ def _build_key(resource_type: str, rule: Sort) -> Document:
     pick = "$max" if rule.descending else "$min"
     if rule.type in _SPANS:
         array = _SPANS[rule.type]
-        items = _filter_items(array, {"$eq": ["$$item.p", prefix]})
+        items = _filter_items(array, {"$in": ["$$item.p", narrow_and_wide(prefix)]})
         return {pick: {"$map": {"input": items, "as": "item", "in": "$$item.l"}}}
     array, mark = _MARKS[rule.type]
     start = prefix + mark

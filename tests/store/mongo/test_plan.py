@@ -20,7 +20,7 @@ from fhir_dmp.search.match import matches
 from fhir_dmp.search.order import in_order
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import AboutPatient, Clause, Everything, Handling, Not, OfType, SearchQuery
+from fhir_dmp.search.query import AboutPatient, Clause, Everything, Handling, Not, OfType, SearchQuery, SortKey
 from fhir_dmp.store.mongo.facts import build_fields
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
@@ -28,10 +28,10 @@ from tests.strategies.search import NOW, SPACE, TYPES, clauses, resources, sorts
 
 Document = dict[str, Any]
 
-EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "40"))
 INDEXER = Indexer(SPACE)
 CURSORS = Cursors(b"secret")
-BATCHES = settings(
+WORLDS = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -73,7 +73,7 @@ def walk(collection: Collection[Document], query: SearchQuery, restriction: Clau
         query = replace(query, after=tuple(CURSORS.read(cursor, "test")))
 
 
-@BATCHES
+@WORLDS
 @given(data=st.data(), resource_type=st.sampled_from(TYPES), size=st.integers(1, 9))
 def test_pages_hold_every_row_once_in_the_order_asked_for(
     collection: Collection[Document], data: st.DataObject, resource_type: str, size: int
@@ -125,7 +125,7 @@ def test_a_place_in_the_default_order_is_a_range_of_ids() -> None:
 
 
 def test_keys_that_are_decimals_pass_through_a_cursor() -> None:
-    keys = [Decimal("1.50"), Decimal("-Infinity"), 2**62, None, "Patient/1"]
+    keys: list[SortKey] = [Decimal("1.50"), Decimal("-Infinity"), 2**62, None, "Patient/1"]
     assert CURSORS.read(CURSORS.write(keys, "a"), "a") == keys
 
 

@@ -51,16 +51,21 @@ class MongodProcess:
     def wait(self) -> None:
         """Wait, without polling, until it has ended."""
         self._guard.wait()
+        self._close_pipe()
 
     def end(self) -> None:
         """Shut it down cleanly, or after some seconds in any case; returns when it has ended."""
-        if self._guard.stdin is not None:
-            self._guard.stdin.close()
+        self._close_pipe()
         try:
             self._guard.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
+
+    def _close_pipe(self) -> None:
+        """The guard ends mongod when this pipe closes."""
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
 
     def last_words(self) -> str:
         """How it ended and, where it gave one, the reason, in one line."""

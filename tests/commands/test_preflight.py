@@ -1,0 +1,68 @@
+"""What is checked before the server starts."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.commands.preflight import check_free, check_open, check_settings
+from fhir_dmp.serve import Address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_loopback_address_may_be_open(host: str) -> None:
+    check_open(Address(host, 8080))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no-such-host.invalid"])
+def test_any_other_address_needs_tokens(host: str) -> None:
+    with pytest.raises(CommandError, match=f"and {host} is none") as fault:
+        check_open(Address(host, 8080))
+    assert fault.value.code is Exit.USAGE
+
+
+def test_a_port_in_use_is_told_and_a_free_one_is_left_free() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(
+            CommandError, match=f"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
+        ) as fault:
+            check_free(Address("127.0.0.1", port))
+        assert fault.value.code is Exit.ENVIRONMENT
+    check_free(Address("127.0.0.1", port))
+    check_free(Address("127.0.0.1", port))
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    with pytest.raises(CommandError, match=r"^cannot listen on 192\.0\.2\.1 port 8080: "):
+        check_free(Address("192.0.2.1", 8080))
+
+
+def test_settings_of_this_environment_are_right() -> None:
+    assert check_settings().database
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "FHIR_DMP_TIME_ZONE",
+            "Mars/Phobos",
+            "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars/Phobos'",
+        ),
+        ("FHIR_DMP_MAX_BODY", "64M", "FHIR_DMP_MAX_BODY takes a number of bytes, not '64M'"),
+        ("FHIR_DMP_LOG_LEVEL", "loud", "FHIR_DMP_LOG_LEVEL takes one of debug, info, warning, error, not 'loud'"),
+        ("FHIR_DMP_BASE_URL", "fhir", "FHIR_DMP_BASE_URL takes an http or https URL without query, not 'fhir'"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_a_mistake(
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CommandError) as fault:
+        check_settings()
+    assert (fault.value.code, str(fault.value)) == (Exit.USAGE, message)

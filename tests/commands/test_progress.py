@@ -1,0 +1,56 @@
+"""The bar is for terminals: nothing of it is in a file or a pipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fhir_dmp.commands.progress import show_progress
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
+
+
+def _run_on_terminal(*arguments: str) -> tuple[int, str, str]:
+    """Runs a command whose stderr is a terminal and whose stdout is a pipe; returns its exit code and both."""
+    program = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent))
+    assert program, "fhir-dmp is not installed beside this Python"
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+        out = process.communicate()[0]
+    os.close(ours)
+    return process.returncode, out.decode(), shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+def test_a_terminal_sees_resources_rate_and_time_left(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text('{"resourceType": "Patient"}\n' * 3000)
+    code, out, shown = _run_on_terminal("validate", str(tmp_path))
+    assert (code, out) == (0, "1 file, no errors\n")
+    assert "validating" in shown
+    assert "3,000 resources" in shown
+    assert re.search(r"[\d,]+/s", shown)
+    assert "0:00:00" in shown
+
+
+def test_a_pipe_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress("loading", 10) as meter:
+        meter.read(10)
+        meter.count(1)
+    assert capsys.readouterr() == ("", "")
