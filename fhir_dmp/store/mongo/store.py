@@ -88,8 +88,9 @@ class MongoStore(MongoReader):
         if coalescer is None:
             coalescer = self._coalescers[restriction] = self._coalescer(restriction)
         found = await coalescer.read(identities)
-        if coalescer.is_idle:
-            self._coalescers.pop(restriction, None)
+        # another reader may have made a newer one meanwhile: that is not ours to drop
+        if coalescer.is_idle and self._coalescers.get(restriction) is coalescer:
+            del self._coalescers[restriction]
         return found
 
     def _coalescer(self, restriction: Restriction) -> Coalescer[Identity, Version]:

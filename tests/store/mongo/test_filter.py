@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,19 +18,39 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from fhir_dmp.json_text import parse_json
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.match import matches
-from fhir_dmp.search.query import AboutPatient, And, Clause, Everything, Has, LinkValue, Not, Nothing, OfType, Or
+from fhir_dmp.search.parse import parse_search
+from fhir_dmp.search.query import (
+    AboutPatient,
+    And,
+    Clause,
+    Everything,
+    Handling,
+    Has,
+    LinkValue,
+    Not,
+    Nothing,
+    OfType,
+    Or,
+)
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
 from fhir_dmp.store.mongo.filter import NOTHING, after_prefix, build_filter
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
-from tests.strategies.search import IDS, REFERENCES, SPACE, TYPES, World, worlds
+from tests.strategies.search import IDS, NOW, REFERENCES, SPACE, TYPES, World, make_space, worlds
 
 Document = dict[str, Any]
 
 EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "40"))
 RESOURCES, SEARCHES = 30, 40
+CASES = Path(__file__).parents[2] / "search" / "cases"
+TABLES = [
+    case
+    for name in ("general", "number", "date", "string", "uri", "token", "quantity", "reference")
+    for case in parse_json((CASES / f"{name}.json").read_bytes())
+]
 INDEXER = Indexer(SPACE)
 WORLDS = settings(
     max_examples=EXAMPLES,
@@ -68,6 +90,22 @@ def select(collection: Collection[Document], *parts: Clause) -> set[str]:
 def meaning(found: Sequence[Facts], *parts: Clause) -> set[str]:
     """The resources that match."""
     return {facts.resource_id for facts in found if all(matches(part, facts) for part in parts)}
+
+
+def test_filter_decides_every_case_of_the_tables(collection: Collection[Document]) -> None:
+    space = make_space(sorted({case["resource"]["resourceType"] for case in TABLES}))
+    indexer = Indexer(space)
+    for case in TABLES:
+        facts = indexer.facts({"id": "1", **case["resource"]})
+        collection.delete_many({})
+        collection.insert_one(build_document(facts))
+        for query in [*case["matches"], *case["misses"]]:
+            parameters = parse_qsl(query, keep_blank_values=True)
+            parsed = parse_search(facts.resource_type, parameters, space=space, handling=Handling.STRICT, now=NOW)
+            expected = {facts.resource_id} if query in case["matches"] else set()
+            for part in (Everything(), AboutPatient((facts.patient or "",))):
+                wanted = expected if matches(part, facts) else set()
+                assert select(collection, parsed.clause, part) == wanted, (case["line"], query)
 
 
 @WORLDS

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.outcome import Category, FhirError
@@ -202,6 +203,38 @@ async def test_concurrent_reads_get_each_their_own_resource(store: MongoStore) -
     wanted = [*identities, Identity("Patient", "absent")]
     answers = await asyncio.gather(*(store.read([identity], ALL) for identity in wanted))
     assert [list(answer) for answer in answers] == [*([identity] for identity in identities), []]
+
+
+class Finds(CommandListener):
+    """Counts the queries that reach MongoDB."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.number += event.command_name == "find"
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        del event
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        del event
+
+
+async def test_readers_that_come_again_and_again_share_their_queries(mongodb_uri: str, database_name: str) -> None:
+    finds = Finds()
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongodb_uri, event_listeners=[finds])
+    store = MongoStore(client, database_name)
+    await store.prepare()
+    await store.insert(change(ONE))
+
+    async def read_often() -> None:
+        for _ in range(25):
+            assert await read(store, ONE)
+
+    await asyncio.gather(*(read_often() for _ in range(16)))
+    await client.close()
+    assert finds.number <= 2 * 25
 
 
 async def test_restriction_hides_as_if_absent(store: MongoStore) -> None:
