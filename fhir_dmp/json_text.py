@@ -33,6 +33,10 @@ class FhirDecimal(Decimal):
         self.literal = literal
         return self
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Is its own copy, as every number; Decimal's would forget the literal."""
+        return self
+
     literal: str
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.spec.registry import Registry
-from fhir_dmp.spec.structure import Property
-
+from fhir_dmp.spec.structure import Group
 
 Path: TypeAlias = "str | tuple[Path, str | int]"
 """The way to an element: the root's type, and from there one step after another."""
-_POINTING = frozenset({"uri", "url", "oid", "uuid", "xhtml", "string"})
+_POINTING = frozenset({"uri", "url", "oid", "uuid", "xhtml"})
 """Types that may point; of strings, only Reference.reference does."""
 _CONDITIONAL = re.compile(r"[A-Z][A-Za-z]+\?.+")
 _LINK = re.compile(r"""((?:href|src)\s*=\s*)("[^"]*"|'[^']*')""")
@@ -52,21 +52,38 @@ def is_conditional(slot: Slot) -> bool:
 
 def rewrite(slot: Slot, targets: Mapping[str, str]) -> None:
     """Writes into a slot what its original leads to; a slot that leads nowhere known gets its original back."""
+    text = slot.original
     if slot.is_narrative:
-        slot.holder[slot.key] = _LINK.sub(lambda link: _rewrite_link(link, targets), slot.original)
+        has_links = "href" in text or "src" in text
+        slot.holder[slot.key] = _LINK.sub(lambda link: _rewrite_link(link, targets), text) if has_links else text
         return
-    target, fragment = slot.original, ""
-    if target not in targets and "#" in target[1:]:
-        target, _, fragment = target.partition("#")
-    if target in targets:
-        slot.holder[slot.key] = targets[target] + (f"#{fragment}" if fragment else "")
-    else:
-        slot.holder[slot.key] = slot.original
+    target, fragment = targets.get(text), ""
+    if target is None and "#" in text[1:]:
+        url, _, fragment = text.partition("#")
+        target = targets.get(url)
+    slot.holder[slot.key] = text if target is None else target + (f"#{fragment}" if fragment else "")
 
 
 def _rewrite_link(link: re.Match[str], targets: Mapping[str, str]) -> str:
     quoted = link[2]
     return f"{link[1]}{quoted[0]}{targets.get(quoted[1:-1], quoted[1:-1])}{quoted[0]}"
+
+
+class _Way(NamedTuple):
+    """What a JSON property leads to: the element's name, what its object is made of, and whether its string points.
+
+    `group` is empty where a resource says itself what it is.
+    """
+
+    step: str
+    group: str
+    points: bool
+    is_reference: bool
+    is_narrative: bool
+
+
+_Ways = Mapping[str, _Way]
+"""The properties of a group that lead to pointers, by JSON key: those that cannot are not looked at."""
 
 
 class _Search:
@@ -76,23 +93,31 @@ class _Search:
     """
 
     def __init__(self, registry: Registry) -> None:
-        self.groups = registry.group
+        self._registry = registry
+        self._known = _known_ways(registry)
         self.found: list[Slot] = []
 
     def in_group(self, node: JsonObject, group: str, path: Path) -> None:
-        properties = self.groups(group).properties
+        ways = self._known.get(group)
+        if ways is None:
+            ways = self._known[group] = _find_ways(self._registry.group(group))
         for key, value in node.items():
-            known = properties.get(key)
-            kind = type(value)
-            if known is None:
-                if kind is dict or kind is list:
-                    self._in_companion(value, (path, key[1:]))
-            elif kind is dict:
-                self._in_object(value, known, (path, known.element.name))
-            elif kind is list:
-                self._in_list(value, known, (path, known.element.name))
-            elif kind is str and known.type.code in _POINTING:
-                self._add(node, key, known, path)
+            way = ways.get(key)
+            if way is not None:
+                self._follow(node, key, value, way, path)
+            elif key[:1] == "_":
+                self._in_companion(value, (path, key[1:]))
+
+    def _follow(self, holder: Json, key: str | int, value: Json, way: _Way, path: Path) -> None:
+        kind = type(value)
+        if kind is dict:
+            self.in_group(value, way.group or value["resourceType"], (path, key if type(key) is int else way.step))
+        elif kind is list:
+            for index, item in enumerate(value):
+                self._follow(value, index, item, way, (path, way.step))
+        elif way.points and kind is str:
+            step = key if type(key) is int else way.step
+            self.found.append(Slot(holder, key, value, way.is_reference, way.is_narrative, (path, step)))
 
     def _in_companion(self, value: Json, path: Path) -> None:
         """The `_birthDate` beside a primitive: an Element, whose extensions may point somewhere."""
@@ -100,22 +125,23 @@ class _Search:
             if item:
                 self.in_group(item, "Element", path)
 
-    def _in_object(self, value: JsonObject, known: Property, path: Path) -> None:
-        self.in_group(value, value["resourceType"] if known.group == "Resource" else known.group, path)
 
-    def _in_list(self, items: list[Json], known: Property, path: Path) -> None:
-        for index, item in enumerate(items):
-            if type(item) is dict:
-                self._in_object(item, known, (path, index))
-            elif type(item) is str and known.type.code in _POINTING:
-                self._add(items, index, known, path)
+@lru_cache(maxsize=8)
+def _known_ways(_registry: Registry) -> dict[str, _Ways]:
+    """The ways found so far by the definitions of one registry."""
+    return {}
 
-    def _add(self, holder: Json, key: str | int, known: Property, path: Path) -> None:
+
+def _find_ways(group: Group) -> _Ways:
+    found = {}
+    for key, known in group.properties.items():
+        kind = known.type.code
         is_reference = known.element.path == "Reference.reference"
-        if is_reference or known.type.code != "string":
-            step = known.element.name if isinstance(key, str) else key
-            original = holder[key]
-            self.found.append(Slot(holder, key, original, is_reference, known.type.code == "xhtml", (path, step)))
+        points = is_reference or kind in _POINTING
+        if points or not kind[0].islower():
+            inside = "" if known.group == "Resource" else known.group
+            found[key] = _Way(known.element.name, inside, points, is_reference, kind == "xhtml")
+    return found
 
 
 def _write_path(path: Path) -> str:

@@ -83,15 +83,19 @@ def _is_wanted(name: str, subset: Subset) -> bool:
 
 
 def _summarise(node: JsonObject, group: str, registry: Registry) -> JsonObject:
-    """Keeps isSummary elements at every level, and mandatory ones inside what is kept."""
+    """Keeps isSummary elements at every level, mandatory ones inside what is kept, and modifiers."""
     properties = registry.group(group).properties
     kept = {}
     for key, value in node.items():
         known = properties.get(key.removeprefix("_"))
-        if key in _ALWAYS or (known and (known.element.is_summary or known.element.min > 0)):
+        if key in _ALWAYS or (known and _is_summary(known.element)):
             backbone = known is not None and known.group.partition(".")[0] == group.partition(".")[0]
             kept[key] = _summarise_value(value, known.group, registry) if known and backbone else value
     return kept
+
+
+def _is_summary(element: Element) -> bool:
+    return element.is_summary or element.min > 0 or element.is_modifier
 
 
 def _summarise_value(value: Json, group: str, registry: Registry) -> Json:

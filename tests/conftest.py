@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo import MongoClient
 
+from fhir_dmp.app import Sources
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
+from tests.rest.server import Server, run_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +45,33 @@ def database_name(mongodb_client: MongoClient[dict[str, Any]]) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     yield name
     mongodb_client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def server(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Server]:
+    """A server that all tests share: each uses identifiers of its own."""
+    async with run_server(mongodb_uri, mongodb_client) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> httpx.AsyncClient:
+    """A client of the shared server; paths are below the base (`Patient/1`)."""
+    return server.client
+
+
+FROZEN = 1_767_225_600_000
+"""2026-01-01T00:00:00Z, where the clock of a fresh server stands still."""
+
+
+@pytest.fixture
+async def fresh_server(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Server]:
+    """A server on an empty database, whose clock stands still."""
+    async with run_server(mongodb_uri, mongodb_client, Sources(now=lambda: FROZEN)) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_client(fresh_server: Server) -> httpx.AsyncClient:
+    """A client of the server on an empty database."""
+    return fresh_server.client

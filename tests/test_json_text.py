@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import suppress
 from typing import Any
@@ -92,3 +93,7 @@ def test_decimal_keeps_its_literal(value: Any) -> None:
     literal = f"{value:f}"
     assert FhirDecimal(literal).literal == literal
     assert write_json(FhirDecimal(literal)) == literal.encode()
+
+
+def test_copied_decimal_keeps_its_literal() -> None:
+    assert write_json(copy.deepcopy({"value": FhirDecimal("1.0e-7")})) == b'{"value":1.0e-7}'

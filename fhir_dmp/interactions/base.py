@@ -44,5 +44,7 @@ def _without_resources(bundle: JsonObject) -> JsonObject:
 
 def _without_resource(entry: JsonObject) -> JsonObject:
     """An entry of nothing but a resource would be empty: its fullUrl stands for it."""
+    if not isinstance(entry.get("resource"), dict):
+        return entry
     rest = {key: value for key, value in entry.items() if key != "resource"}
     return rest or {"fullUrl": "urn:x"}

@@ -11,7 +11,8 @@ from fhir_dmp.interactions.entry import (
     Entry,
     build_entry_error,
     build_entry_response,
-    parse_entries,
+    parse_entry,
+    rows_of,
     within_entry,
 )
 from fhir_dmp.interactions.gate import open_gate
@@ -27,8 +28,15 @@ CONCURRENT = 16
 async def batch(context: Context, request: Request, bundle: JsonObject) -> Result:
     """Runs each entry as if it had come alone; deletions first, reads last, as in a transaction."""
     open_gate(context, request, "batch")
-    entries = parse_entries(context, request, bundle)
+    rows = rows_of(bundle)
+    entries: list[Entry] = []
     answers: dict[int, JsonObject] = {}
+    for index, row in enumerate(rows):
+        try:
+            with within_entry(index):
+                entries.append(parse_entry(context, request, index, row))
+        except FhirError as fault:
+            answers[index] = build_entry_error(fault)
     places = asyncio.Semaphore(CONCURRENT)
 
     async def run(entry: Entry) -> None:
@@ -37,7 +45,7 @@ async def batch(context: Context, request: Request, bundle: JsonObject) -> Resul
 
     for method in ORDER:
         await asyncio.gather(*(run(entry) for entry in entries if entry.method == method))
-    return Result(Status.OK, body=build_response("batch-response", [answers[entry.index] for entry in entries]))
+    return Result(Status.OK, body=build_response("batch-response", [answers[index] for index in range(len(rows))]))
 
 
 async def _run_entry(context: Context, entry: Entry) -> JsonObject:
@@ -46,4 +54,4 @@ async def _run_entry(context: Context, entry: Entry) -> JsonObject:
             result = await find_route(entry.method, entry.shape).run(context, entry.request)
     except FhirError as fault:
         return build_entry_error(fault)
-    return build_entry_response(result, context.base_url)
+    return build_entry_response(entry, result, context.base_url)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from fhir_dmp.capability_statement import build_capability_statement
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.request import Request, Result, Status, parse_tags
 from fhir_dmp.json_text import write_json
 
 
@@ -14,7 +14,8 @@ async def capabilities(context: Context, request: Request) -> Result:
     """Returns what this server can do; open to everybody. Its ETag changes when it does."""
     statement = build_capability_statement(context.capability, context.space, context.base_url)
     body = write_json(statement)
-    etag = f'W/"{sha256(body).hexdigest()[:16]}"'
-    if request.preconditions.if_none_match in {etag, etag.removeprefix("W/")}:
+    digest = sha256(body).hexdigest()[:16]
+    etag = f'W/"{digest}"'
+    if parse_tags(request.preconditions.if_none_match) & {"*", digest}:
         return Result(Status.NOT_MODIFIED, etag=etag)
     return Result(Status.OK, body=body, etag=etag)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.request import Parameters, Request
+from fhir_dmp.interactions.request import Parameters, Request, parse_query
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 from fhir_dmp.search.parse import parse_search
@@ -18,18 +16,16 @@ _RESULT_PARAMETERS = frozenset({
 })  # fmt: skip
 
 
-def parse_criteria(
-    context: Context, resource_type: str, parameters: Parameters, at: str = "", *, count: int = 2
-) -> SearchQuery:
+def parse_criteria(context: Context, resource_type: str, parameters: Parameters, *, count: int = 2) -> SearchQuery:
     """Returns the query of a conditional interaction; two matches are enough to know that there are several.
 
-    Raises FhirError where a parameter is unknown or about results, or where no criterion is left: criteria that
-    were ignored would make the interaction meet every resource of the type.
+    Raises FhirError where a parameter is unknown or about results, or has no value, or where there is none: criteria
+    that were ignored would make the interaction meet every resource of the type.
     """
     for name, _ in parameters:
         if name in _RESULT_PARAMETERS:
             message = f"{name} shapes a result and has no place among the criteria of a conditional interaction."
-            raise error(Category.INVALID_PARAMETER, "criteria-result-parameter", message, at or f"http.{name}")
+            raise error(Category.INVALID_PARAMETER, "criteria-result-parameter", message, f"http.{name}")
     query = parse_search(
         resource_type,
         [*parameters, ("_count", str(count))],
@@ -39,21 +35,24 @@ def parse_criteria(
     )
     if not any(value for _, value in parameters):
         message = "A conditional interaction needs search criteria."
-        raise error(Category.PRECONDITION_FAILED, "criteria-missing", message, at)
+        raise error(Category.PRECONDITION_FAILED, "criteria-missing", message)
+    if len(query.used) != len(parameters) + 1:
+        message = "Each criterion of a conditional interaction needs a value."
+        raise error(Category.PRECONDITION_FAILED, "criteria-missing", message)
     return query
 
 
 def split_criteria(text: str) -> Parameters:
     """Returns the parameters of criteria as If-None-Exist and Bundle entries write them."""
-    return parse_qsl(text.removeprefix("?"), keep_blank_values=True)
+    return parse_query(text.removeprefix("?"))
 
 
-async def match_one(reader: Reader, query: SearchQuery, restriction: Restriction, at: str = "") -> Version | None:
+async def match_one(reader: Reader, query: SearchQuery, restriction: Restriction) -> Version | None:
     """Returns the one resource that matches, or None; raises FhirError (precondition failed) where several do."""
     page = await reader.search(query, restriction)
     if len(page.versions) > 1:
         message = "The criteria match several resources; a conditional interaction needs at most one."
-        raise error(Category.PRECONDITION_FAILED, "criteria-multiple", message, at)
+        raise error(Category.PRECONDITION_FAILED, "criteria-multiple", message)
     return page.versions[0] if page.versions else None
 
 

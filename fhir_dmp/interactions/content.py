@@ -19,8 +19,8 @@ def parse_resource(context: Context, request: Request) -> JsonObject:
     """Returns the resource that a request carries; raises FhirError with every issue found in it."""
     resource = parse_json_object(request.body) if request.resource is None else request.resource
     check_resource(context, resource, request.resource_type)
-    if request.resource is None and b"?" in request.body:
-        _refuse_conditional_references(context, resource)
+    if request.resource is not None or b"?" in request.body:
+        refuse_conditional_references(context, resource)
     return resource
 
 
@@ -57,7 +57,8 @@ def _within(issue: Issue, resource_type: str, at: str) -> Issue:
     return Issue(issue.severity, issue.code, issue.message, expression, issue.issue_type)
 
 
-def _refuse_conditional_references(context: Context, resource: JsonObject) -> None:
+def refuse_conditional_references(context: Context, resource: JsonObject) -> None:
+    """Raises FhirError where a resource that comes alone, or in a batch, refers to something by search criteria."""
     for slot in find_slots(resource, context.registry):
         if is_conditional(slot):
             message = "A reference by search criteria can be resolved in a transaction only."

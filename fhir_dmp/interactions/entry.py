@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import orjson
 
-from fhir_dmp.instant import write_instant
+from fhir_dmp.instant import parse_instant, write_http_date, write_instant
+from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.path import parse_path
-from fhir_dmp.interactions.request import Preconditions, Request, Result, Status
+from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_query
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome, error
 from fhir_dmp.status import STATUS, write_status
@@ -48,17 +48,17 @@ class Entry:
         return f"Bundle.entry[{self.index}]"
 
 
-def parse_entries(context: Context, request: Request, bundle: JsonObject) -> list[Entry]:
-    """Returns a Bundle's entries in its order; raises FhirError where one is not a request."""
-    rows = bundle.get("entry", ())
+def rows_of(bundle: JsonObject) -> Sequence[JsonObject]:
+    """Returns a Bundle's entries as they came; raises FhirError where one has no request, or they are too many."""
+    rows: Sequence[JsonObject] = bundle.get("entry", ())
     if len(rows) > MAX_ENTRIES:
         message = f"The Bundle has {len(rows)} entries; at most {MAX_ENTRIES} are taken at once."
         raise error(Category.TOO_LARGE, "bundle-too-large", message, "Bundle.entry")
-    entries = []
     for index, row in enumerate(rows):
-        with within_entry(index):
-            entries.append(_parse_entry(context, request, index, row))
-    return entries
+        if "request" not in row:
+            message = "Each entry of a batch or transaction needs a request."
+            raise error(Category.MALFORMED, "entry-request-missing", message, f"Bundle.entry[{index}]")
+    return rows
 
 
 @contextmanager
@@ -70,8 +70,23 @@ def within_entry(index: int) -> Iterator[None]:
         raise FhirError(fault.category, *(_placed(issue, index) for issue in fault.issues)) from None
 
 
-def build_entry_response(result: Result, base_url: str) -> JsonObject:
-    """Builds the entry of a response Bundle."""
+def build_entry_response(entry: Entry, result: Result, base_url: str) -> JsonObject:
+    """Builds the entry of a response Bundle; one of a HEAD has no resource."""
+    row = _build_response(result, base_url)
+    if entry.method == "HEAD":
+        row.pop("resource", None)
+    return row
+
+
+def build_success(result: Result) -> JsonObject:
+    """Builds the OperationOutcome of a write, for who prefers it to the resource."""
+    done = "created" if result.status is Status.CREATED else "stored"
+    version = result.version
+    message = f"{version.identity} was {done} as version {version.version_id}." if version else f"It was {done}."
+    return build_outcome([Issue("information", f"resource-{done}", message)])
+
+
+def _build_response(result: Result, base_url: str) -> JsonObject:
     response: JsonObject = {"status": write_status(STATUSES[result.status])}
     entry: JsonObject = {"response": response}
     version = result.version
@@ -85,8 +100,8 @@ def build_entry_response(result: Result, base_url: str) -> JsonObject:
     body = result.body or (version.content if version and result.returns == "representation" else None)
     if body and result.status is not Status.NOT_MODIFIED:
         entry["resource"] = orjson.Fragment(body)
-    if result.issues:
-        response["outcome"] = build_outcome(result.issues)
+    if result.returns == "OperationOutcome" and version and version.content is not None:
+        response["outcome"] = build_success(result)
     return entry
 
 
@@ -102,17 +117,18 @@ def _placed(issue: Issue, index: int) -> Issue:
     return replace(issue, expression=f"Bundle.entry[{index}]")
 
 
-def _parse_entry(context: Context, request: Request, index: int, row: JsonObject) -> Entry:
-    wanted = row.get("request")
-    if wanted is None:
-        message = "Each entry of a batch or transaction needs a request."
-        raise error(Category.MALFORMED, "entry-request-missing", message, f"Bundle.entry[{index}]")
-    method = wanted["method"]
-    url = wanted["url"].removeprefix(context.base_url).lstrip("/")
+def parse_entry(context: Context, request: Request, index: int, row: JsonObject) -> Entry:
+    """Returns one of a Bundle's entries; raises FhirError where it asks for nothing that exists."""
+    wanted = row["request"]
+    method = wanted.get("method", "")
+    if method not in ORDER:
+        message = f"An entry's method is one of {', '.join(ORDER)}."
+        raise error(Category.MALFORMED, "entry-method", message, f"Bundle.entry[{index}].request.method")
+    url = wanted.get("url", "").removeprefix(context.base_url).lstrip("/")
     path, _, query = url.partition("?")
     shape, parts = parse_path([unquote(segment) for segment in path.split("/") if segment])
     resource = row.get("resource")
-    if method in {"POST", "PUT"} and not shape.endswith("_search") and resource is None:
+    if method in {"POST", "PUT", "PATCH"} and not shape.endswith("_search") and resource is None:
         message = f"A {method} needs a resource."
         raise error(Category.MALFORMED, "entry-resource-missing", message, f"Bundle.entry[{index}].resource")
     part = Request(
@@ -120,30 +136,36 @@ def _parse_entry(context: Context, request: Request, index: int, row: JsonObject
         resource_type=parts.resource_type,
         resource_id=parts.resource_id,
         version_id=parts.version_id,
-        parameters=parse_qsl(query, keep_blank_values=True),
+        parameters=parse_query(query),
         resource=resource,
         preconditions=_preconditions(wanted),
         handling=request.handling,
         returns=(request.returns or "minimal") if method not in {"GET", "HEAD"} else "representation",
         path=path,
     )
-    if method == "PATCH" and resource:
-        part = replace(part, resource=None, **_patch_of(resource))
+    if method == "PATCH" and resource is not None:
+        part = _carry_patch(context, part, resource, f"Bundle.entry[{index}].resource")
     return Entry(index, row.get("fullUrl", ""), method, shape, part)
 
 
 def _preconditions(wanted: JsonObject) -> Preconditions:
+    since = wanted.get("ifModifiedSince")
     return Preconditions(
         if_match=wanted.get("ifMatch", ""),
         if_none_match=wanted.get("ifNoneMatch", ""),
-        if_modified_since=wanted.get("ifModifiedSince", ""),
+        if_modified_since=write_http_date(parse_instant(since, "ifModifiedSince")) if since else "",
         if_none_exist=wanted.get("ifNoneExist", ""),
     )
 
 
-def _patch_of(resource: JsonObject) -> dict[str, Any]:
+def _carry_patch(context: Context, part: Request, resource: JsonObject, at: str) -> Request:
     """A patch travels in a Bundle as a Binary: https://hl7.org/fhir/R4/http.html#patch."""
     if resource.get("resourceType") != "Binary" or "data" not in resource:
         message = "A PATCH carries its JSON Patch in a Binary."
-        raise error(Category.MALFORMED, "entry-patch", message)
-    return {"body": b64decode(resource["data"]), "media_type": resource.get("contentType", "")}
+        raise error(Category.MALFORMED, "entry-patch", message, at)
+    check_resource(context, resource, "Binary", at)
+    try:
+        body = b64decode("".join(resource["data"].split()), validate=True)
+    except ValueError:
+        raise error(Category.MALFORMED, "entry-patch", "The Binary's data is not base64.", f"{at}.data") from None
+    return replace(part, resource=None, body=body, media_type=resource.get("contentType", ""))

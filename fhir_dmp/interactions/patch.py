@@ -6,19 +6,21 @@ import jsonpatch
 import jsonpointer
 
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
-from fhir_dmp.interactions.content import check_resource
+from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.update import next_version, updated
-from fhir_dmp.json_text import JsonObject, parse_json, parse_json_object, write_json
+from fhir_dmp.json_text import Json, JsonObject, parse_json, parse_json_object, write_json
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 from fhir_dmp.store.port import Change, Writer
 
 MEDIA_TYPE = "application/json-patch+json"
 MAX_OPERATIONS = 1000
+MAX_COPIED = 1024 * 1024
+"""Bytes that one patch may copy: each `copy` of a whole that was copied already would double it."""
 
 
 async def patch(context: Context, request: Request) -> Result:
@@ -47,19 +49,28 @@ async def conditional_patch(context: Context, request: Request) -> Result:
     return await context.store.transact(work)
 
 
-def patched_version(context: Context, request: Request, current: Version | None) -> Change:
-    """Builds the change that a patch makes of the current version; raises FhirError where it does not apply."""
+def patched_resource(context: Context, request: Request, current: Version | None) -> JsonObject:
+    """Returns what a patch makes of the current version, checked; raises FhirError where it does not apply."""
     if current is None:
         raise not_found(request.identity)
     if current.content is None:
         raise error(Category.DELETED, "resource-deleted", f"{current.identity} was deleted.")
     resource = _apply(parse_patch(request), parse_json_object(current.content))
     check_resource(context, resource, request.resource_type)
-    return next_version(context, request, resource, current, current.identity, "PATCH")
+    return resource
+
+
+def patched_version(context: Context, request: Request, resource: JsonObject, current: Version | None) -> Change:
+    """Builds the change that stores what a patch made; raises FhirError where a precondition fails."""
+    identity = current.identity if current else request.identity
+    return next_version(context, request, resource, current, identity, "PATCH")
 
 
 async def _patch(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
-    change = patched_version(context, request, current)
+    resource = patched_resource(context, request, current)
+    if b"?" in request.body:
+        refuse_conditional_references(context, resource)
+    change = patched_version(context, request, resource, current)
     await writer.write([change])
     return updated(change, request)
 
@@ -75,27 +86,63 @@ def parse_patch(request: Request) -> jsonpatch.JsonPatch:
         raise error(Category.MALFORMED, "patch-malformed", message)
     try:
         return jsonpatch.JsonPatch(operations)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, AttributeError) as fault:
+    except _FAULTS as fault:
         raise error(Category.MALFORMED, "patch-malformed", f"Not a JSON Patch: {str(fault)[:200]}") from None
 
 
+_FAULTS = (
+    jsonpatch.JsonPatchException,
+    jsonpointer.JsonPointerException,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What the library raises for operations of every wrong kind."""
+
+
 def _apply(operations: jsonpatch.JsonPatch, resource: JsonObject) -> JsonObject:
-    """Returns the patched resource; its type, id and version are not the patch's to change."""
-    try:
-        patched = operations.apply(resource)
-    except (
-        jsonpatch.JsonPatchException,
-        jsonpointer.JsonPointerException,
-        TypeError,
-        ValueError,
-        LookupError,
-    ) as fault:
-        message = f"The patch does not apply: {str(fault)[:200]}"
-        raise error(Category.UNPROCESSABLE, "patch-not-applicable", message) from None
-    if not isinstance(patched, dict) or _fixed(patched) != _fixed(resource):
+    """Changes the resource in place and returns it; its type, id and version are not the patch's to change.
+
+    The error says which operation failed, not why: the reason would quote the resource.
+    """
+    fixed = _fixed(resource)
+    patched, copied = resource, 0
+    for index, operation in enumerate(operations):
+        try:
+            copied += _copied_bytes(operation, patched)
+            _require_affordable(copied)
+            patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
+        except _FAULTS:
+            message = f"Operation {index} of the patch ({operation['op']}) does not apply."
+            raise error(Category.UNPROCESSABLE, "patch-not-applicable", message) from None
+    if not isinstance(patched, dict) or _fixed(patched) != fixed:
         message = "A patch cannot change resourceType, id, meta.versionId or meta.lastUpdated."
         raise error(Category.UNPROCESSABLE, "patch-of-identity", message)
-    return parse_json_object(write_json(patched))
+    return _reread(patched)
+
+
+def _copied_bytes(operation: JsonObject, resource: Json) -> int:
+    if operation["op"] != "copy":
+        return 0
+    return len(write_json(jsonpointer.JsonPointer(operation["from"]).resolve(resource)))
+
+
+def _require_affordable(copied: int) -> None:
+    if copied > MAX_COPIED:
+        message = f"A patch copies at most {MAX_COPIED:,} bytes."
+        raise error(Category.TOO_COSTLY, "patch-too-costly", message)
+
+
+def _reread(patched: JsonObject) -> JsonObject:
+    """Returns the resource as if it had been sent: nothing in it is shared, and nothing too deep."""
+    try:
+        text = write_json(patched)
+    except TypeError:
+        message = "What the patch makes nests too deeply."
+        raise error(Category.UNPROCESSABLE, "patch-not-applicable", message) from None
+    return parse_json_object(text)
 
 
 def _fixed(resource: JsonObject) -> tuple[object, ...]:

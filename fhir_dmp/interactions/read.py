@@ -5,7 +5,7 @@ from __future__ import annotations
 from fhir_dmp.instant import parse_http_date
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_version_id
+from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, parse_version_id
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.subset import parse_subset, subset_content
@@ -49,7 +49,6 @@ def _answer(context: Context, request: Request, version: Version | None) -> Resu
 def _is_known(preconditions: Preconditions, version: Version) -> bool:
     """Conditional read: If-None-Match wins over If-Modified-Since (RFC 9110, 13.2.2)."""
     if preconditions.if_none_match:
-        tags = {tag.strip().removeprefix("W/").strip('"') for tag in preconditions.if_none_match.split(",")}
-        return "*" in tags or str(version.version_id) in tags
+        return not parse_tags(preconditions.if_none_match).isdisjoint({"*", str(version.version_id)})
     since = parse_http_date(preconditions.if_modified_since) if preconditions.if_modified_since else None
     return since is not None and version.last_updated // 1000 * 1000 <= since

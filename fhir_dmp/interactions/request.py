@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.outcome import Category, Issue, error
+from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity, Version, is_id
 from fhir_dmp.search.query import Handling
 
 Parameters = Sequence[tuple[str, str]]
 _VERSION_ID = re.compile(r"[1-9][0-9]{0,8}")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+MAX_PARAMETERS = 1000
+MAX_QUERY = 64 * 1024
+"""Characters of one query string, form or set of criteria."""
 Return = Literal["minimal", "representation", "OperationOutcome"]
 
 
@@ -71,10 +76,33 @@ class Result:
     status: Status
     version: Version | None = None
     body: bytes | None = None
-    issues: tuple[Issue, ...] = ()
     returns: Return = "representation"
     location: bool = False
     etag: str = ""
+
+
+def parse_query(text: str) -> Parameters:
+    """Returns the parameters of a query string, a form or criteria, decoded and in order.
+
+    Raises FhirError where there are too many, or one is not percent-encoded UTF-8: what is guessed would be another.
+    """
+    if len(text) > MAX_QUERY:
+        raise error(Category.TOO_LARGE, "query-too-long", f"The parameters have more than {MAX_QUERY} characters.")
+    message = "The parameters are not percent-encoded UTF-8."
+    if _BROKEN_ESCAPE.search(text):
+        raise error(Category.MALFORMED, "parameter-encoding", message)
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+    except UnicodeDecodeError:
+        raise error(Category.MALFORMED, "parameter-encoding", message) from None
+    except ValueError:
+        many = f"There are more than {MAX_PARAMETERS} parameters."
+        raise error(Category.TOO_COSTLY, "parameter-many", many) from None
+
+
+def parse_tags(text: str) -> frozenset[str]:
+    """Returns the entity tags that If-Match or If-None-Match lists, each without `W/` and quotes; `*` stays."""
+    return frozenset(tag.strip().removeprefix("W/").strip('"') for tag in text.split(","))
 
 
 def parse_version_id(text: str) -> int | None:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
 from fhir_dmp.interactions.conditional import parse_criteria, split_criteria
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.entry import within_entry
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.interactions.writing import Written
 from fhir_dmp.outcome import Category, error
-from fhir_dmp.reference import Slot, is_conditional, rewrite
+from fhir_dmp.reference import is_conditional, rewrite
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.match import matches
 from fhir_dmp.search.query import Clause
 from fhir_dmp.store.port import Writer
 
 _RESTFUL = re.compile(r"(https?://.+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
+_VERSION = "/_history/"
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 
 
 async def resolve_references(context: Context, writer: Writer, located: Sequence[Written]) -> None:
     """Writes into every pointer what it leads to; raises FhirError where a conditional reference has no one target."""
-    by_full_url = {row.entry.full_url: str(row.identity) for row in located if row.entry.full_url and row.identity}
+    by_full_url = {row.entry.full_url: row for row in located if row.entry.full_url and row.identity}
+    named = {url: str(row.identity) for url, row in by_full_url.items()}
     conditional: dict[str, Written] = {}
     for row in located:
-        targets = _targets_of(row, by_full_url)
+        targets = ChainMap(_targets_of(row, by_full_url), named)
         for slot in row.slots:
             rewrite(slot, targets)
             if is_conditional(slot):
@@ -38,31 +42,36 @@ async def resolve_references(context: Context, writer: Writer, located: Sequence
                 rewrite(slot, found)
 
 
-def _targets_of(row: Written, by_full_url: Mapping[str, str]) -> Mapping[str, str]:
-    """Adds the relative references that the entry's own RESTful fullUrl gives a meaning."""
+def _targets_of(row: Written, by_full_url: Mapping[str, Written]) -> dict[str, str]:
+    """The targets of this entry's references alone: of relative ones, by its RESTful fullUrl, and of versioned ones.
+
+    A reference to whatever version of an entry's resource becomes one to the version that the entry makes.
+    """
     root = _RESTFUL.fullmatch(row.entry.full_url)
-    if not root:
-        return by_full_url
-    inside = {slot.original: root[1] + slot.original for slot in row.slots if _is_relative(slot)}
-    return {**by_full_url, **{short: by_full_url[full] for short, full in inside.items() if full in by_full_url}}
-
-
-def _is_relative(slot: Slot) -> bool:
-    return slot.is_reference and _RELATIVE.fullmatch(slot.original) is not None
+    targets = {}
+    for slot in row.slots:
+        url, versioned, _ = slot.original.partition(_VERSION) if slot.is_reference else ("", "", "")
+        is_relative = _RELATIVE.fullmatch(url) is not None
+        target = by_full_url.get(root[1] + url if root and is_relative else url)
+        if target and (versioned or is_relative):
+            suffix = f"{_VERSION}{target.version_id}" if versioned else ""
+            targets[slot.original] = f"{target.identity}{suffix}"
+    return targets
 
 
 async def _resolve(context: Context, writer: Writer, located: Sequence[Written], text: str, row: Written) -> str:
     """Returns the one resource that criteria match, as it will be after this transaction."""
     resource_type, _, criteria = text.partition("?")
     request = Request(row.entry.request.requester, resource_type)
-    restriction = open_gate(context, request, "search-type")
     touched = {other.identity for other in located if other.identity and not other.is_existing_match}
     count = 2 + sum(identity.resource_type == resource_type for identity in touched)
-    query = parse_criteria(context, resource_type, split_criteria(criteria), row.entry.at, count=count)
+    with within_entry(row.entry.index):
+        restriction = open_gate(context, request, "search-type")
+        query = parse_criteria(context, resource_type, split_criteria(criteria), count=count)
     stored = await writer.search(query, restriction)
     found = {version.identity for version in stored.versions} - touched
     for other in located:
-        if other.identity in touched and other.identity and other.entry.request.resource is not None:
+        if other.identity in touched and other.identity:
             found |= _match_inside(context, other.identity, other, query.clause)
     if len(found) != 1:
         how = "several resources" if found else "nothing"
@@ -73,7 +82,7 @@ async def _resolve(context: Context, writer: Writer, located: Sequence[Written],
 
 def _match_inside(context: Context, identity: Identity, row: Written, clause: Clause) -> set[Identity]:
     """The entry's resource, where it matches too."""
-    resource = row.entry.request.resource
+    resource = row.resource
     if resource is None or resource["resourceType"] != identity.resource_type:
         return set()
     return {identity} if matches(clause, context.indexer.facts({**resource, "id": identity.resource_id})) else set()

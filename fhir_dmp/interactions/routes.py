@@ -17,7 +17,7 @@ from fhir_dmp.interactions.read import read, vread
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.search import search_system, search_type
 from fhir_dmp.interactions.update import conditional_update, update
-from fhir_dmp.outcome import Category, error
+from fhir_dmp.outcome import Category, FhirError, error
 
 Run = Callable[[Context, Request], Awaitable[Result]]
 
@@ -51,7 +51,7 @@ ROUTES = (
     Route("GET", "_history", "history-system", history_system),
 )
 _BY_PLACE = {(route.method, route.shape): route for route in ROUTES}
-_METHODS = {shape: sorted(row.method for row in ROUTES if row.shape == shape) for shape in {r.shape for r in ROUTES}}
+_SHAPES = frozenset(route.shape for route in ROUTES)
 
 
 def find_route(method: str, shape: str) -> Route:
@@ -62,13 +62,12 @@ def find_route(method: str, shape: str) -> Route:
     return route
 
 
-def methods_of(shape: str) -> list[str]:
-    """Returns the methods that a shape takes, for the Allow header."""
-    return _METHODS.get(shape, [])
+def method_not_allowed(method: str) -> FhirError:
+    """The answer for a method that a URL of this shape never takes."""
+    return error(Category.NOT_ALLOWED, "method-not-allowed", f"{method[:32]} is no method of this URL.")
 
 
-def _no_route(method: str, shape: str) -> Exception:
-    if shape not in _METHODS:
-        return error(Category.NOT_FOUND, "url-unknown", f"Nothing is at a URL of the form {shape[:64]}.")
-    allowed = ", ".join(_METHODS[shape])
-    return error(Category.NOT_ALLOWED, "method-not-allowed", f"{method} is not for this URL; it takes {allowed}.")
+def _no_route(method: str, shape: str) -> FhirError:
+    if shape in _SHAPES:
+        return method_not_allowed(method)
+    return error(Category.NOT_FOUND, "url-unknown", f"Nothing is at a URL of the form {shape[:64]}.")

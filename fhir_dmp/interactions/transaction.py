@@ -7,21 +7,28 @@ other transactions get in its way, and so starts each time from what was prepare
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
-from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, split_criteria
+from fhir_dmp.interactions.conditional import (
+    guard_key,
+    match_one,
+    parse_criteria,
+    require_no_parameters,
+    split_criteria,
+)
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.entry import ORDER, Entry, build_entry_response, parse_entries, within_entry
+from fhir_dmp.interactions.entry import ORDER, Entry, build_entry_response, parse_entry, rows_of, within_entry
 from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import resolve_references
 from fhir_dmp.interactions.routes import find_route
 from fhir_dmp.interactions.update import check_body_id
-from fhir_dmp.interactions.writing import Written, build_change, build_result
+from fhir_dmp.interactions.writing import Written, apply_patch, build_change, build_result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.reference import Slot, find_slots
@@ -59,7 +66,7 @@ class Prepared:
 async def transaction(context: Context, request: Request, bundle: JsonObject) -> Result:
     """Runs a transaction Bundle; raises the FhirError of the first entry that fails, and then nothing is written."""
     open_gate(context, request, "transaction")
-    entries = sorted(parse_entries(context, request, bundle), key=_rank)
+    entries = sorted(_parse_entries(context, request, bundle), key=_rank)
     writes = [_prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
     for entry in reads:
@@ -71,11 +78,17 @@ async def transaction(context: Context, request: Request, bundle: JsonObject) ->
         for entry in reads:
             with within_entry(entry.index):
                 result = await find_route(entry.method, entry.shape).run(inside, entry.request)
-            answers.append((entry.index, build_entry_response(result, context.base_url)))
+            answers.append((entry.index, build_entry_response(entry, result, context.base_url)))
         return sorted(answers, key=lambda answer: answer[0])
 
     answers = await context.store.transact(work) if entries else []
     return Result(Status.OK, body=build_response("transaction-response", [answer for _, answer in answers]))
+
+
+def _parse_entries(context: Context, request: Request, bundle: JsonObject) -> Iterator[Entry]:
+    for index, row in enumerate(rows_of(bundle)):
+        with within_entry(index):
+            yield parse_entry(context, request, index, row)
 
 
 def _rank(entry: Entry) -> tuple[int, int]:
@@ -94,9 +107,13 @@ def _prepare(context: Context, entry: Entry) -> Prepared:
     request = entry.request
     with within_entry(entry.index):
         restriction = open_gate(context, request, _WRITES[entry.method, entry.shape])
+        if entry.method == "POST" or entry.shape == "[type]/[id]":
+            require_no_parameters(request)
         criteria = _parse_entry_criteria(context, entry)
         if entry.shape == "[type]/[id]" and entry.method == "PUT":
             require_id(request)
+        if entry.method == "PATCH":
+            parse_patch(request)
     slots: Sequence[Slot] = ()
     if request.resource is not None:
         check_resource(context, request.resource, request.resource_type, f"{entry.at}.resource")
@@ -121,14 +138,17 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     """Writes every entry in bulk and returns the answers by the entries' index."""
     await writer.guard(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)
     located = [await _locate(row, writer) for row in writes]
-    _refuse_duplicates(located)
+    _refuse_duplicates(writes, located)
     await _read_previous(writer, located)
+    for row in located:
+        with within_entry(row.entry.index):
+            apply_patch(context, row)
     await resolve_references(context, writer, located)
     for row in located:
         with within_entry(row.entry.index):
             row.change = build_change(context, row)
     await writer.write([row.change for row in located if row.change])
-    return [(row.entry.index, build_entry_response(build_result(row), context.base_url)) for row in located]
+    return [(row.entry.index, build_entry_response(row.entry, build_result(row), context.base_url)) for row in located]
 
 
 async def _locate(row: Prepared, writer: Writer) -> Written:
@@ -144,16 +164,31 @@ async def _locate(row: Prepared, writer: Writer) -> Written:
     elif row.entry.shape == "[type]":
         body_id = request.resource.get("id") if request.resource and row.entry.method == "PUT" else None
         identity = Identity(request.resource_type, body_id or row.new_id) if request.resource else None
-    return Written(row.entry, row.restriction, row.slots, identity, match)
+    return Written(row.entry, row.restriction, request.resource, row.slots, identity, match)
 
 
-def _refuse_duplicates(located: Sequence[Written]) -> None:
-    """Two entries about one resource have no defined order: https://hl7.org/fhir/R4/http.html#trules."""
-    times = Counter(row.identity for row in located if row.identity and not row.is_existing_match)
-    for row in located:
-        if row.identity and times[row.identity] > 1 and not row.is_existing_match:
-            message = f"{row.identity} is the target of several entries."
+def _refuse_duplicates(writes: Sequence[Prepared], located: Sequence[Written]) -> None:
+    """Two entries about one resource have no defined order: https://hl7.org/fhir/R4/http.html#trules.
+
+    Nor have two that would each create it, by the same criteria, or one that finds it while another deletes it.
+    """
+    times = Counter(key for pair in zip(writes, located, strict=True) for key in _keys(*pair))
+    deleted = {row.identity for row in located if row.entry.method == "DELETE"}
+    for prepared, row in zip(writes, located, strict=True):
+        is_lost = row.is_existing_match and row.identity in deleted
+        if is_lost or any(times[key] > 1 for key in _keys(prepared, row)):
+            message = f"{row.identity or row.entry.request.resource_type} is the target of several entries."
             raise error(Category.MALFORMED, "transaction-duplicate", message, row.entry.at)
+
+
+def _keys(prepared: Prepared, row: Written) -> list[str]:
+    """What an entry has for itself alone: its fullUrl, the resource it writes, the criteria by which it creates one."""
+    keys = [f"fullUrl {row.entry.full_url}"] if row.entry.full_url else []
+    if row.identity and not row.is_existing_match:
+        keys.append(str(row.identity))
+    if prepared.criteria and row.identity and not row.match:
+        keys.append(guard_key(prepared.resource_type, prepared.criteria))
+    return keys
 
 
 async def _read_previous(writer: Writer, located: Sequence[Written]) -> None:

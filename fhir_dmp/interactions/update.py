@@ -7,7 +7,7 @@ from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, require_id
+from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, require_id
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity, Method, Version, build_version
@@ -98,7 +98,7 @@ def check_preconditions(preconditions: Preconditions, current: Version | None) -
     """Raises FhirError (precondition failed) where If-Match or If-None-Match does not hold for the current version."""
     exists = current is not None and current.content is not None
     wanted = preconditions.if_match
-    if wanted and not (exists and current and _tag(wanted) in {"*", str(current.version_id)}):
+    if wanted and not (exists and current and parse_tags(wanted) & {"*", str(current.version_id)}):
         message = f"If-Match asks for version {wanted[:64]}, which is not the current one."
         raise error(Category.PRECONDITION_FAILED, "version-mismatch", message)
     if preconditions.if_none_match == "*" and exists:
@@ -119,7 +119,3 @@ def updated(change: Change, request: Request) -> Result:
     existed = change.previous is not None and change.previous.content is not None
     status = Status.OK if existed else Status.CREATED
     return Result(status, change.version, returns=request.returns or "representation", location=True)
-
-
-def _tag(text: str) -> str:
-    return text.strip().removeprefix("W/").strip('"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_dmp.json_text import write_json
-from fhir_dmp.outcome import Category, FhirError, build_outcome
+from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome
 from fhir_dmp.rest.response import Response
 from fhir_dmp.status import STATUS
 
@@ -19,9 +19,5 @@ def respond_to_error(fault: FhirError) -> Response:
 
 def respond_to_defect() -> Response:
     """Builds the response to an error of ours: what went wrong is in the log, and nothing of it here."""
-    issue = {
-        "severity": "fatal",
-        "code": "exception",
-        "diagnostics": "The server failed. The request id of this answer finds the reason in the server's log.",
-    }
-    return Response(INTERNAL, write_json({"resourceType": "OperationOutcome", "issue": [issue]}), [])
+    message = "The server failed. The request id of this answer finds the reason in the server's log."
+    return Response(INTERNAL, write_json(build_outcome([Issue("fatal", "server-defect", message)], "exception")), [])

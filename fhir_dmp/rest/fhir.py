@@ -15,10 +15,10 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
 from fhir_dmp.interactions.request import Parameters, Request
-from fhir_dmp.interactions.routes import Run, find_route, methods_of
+from fhir_dmp.interactions.routes import ROUTES, Run, find_route, method_not_allowed
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
-from fhir_dmp.rest.negotiation import JSON_TYPES, check_accept, check_versions, parse_content_type
+from fhir_dmp.rest.negotiation import JSON_TYPES, check_accept, check_encoding, check_versions, parse_content_type
 from fhir_dmp.rest.request import HeaderMap, build_request, parse_parameters, read_body, read_headers, split_path
 from fhir_dmp.rest.response import JSON_TYPE, Response, build_http_response, indent
 
@@ -49,7 +49,7 @@ class FhirEndpoint:
         method = scope["method"]
         shown: Parameters = ()
         try:
-            shown = parse_parameters(scope["query_string"].decode("latin-1")) if scope["query_string"] else ()
+            shown = parse_parameters(scope["query_string"]) if scope["query_string"] else ()
             response = await self._answer(scope, receive, headers, shown)
         except FhirError as fault:
             response = self._refuse(fault, scope)
@@ -64,8 +64,11 @@ class FhirEndpoint:
         path = self._path_below(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         shape, parts = parse_path([unquote(segment) for segment in split_path(path)])
-        run = _SYSTEM.get((method, shape)) or find_route(method, shape).run
-        check_accept(headers.get(b"accept", ""), dict(parameters).get("_format", "") if parameters else "")
+        run = _find_run(method, shape)
+        accept = headers.get(b"accept", "")
+        if method in _WITH_BODY:
+            check_versions(accept, headers.get(b"content-type", ""))
+        check_accept(accept, dict(parameters).get("_format", "") if parameters else "")
         request = build_request(OPEN, parts, path, headers, parameters)
         if method in _WITH_BODY:
             request = await self._with_body(request, method, shape, headers, receive)
@@ -77,29 +80,47 @@ class FhirEndpoint:
     async def _with_body(
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
     ) -> Request:
-        body = await read_body(receive, self.max_body, headers)
         declared = headers.get(b"content-type", "")
-        if shape.endswith("_search"):
-            if body:
-                parse_content_type(declared, _BODY_TYPES["_search"])
-            form = parse_parameters(body.decode("latin-1"))
-            return replace(request, parameters=[*request.parameters, *form])
-        media_type = parse_content_type(declared, _BODY_TYPES.get(method, JSON_TYPES))
-        check_versions(headers.get(b"accept", ""), declared)
-        return replace(request, body=body, media_type=media_type)
+        check_encoding(headers.get(b"content-encoding", ""))
+        if not shape.endswith("_search"):
+            media_type = parse_content_type(declared, _BODY_TYPES.get(method, JSON_TYPES))
+            return replace(request, body=await read_body(receive, self.max_body, headers), media_type=media_type)
+        body = await read_body(receive, self.max_body, headers)
+        if body:
+            parse_content_type(declared, _BODY_TYPES["_search"])
+        form = parse_parameters(body)
+        if wanted := dict(form).get("_format"):
+            check_accept("", wanted)
+        return replace(request, parameters=[*request.parameters, *form])
 
     def _refuse(self, fault: FhirError, scope: Scope) -> Response:
         response = respond_to_error(fault)
         if fault.category is Category.NOT_ALLOWED:
-            shape = parse_path(split_path(self._path_below(scope)))[0]
-            allowed = ", ".join(methods_of(shape))
-            response.headers.append((b"allow", allowed.encode()))
+            response.headers.append((b"allow", ", ".join(self._allowed(scope)).encode()))
         return response
+
+    def _allowed(self, scope: Scope) -> list[str]:
+        """The methods that this URL takes, as far as its type exposes them."""
+        shape, parts = parse_path([unquote(segment) for segment in split_path(self._path_below(scope))])
+        methods = {method for method, place in _SYSTEM if place == shape}
+        methods |= {
+            route.method
+            for route in ROUTES
+            if route.shape == shape and self.context.capability.permits(parts.resource_type, route.interaction)
+        }
+        return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
     def _path_below(self, scope: Scope) -> str:
         """The path below the base, still percent-encoded: an encoded slash is no separator."""
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         return raw.decode("latin-1").removeprefix(self.base_path).strip("/")
+
+
+def _find_run(method: str, shape: str) -> Run:
+    run = _SYSTEM.get((method, shape))
+    if run is None and shape == "metadata":
+        raise method_not_allowed(method)
+    return run or find_route(method, shape).run
 
 
 async def _send(response: Response, send: Send, *, with_body: bool) -> None:

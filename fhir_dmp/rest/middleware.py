@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 from collections.abc import MutableMapping
+from functools import cache
+from secrets import token_hex
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -14,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-._]{1,64}")
 _SPACE, _TILDE = b" ~"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods with metrics of their own: each one a client makes up would be a series for ever."""
 _REQUESTS = Counter("fhir_dmp_requests", "HTTP requests", ["method", "status"])
 _SECONDS = Histogram("fhir_dmp_request_seconds", "Time to the first byte of an answer", ["method"])
 
@@ -50,15 +53,24 @@ class RequestLog:
 
 def _choose_id(scope: Scope) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """A client's id becomes ours where it has the form of one; else ours is new and its own comes back beside."""
-    sent: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    sent: bytes = dict(scope["headers"]).get(b"x-request-id", b"")
+    if not sent:
+        return token_hex(16).encode(), []
     if _REQUEST_ID.fullmatch(sent):
         return sent, []
     printable = bytes(byte for byte in sent[:200] if _SPACE <= byte <= _TILDE)
-    return uuid.uuid4().hex.encode(), [(b"x-correlation-id", printable)] if printable else []
+    return token_hex(16).encode(), [(b"x-correlation-id", printable)] if printable else []
 
 
 def _record(method: str, status: int, seconds: float, request_id: bytes) -> None:
-    _REQUESTS.labels(method, status).inc()
-    _SECONDS.labels(method).observe(seconds)
+    count, time_spent = _series(method if method in _METHODS else "other", status)
+    count.inc()
+    time_spent.observe(seconds)
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug("%s %d %.1f ms %s", method, status, seconds * 1000, request_id.decode())
+
+
+@cache
+def _series(method: str, status: int) -> tuple[Counter, Histogram]:
+    """The metrics of a method and status, looked up once: the look-up costs more than counting."""
+    return _REQUESTS.labels(method, status), _SECONDS.labels(method)

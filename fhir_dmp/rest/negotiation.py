@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.message import Message
 from functools import lru_cache
 
 from fhir_dmp.outcome import Category, error
@@ -38,10 +37,19 @@ def parse_content_type(text: str, accepted: frozenset[str]) -> str:
     return media_type
 
 
+def check_encoding(content_encoding: str) -> None:
+    """Raises FhirError (unsupported media type) where a body comes compressed."""
+    if content_encoding.strip().lower() not in {"", "identity"}:
+        message = f"The body is encoded as {content_encoding[:40]}; here it may not be encoded."
+        raise error(Category.UNSUPPORTED_MEDIA_TYPE, "content-encoding", message)
+
+
+@lru_cache(maxsize=512)
 def check_versions(accept: str, content_type: str) -> None:
     """Raises FhirError (malformed) where a request names two different FHIR versions."""
-    versions = {_parse(text)[1].get("fhirversion") for text in (accept.partition(",")[0], content_type) if text}
-    if len(versions - {None}) > 1:
+    named = [_parse(text)[1].get("fhirversion") for text in (accept.partition(",")[0], content_type)]
+    versions = {"4.0" if version in _FHIR_VERSIONS else version for version in named if version}
+    if len(versions) > 1:
         raise error(Category.MALFORMED, "fhir-version", "Accept and Content-Type name different FHIR versions.")
 
 
@@ -53,7 +61,7 @@ def _is_acceptable(media_type: str, parameters: dict[str, str]) -> bool:
 
 
 def _parse(text: str) -> tuple[str, dict[str, str]]:
-    message = Message()
-    message["content-type"] = text.strip() or "*/*"
-    parameters = message.get_params(failobj=[], header="content-type")
-    return parameters[0][0].lower(), {name.lower(): value for name, value in parameters[1:]}
+    media_type, *rest = text.split(";")
+    named = (part.partition("=") for part in rest)
+    parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in named}
+    return media_type.strip().lower() or "*/*", parameters

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.interactions.path import Parts
-from fhir_dmp.interactions.request import Parameters, Preconditions, Request, Return
+from fhir_dmp.interactions.request import Parameters, Preconditions, Request, Return, parse_query
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.search.query import Handling
 
@@ -17,8 +16,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 HeaderMap = dict[bytes, str]
 
-MAX_PARAMETERS = 1000
-MAX_QUERY = 64 * 1024
+_LENGTH_DIGITS = 15
+_CONDITIONAL = (b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist")
+_UNCONDITIONAL = Preconditions()
 _RETURNS: dict[str, Return] = {
     "minimal": "minimal",
     "representation": "representation",
@@ -35,24 +35,19 @@ def read_headers(scope: Scope) -> HeaderMap:
     return headers
 
 
-def parse_parameters(text: str) -> Parameters:
-    """Returns the parameters of a query string or form; raises FhirError where there are too many."""
-    if len(text) > MAX_QUERY:
-        raise error(Category.TOO_LARGE, "query-too-long", f"The parameters have more than {MAX_QUERY} characters.")
+def parse_parameters(data: bytes) -> Parameters:
+    """Returns the parameters of a query string or form, in which UTF-8 may also stand as it is; raises FhirError."""
     try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+        return parse_query(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise error(Category.MALFORMED, "parameter-encoding", "The parameters are not percent-encoded UTF-8.") from None
-    except ValueError:
-        raise error(
-            Category.TOO_COSTLY, "parameter-many", f"There are more than {MAX_PARAMETERS} parameters."
-        ) from None
 
 
 async def read_body(receive: Receive, limit: int, headers: HeaderMap) -> bytes:
     """Returns the whole body; raises FhirError (too large) as soon as it passes the limit."""
     declared = headers.get(b"content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
+    is_number = declared.isascii() and declared.isdigit()
+    if is_number and (len(declared) > _LENGTH_DIGITS or int(declared) > limit):
         raise _too_large(limit)
     chunks, size = [], 0
     while True:
@@ -84,6 +79,8 @@ def build_request(requester: Requester, parts: Parts, path: str, headers: Header
 
 
 def _preconditions(headers: HeaderMap) -> Preconditions:
+    if headers.keys().isdisjoint(_CONDITIONAL):
+        return _UNCONDITIONAL
     return Preconditions(
         if_match=headers.get(b"if-match", ""),
         if_none_match=headers.get(b"if-none-match", ""),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from fhir_dmp.instant import write_http_date
-from fhir_dmp.interactions.entry import STATUSES
+from fhir_dmp.interactions.entry import STATUSES, build_success
 from fhir_dmp.interactions.request import Result, Status
 from fhir_dmp.json_text import parse_json, write_json
-from fhir_dmp.outcome import Issue, build_outcome
-from fhir_dmp.resource import Version
 
 Headers = list[tuple[bytes, bytes]]
 JSON_TYPE = b"application/fhir+json; charset=utf-8"
@@ -51,18 +48,12 @@ def _version_headers(result: Result, base_url: str) -> Headers:
 
 
 def _body(result: Result) -> bytes:
-    if result.status in {Status.NO_CONTENT, Status.NOT_MODIFIED}:
+    if result.status is Status.NO_CONTENT or result.status is Status.NOT_MODIFIED:
         return b""
     if result.body is not None:
         return result.body
     if result.returns == "minimal" or result.version is None:
         return b""
     if result.returns == "OperationOutcome":
-        return _success(result.status, result.version)
+        return write_json(build_success(result))
     return result.version.content or b""
-
-
-def _success(status: Status, version: Version) -> bytes:
-    done = "created" if STATUSES[status] is HTTPStatus.CREATED else "stored"
-    message = f"{version.identity} was {done} as version {version.version_id}."
-    return write_json(build_outcome([Issue("information", f"resource-{done}", message)]))

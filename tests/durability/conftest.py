@@ -64,10 +64,13 @@ class ServerProcess:
         self.kill()
 
     def stop(self) -> None:
-        """Ends the server in order."""
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(30)
+        """Ends the server in order; raises where it does not end, and then kills it."""
+        process = self._running()
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process

@@ -23,7 +23,7 @@ WRITERS = 4
 RESOURCES = 6
 """Observations in each Bundle, beside the next version of the writer's ledger."""
 SYSTEM = "urn:fhir-dmp:durability"
-KILLS = ["mongod", "server", "mongod", "all"] * 6
+KILLS = ["mongod", "server", "mongod", "all"] * 5
 """What is killed. A mongod that dies again and again without the server is given up after some attempts."""
 SEED = 20261121
 
@@ -96,7 +96,7 @@ def post(port: int, path: str, body: dict[str, Any], refused: Counter[int]) -> b
         answer = connection.getresponse()
         answer.read()
     except (OSError, HTTPException):
-        time.sleep(0.02)
+        time.sleep(0.1)
         return False
     finally:
         connection.close()

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -63,10 +64,13 @@ class Server:
         return self.database[collection].count_documents(wanted)
 
     async def exchange(
-        self, method: str, target: str | bytes, headers: Pairs = (), chunks: Iterable[bytes] = ()
+        self, method: str, target: str, headers: Pairs = (), chunks: Iterable[bytes] = (), *, is_cut: bool = False
     ) -> Answer:
-        """Sends a request exactly as it is given, which no client library would; `target` begins with a slash."""
-        answer = await _exchange(self.app, method, target, headers, list(chunks))
+        """Sends a request exactly as it is given, which no client library would; `target` begins with a slash.
+
+        Where `is_cut`, the connection ends after the last chunk, although more was announced.
+        """
+        answer = await _exchange(self.app, _scope(method, target, headers), list(chunks) or [b""], is_cut=is_cut)
         check_answer(method, answer.status, answer.headers, answer.body)
         return answer
 
@@ -108,10 +112,9 @@ async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
     await task
 
 
-async def _exchange(app: ASGIApp, method: str, target: str | bytes, headers: Pairs, chunks: list[bytes]) -> Answer:
-    raw = target.encode("latin-1") if isinstance(target, str) else target
-    path, _, query = raw.partition(b"?")
-    scope = {
+def _scope(method: str, target: str, headers: Pairs) -> dict[str, Any]:
+    path, _, query = target.encode("latin-1").partition(b"?")
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -125,14 +128,16 @@ async def _exchange(app: ASGIApp, method: str, target: str | bytes, headers: Pai
         "server": ("testserver", 80),
         "client": ("127.0.0.1", 1),
     }
-    waiting = chunks or [b""]
+
+
+async def _exchange(app: ASGIApp, scope: dict[str, Any], chunks: list[bytes], *, is_cut: bool) -> Answer:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        if not waiting:
+        if not chunks:
             return {"type": "http.disconnect"}
-        chunk = waiting.pop(0)
-        return {"type": "http.request", "body": chunk, "more_body": bool(waiting)}
+        chunk = chunks.pop(0)
+        return {"type": "http.request", "body": chunk, "more_body": is_cut or bool(chunks)}
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -163,7 +168,7 @@ def check_answer(method: str, status: int, headers: dict[str, str], body: bytes)
     assert headers["content-type"] == JSON_TYPE
     assert headers["content-length"] == str(len(body))
     assert not body.startswith(b"\xef\xbb\xbf")
-    resource = json.loads(body.decode("utf-8"))
+    resource = json.loads(body.decode("utf-8"), parse_float=Decimal)
     if status >= 400:
         check_outcome(resource)
     read_by_another(resource)

@@ -1,14 +1,15 @@
 """Runs the cases of tests/cases/rest: requests as data, and what is expected of their answers.
 
-A case has `given` (resources to create, by the name under which the steps know their ids) and `steps`; a step has a
-`request` (`PUT Patient/${id}`), `headers`, one of `body`, `text`, `form`, `hex`, and `expect`:
+A case has `given` (resources to create: templates, or bodies, by the name under which the steps know their ids) and
+`steps`; a step has a `request` (`PUT Patient/${id}`), `headers`, one of `body`, `text`, `form`, `hex`, and `expect`:
 
     status    a number, or several
     code      that of the OperationOutcome's first issue
     headers   name: regular expression; null: absent
     json      path: value            match    path: regular expression
     size      path: number of items  absent   paths
-    empty     the body is empty      same     path: path, whose values are equal
+    text      parts of the body      same     path: path, whose values are equal
+    empty     the body is empty
 
 and `save` (name: path, or `header:etag`). `${name}` stands for what was saved, `${unique}` for a text of this run of
 the case alone. A path is `entry.0.resource.id`; `*` is every item of an array. A body may begin with a template of the
@@ -58,21 +59,26 @@ class Run:
     known: dict[str, str] = field(default_factory=dict)
 
     async def run(self, case: Json) -> None:
+        __tracebackhide__ = True
         self.known = {"unique": uuid.uuid4().hex, "base": BASE_URL}
         for name, template in case.get("given", {}).items():
-            given = {"request": "POST " + self.templates[template]["resourceType"], "body": {"$base": template}}
+            body = template if isinstance(template, dict) else {"$base": template}
+            given = {"request": f"POST {self.templates[body['$base']]['resourceType']}", "body": body}
             await self.step({**given, "expect": {"status": 201}, "save": {name: "id"}})
         for step in case["steps"]:
             await self.step(step)
 
     async def step(self, step: Json) -> None:
+        __tracebackhide__ = True
         step = self._filled(step)
         answer = await self._send(step)
         try:
             _check(step.get("expect", {}), answer)
         except AssertionError as fault:
             shown = answer.body[:1500].decode(errors="replace")
-            raise AssertionError(f"{step['request'][:200]}: {fault}\n{answer.status} {answer.headers}\n{shown}") from None
+            raise AssertionError(
+                f"{step['request'][:200]}: {fault}\n{answer.status} {answer.headers}\n{shown}"
+            ) from None
         for name, path in step.get("save", {}).items():
             self.known[name] = _read(answer, path)
 
@@ -84,7 +90,7 @@ class Run:
         pairs = [(name, value) for name, value in headers.items() if value is not None]
         chunks = [content[start : start + 65536] for start in range(0, len(content), 65536)]
         target = path.removeprefix(BASE_URL) if path.startswith(BASE_URL) else f"/{path}"
-        return await self.server.exchange(method, f"/fhir{target}".removesuffix("/") or "/", pairs, chunks)
+        return await self.server.exchange(method, f"/fhir{target if target != '/' else ''}", pairs, chunks)
 
     def _filled(self, value: Json) -> Json:
         if isinstance(value, str):
@@ -121,6 +127,8 @@ def _check(expect: Json, answer: Answer) -> None:
         found = answer.headers.get(name.lower())
         assert (found is None) == (pattern is None), f"header {name} is {found!r}"
         assert found is None or re.search(pattern, found), f"header {name} is {found!r}, not {pattern!r}"
+    for text in expect.get("text", ()):
+        assert text in answer.body.decode(), f"{text!r} is not in the body"
     if expect.get("empty"):
         assert answer.body == b"", "body not empty"
     if {"code", "json", "match", "size", "absent", "same"} & expect.keys():

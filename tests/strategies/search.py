@@ -6,7 +6,7 @@ is put there, in every type an element may have, sometimes in ways that no valid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -148,29 +148,41 @@ VALUES: dict[str, st.SearchStrategy[Json]] = {
 }
 
 
-def _routes(resource_type: str) -> dict[str, list[Route]]:
-    """The routes of a type by the type of their parameter."""
-    routes: dict[str, list[Route]] = {}
-    for parameter in SPACE.indexed(resource_type):
-        if parameter.code not in ALWAYS:
-            usable = [route for route in parameter.paths.routes if route.type in VALUES]
-            routes.setdefault(parameter.type, []).extend(usable)
-    return {kind: found for kind, found in routes.items() if found}
+Focus = Mapping[str, Sequence[str]]
+"""The parameters, by resource type, that resources are filled for and searches ask for."""
+EVERY_PARAMETER: Focus = {
+    name: [parameter.code for parameter in SPACE.indexed(name) if parameter.code not in ALWAYS] for name in TYPES
+}
 
 
-_ROUTES = {name: _routes(name) for name in TYPES}
+def _routes(resource_type: str, code: str) -> list[Route]:
+    return [route for route in SPACE.parameters(resource_type)[code].paths.routes if route.type in VALUES]
 
 
 @st.composite
-def resources(draw: st.DrawFn, resource_id: str, types: Sequence[str] = TYPES) -> Json:
-    """A resource of one of some types with values at random places."""
-    resource_type = draw(st.sampled_from(types))
+def foci(draw: st.DrawFn) -> Focus:
+    """One or two types with a few parameters each, of different types: then much is found, and just missed."""
+    focus: dict[str, list[str]] = {}
+    for name in draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=2, unique=True)):
+        kinds: dict[str, list[str]] = {}
+        for code in EVERY_PARAMETER[name]:
+            kinds.setdefault(SPACE.parameters(name)[code].type, []).append(code)
+        chosen = draw(st.lists(st.sampled_from(sorted(kinds)), min_size=2, max_size=4))
+        focus[name] = [draw(st.sampled_from(kinds[kind])) for kind in chosen]
+    return focus
+
+
+@st.composite
+def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER) -> Json:
+    """A resource of one of some types with values for some parameters at random places."""
+    resource_type = draw(st.sampled_from(sorted(focus)))
     moment = draw(st.sampled_from((NOW, NOW + 1, NOW + 86_400_000)))
     resource: Json = {"resourceType": resource_type, "id": resource_id}
-    kinds = st.sampled_from(sorted(_ROUTES[resource_type]))
-    for kind in draw(st.lists(kinds, min_size=6, max_size=20)):
-        route = draw(st.sampled_from(_ROUTES[resource_type][kind]))
-        _place(resource, route, draw(VALUES[route.type]), draw(st.booleans()))
+    for code in draw(st.lists(st.sampled_from(focus[resource_type]), min_size=3, max_size=12)):
+        routes = _routes(resource_type, code)
+        if routes:
+            route = draw(st.sampled_from(routes))
+            _place(resource, route, draw(VALUES[route.type]), draw(st.booleans()))
     if resource_type == "Patient" and draw(st.booleans()):
         resource["deceasedBoolean"] = draw(st.booleans())
     resource.setdefault("meta", {})["lastUpdated"] = _instant(moment)
@@ -257,16 +269,14 @@ class Asked:
 
 
 @st.composite
-def searches(draw: st.DrawFn, types: Sequence[str] = TYPES) -> Asked:
-    """A search with one to three parameters on one of some types or on the system; what is refused selects nothing."""
-    resource_type = draw(st.sampled_from((*types, *types, None)))
+def searches(draw: st.DrawFn, focus: Focus = EVERY_PARAMETER) -> Asked:
+    """A search with one to three parameters on a type or on the system; what is refused selects nothing."""
+    resource_type = draw(st.sampled_from((*focus, *focus, *focus, None)))
     known = SPACE.common_parameters((resource_type,) if resource_type else ())
+    codes = [*ALWAYS, *list(focus[resource_type]) * 3] if resource_type else sorted(known)
     parameters: list[tuple[str, str]] = []
-    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
-        kind = draw(st.sampled_from(sorted({parameter.type for parameter in known.values()})))
-        code = draw(st.sampled_from(sorted(code for code in known if known[code].type == kind)))
-        parameter = known[code]
-        texts = st.sampled_from(IDS) if code == "_id" else texts_of(parameter)
+    for code in draw(st.lists(st.sampled_from(codes), min_size=1, max_size=3)):
+        texts = st.sampled_from(IDS) if code == "_id" else texts_of(known[code])
         parameters.append((code, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
     try:
         query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW)
@@ -275,9 +285,9 @@ def searches(draw: st.DrawFn, types: Sequence[str] = TYPES) -> Asked:
     return Asked(f"{resource_type}?{parameters}", query.clause)
 
 
-def clauses(types: Sequence[str] = TYPES) -> st.SearchStrategy[Clause]:
+def clauses(focus: Focus = EVERY_PARAMETER) -> st.SearchStrategy[Clause]:
     """Boolean combinations of searches."""
-    leaves = st.one_of(searches(types).map(lambda asked: asked.clause), st.just(Everything()), st.just(Nothing()))
+    leaves = st.one_of(searches(focus).map(lambda asked: asked.clause), st.just(Everything()), st.just(Nothing()))
 
     def combine(inner: st.SearchStrategy[Clause]) -> st.SearchStrategy[Clause]:
         several = st.lists(inner, max_size=3).map(tuple)
@@ -297,19 +307,19 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn, *, size: int, asked: int = 0, combined: int = 0) -> World:
-    """So many resources of one to three types, searches and combinations of searches."""
-    types = draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True))
+    """So many resources, searches and combinations of searches, all of one focus."""
+    focus = draw(foci())
     return World(
-        tuple(draw(resources(str(number), types)) for number in range(size)),
-        tuple(draw(searches(types)) for _ in range(asked)),
-        tuple(draw(clauses(types)) for _ in range(combined)),
+        tuple(draw(resources(str(number), focus)) for number in range(size)),
+        tuple(draw(searches(focus)) for _ in range(asked)),
+        tuple(draw(clauses(focus)) for _ in range(combined)),
     )
 
 
 @st.composite
-def sorts(draw: st.DrawFn, resource_type: str) -> tuple[Sort, ...]:
+def sorts(draw: st.DrawFn, resource_type: str, codes: Sequence[str]) -> tuple[Sort, ...]:
     """The sort rules of a `_sort` with one to three keys."""
-    codes = draw(st.lists(st.sampled_from(sorted(SPACE.parameters(resource_type))), min_size=1, max_size=3))
-    written = ",".join(draw(st.sampled_from(("", "-"))) + code for code in codes)
+    chosen = draw(st.lists(st.sampled_from((*codes, *codes, *ALWAYS)), min_size=1, max_size=3))
+    written = ",".join(draw(st.sampled_from(("", "-"))) + code for code in chosen)
     parameters = [("_sort", written)]
     return parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW).sort

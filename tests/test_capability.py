@@ -1,0 +1,199 @@
+"""/metadata says what is routed and searchable: no less, and no more. https://hl7.org/fhir/R4/http.html#capabilities."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from fhir_dmp.interactions.routes import ROUTES
+from fhir_dmp.loader import data_folder, load_capability, load_registry
+from fhir_dmp.validation.compiler import Schemas
+from fhir_dmp.validation.validate import validate_structure
+from tests.rest.server import BASE_URL, FHIR_JSON, Server
+
+Json = Any
+
+CAPABILITY = load_capability()
+REGISTRY = load_registry()
+TYPES = sorted(CAPABILITY.types)
+HIDDEN_TYPES = sorted(REGISTRY.resource_types - CAPABILITY.types.keys())
+SAMPLE = {
+    "token": "true",
+    "string": "a",
+    "date": "2024",
+    "number": "1",
+    "quantity": "1",
+    "reference": "Patient/1",
+    "uri": "urn:x",
+}
+UNEXPOSED = {"interaction-unsupported", "type-unknown", "url-unknown", "method-not-allowed"}
+URLS = {
+    "": "",
+    "_search": "_search",
+    "_history": "_history",
+    "[type]": "{0}",
+    "[type]/_search": "{0}/_search",
+    "[type]/_history": "{0}/_history",
+    "[type]/[id]": "{0}/absent",
+    "[type]/[id]/_history": "{0}/absent/_history",
+    "[type]/[id]/_history/[vid]": "{0}/absent/_history/1",
+}
+
+
+@pytest.fixture(scope="module")
+async def statement(server: Server) -> Json:
+    return (await server.client.get("metadata")).json()
+
+
+@pytest.fixture(scope="module")
+def types(statement: Json) -> dict[str, Json]:
+    return {row["type"]: row for row in statement["rest"][0]["resource"]}
+
+
+async def _send(client: httpx.AsyncClient, method: str, url: str) -> tuple[int, str]:
+    """The status and (of an error) the code of a request whose content is as good as none."""
+    patches = {"content-type": "application/json-patch+json"}
+    headers = {} if url.endswith("_search") else patches if method == "PATCH" else {"content-type": FHIR_JSON}
+    response = await client.request(method, url, content=b"" if url.endswith("_search") else b"{}", headers=headers)
+    if response.status_code < 400:
+        return response.status_code, ""
+    return response.status_code, response.json()["issue"][0]["details"]["coding"][0]["code"]
+
+
+async def test_the_statement_is_valid(statement: Json) -> None:
+    """fhir.resources has read it already: check_answer of tests/rest/server.py."""
+    assert validate_structure(statement, Schemas(REGISTRY)) == []
+
+
+async def test_the_statement_lists_what_the_table_exposes(statement: Json, types: dict[str, Json]) -> None:
+    table = json.loads((data_folder("capability") / "server.json").read_text(encoding="utf8"))
+    listed = {name: {row["code"] for row in entry["interaction"]} for name, entry in types.items()}
+    assert listed == {name: set(group["interaction"]) for group in table["groups"] for name in group["types"]}
+    assert {row["code"] for row in statement["rest"][0]["interaction"]} == set(table["system"])
+    assert list(types) == sorted(types)
+
+
+@pytest.mark.parametrize("name", TYPES)
+async def test_each_interaction_of_a_type_is_routed_as_listed(
+    name: str, client: httpx.AsyncClient, types: Json
+) -> None:
+    listed = {row["code"] for row in types[name]["interaction"]}
+    assert listed <= {route.interaction for route in ROUTES}
+    for route in ROUTES:
+        if not route.shape.startswith("[type]"):
+            continue
+        status, code = await _send(client, route.method, URLS[route.shape].format(name))
+        if route.interaction in listed:
+            assert status != 405, route
+            assert code not in UNEXPOSED, (route, code)
+        else:
+            assert (status, code) == (405, "interaction-unsupported"), route
+
+
+async def test_each_interaction_of_the_system_is_routed_as_listed(client: httpx.AsyncClient, statement: Json) -> None:
+    listed = {row["code"] for row in statement["rest"][0]["interaction"]}
+    routed = {route.interaction for route in ROUTES if not route.shape.startswith("[type]")}
+    assert listed - routed == {"batch", "transaction"}
+    assert routed <= listed
+    for route in ROUTES:
+        if not route.shape.startswith("[type]"):
+            assert (await _send(client, route.method, URLS[route.shape]))[0] == 200, route
+    for kind in ("batch", "transaction"):
+        response = await client.post(
+            "", json={"resourceType": "Bundle", "type": kind}, headers={"content-type": FHIR_JSON}
+        )
+        assert (response.status_code, kind in listed) == (200, True)
+
+
+@pytest.mark.parametrize("name", [*HIDDEN_TYPES, "Resource", "DomainResource", "HumanName", "Unheard", "patient"])
+async def test_a_type_that_is_not_listed_has_no_interaction(name: str, client: httpx.AsyncClient, types: Json) -> None:
+    assert name not in types
+    for route in ROUTES:
+        if route.shape.startswith("[type]"):
+            assert await _send(client, route.method, URLS[route.shape].format(name)) == (404, "type-unknown"), route
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("shape", sorted(URLS))
+async def test_a_method_that_no_route_has_is_refused(method: str, shape: str, client: httpx.AsyncClient) -> None:
+    if any((route.method, route.shape) == (method, shape) for route in ROUTES) or (method, shape) == ("POST", ""):
+        return
+    assert await _send(client, method, URLS[shape].format("Patient")) == (405, "method-not-allowed")
+
+
+@pytest.mark.parametrize(
+    "url", ["$everything", "Patient/$match", "Patient/1/$everything", "Patient/1/Observation", "Patient/1/*"]
+)
+async def test_operations_and_compartments_are_neither_listed_nor_routed(
+    url: str, client: httpx.AsyncClient, statement: Json
+) -> None:
+    assert "operation" not in statement["rest"][0]
+    assert "compartment" not in statement["rest"][0]
+    assert await _send(client, "GET", url) == (404, "url-unknown")
+
+
+@pytest.mark.parametrize("name", TYPES)
+async def test_each_search_parameter_of_a_type_is_accepted_as_listed(
+    name: str, client: httpx.AsyncClient, types: Json
+) -> None:
+    listed = {row["name"]: row for row in types[name]["searchParam"]}
+    for code, row in listed.items():
+        known = REGISTRY.search_parameters(name)[code]
+        assert (row["definition"], row["type"]) == (known.url, known.type)
+        response = await client.get(name, params={code: SAMPLE[row["type"]]})
+        assert response.status_code == 200, response.text
+        link = response.json()["link"][0]["url"]
+        assert code in dict(httpx.URL(link).params), code
+    defined = REGISTRY.search_parameters(name).keys()
+    others = {*defined, "_text", "_content", "_list", "_filter", "_has", "_include", "_revinclude", "unheard"}
+    for code in others - listed.keys():
+        response = await client.get(name, params={code: "a"})
+        assert response.status_code == 400, (code, response.text)
+        found = response.json()["issue"][0]["details"]["coding"][0]["code"]
+        assert found == ("parameter-query" if code == "_query" else "parameter-unknown"), code
+
+
+async def test_only_types_of_parameters_that_have_facts_are_listed(types: Json) -> None:
+    listed = {row["type"] for entry in types.values() for row in entry["searchParam"]}
+    assert listed.isdisjoint(CAPABILITY.unsupported_parameters)
+    assert all({"_id", "_lastUpdated"} <= {row["name"] for row in entry["searchParam"]} for entry in types.values())
+
+
+async def test_no_include_is_listed(types: Json) -> None:
+    assert [name for name, row in types.items() if row.keys() & {"searchInclude", "searchRevInclude"}] == []
+
+
+async def test_writable_and_read_only_types_say_how_they_are_written(types: Json) -> None:
+    assert types["Patient"] | {"interaction": [], "searchParam": []} == {
+        "type": "Patient",
+        "profile": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "documentation": "The record itself: what professionals and patients write and read.",
+        "interaction": [],
+        "searchParam": [],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "referencePolicy": ["literal", "logical", "local"],
+    }
+    audit = types["AuditEvent"]
+    assert [audit[key] for key in ("conditionalCreate", "conditionalUpdate", "updateCreate")] == [False, False, False]
+    assert (audit["conditionalDelete"], audit["versioning"]) == ("not-supported", "versioned")
+
+
+async def test_listed_formats_are_served_and_no_others(client: httpx.AsyncClient, statement: Json) -> None:
+    assert statement["implementation"]["url"] == BASE_URL
+    for wanted in statement["format"]:
+        assert (await client.get("metadata", params={"_format": wanted})).status_code == 200
+    for wanted in ("xml", "application/fhir+xml", "ttl", "text/turtle", "html", "ndjson"):
+        assert (await client.get("metadata", params={"_format": wanted})).status_code == 406
+    assert statement["patchFormat"] == ["application/json-patch+json"]
+    for media_type in ("application/xml-patch+xml", FHIR_JSON, "application/merge-patch+json"):
+        headers = {"content-type": media_type}
+        assert (await client.patch("Patient/1", content=b"[]", headers=headers)).status_code == 415
