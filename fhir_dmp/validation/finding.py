@@ -19,6 +19,8 @@ LIMIT = 200
 """Findings after which validation stops: nobody reads more, and a hostile resource could make millions."""
 
 _QUOTED = 80
+_WRITTEN_BITS = 63
+"""Integers beyond are only counted: nothing that was parsed is larger."""
 
 
 class FindingCode(Enum):
@@ -121,7 +123,7 @@ def quote(value: Json) -> str:
     """Returns a scalar as a message may quote it: one line of at most 80 characters."""
     if isinstance(value, str):
         return f"'{_printable(value)}'"
-    if isinstance(value, int) and value.bit_length() > _QUOTED:
+    if isinstance(value, int) and value.bit_length() > _WRITTEN_BITS:
         return "a number of many digits"
     return _printable(write_json(value).decode())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer.main
 
 from fhir_dmp.cli import commands
+from fhir_dmp.conformance.finding import Code
 from fhir_dmp.settings import SETTINGS
 from fhir_dmp.validation.finding import FindingCode
 
@@ -40,7 +41,8 @@ def test_settings_page_lists_the_settings() -> None:
 
 
 def test_errors_page_lists_every_code() -> None:
-    assert _rows("errors.md") == _codes_raised() | {code.code for code in FindingCode}
+    findings = {code.code for code in FindingCode} | {code.code for code in Code}
+    assert _rows("errors.md") == _codes_raised() | findings
 
 
 def test_commands_page_lists_every_command_and_option() -> None:

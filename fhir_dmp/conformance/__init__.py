@@ -1,0 +1,1 @@
+"""What a resource has to be beyond its structure: invariants, bindings and profiles. Pure; finds, never fetches."""

@@ -1,0 +1,144 @@
+"""ElementRule: what a profile says of one element of an object: how often, of which types, in which slices, and what.
+
+https://hl7.org/fhir/R4/profiling.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from fhir_dmp.conformance.finding import LIMIT, RIGHT, Code, Finding, Findings, one
+from fhir_dmp.conformance.slicing import SlicingRule
+from fhir_dmp.conformance.visit import Item, Rule, Visit
+from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.validation.finding import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A JSON property that an element is written as: `valueQuantity` for `value[x]`."""
+
+    key: str
+    step: Step
+    type_name: str
+    code: str
+    repeats: bool
+
+    def items(self, parent: JsonObject) -> Iterator[Item]:
+        """Yields the values of the property with what stands beside them."""
+        value, companion = parent.get(self.key), parent.get(f"_{self.key}")
+        if not self.repeats:
+            yield Item(self.key, self.type_name, value, companion, (self.step,))
+            return
+        for index, (item, element) in enumerate(zip_longest(value or (), companion or ())):
+            yield Item(self.key, self.type_name, item, element, (self.step, index))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """min and max of an element, where a profile narrows them. `max` is None where there is no limit."""
+
+    min: int
+    max: int | None
+
+    def explain(self, name: str, number: int) -> str:
+        """Returns what is wrong with a number of items, empty where nothing is."""
+        if number < self.min:
+            return f"the required element '{name}' is absent" if self.min == 1 else self._say(name, number)
+        if self.max is None or number <= self.max:
+            return ""
+        return f"the element '{name}' is not allowed here" if self.max == 0 else self._say(name, number)
+
+    def _say(self, name: str, number: int) -> str:
+        limit = f"at least {self.min}" if number < self.min else f"at most {self.max}"
+        return f"expected {limit} of '{name}', found {number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ElementRule:
+    """What a profile demands of an element. `types` are the JSON properties it leaves a choice, None where all."""
+
+    name: str
+    members: tuple[Member, ...]
+    count: Count | None
+    types: frozenset[str] | None
+    rules: Mapping[str, Rule]
+    slicing: SlicingRule | None
+
+    def validate(self, value: JsonObject, visit: Visit) -> Findings:
+        """Returns what there is to say of the element in an object."""
+        present = [item for item in self.members if item.key in value or f"_{item.key}" in value]
+        items = [item for member in present for item in member.items(value)]
+        findings: list[Finding] = []
+        reason = self.count.explain(self.name, len(items)) if self.count else ""
+        if reason:
+            findings += one("error", Code.CARDINALITY, reason)
+        for item in items:
+            findings += self._validate_item(item, visit)
+            if len(findings) >= LIMIT:
+                return findings
+        if self.slicing:
+            findings += self.slicing.validate(items, visit)
+        return findings
+
+    def as_json(self) -> JsonObject:
+        """Returns the rule as data."""
+        described: JsonObject = {}
+        if self.count:
+            described["count"] = f"{self.count.min}..{'*' if self.count.max is None else self.count.max}"
+        if self.types is not None:
+            described["types"] = sorted(self.types)
+        if self.rules:
+            described["rules"] = {key: rule.as_json() for key, rule in self.rules.items()}
+        if self.slicing:
+            described["slicing"] = self.slicing.as_json()
+        return described
+
+    def _validate_item(self, item: Item, visit: Visit) -> Findings:
+        if self.types is not None and item.key not in self.types:
+            allowed = ", ".join(sorted(self.types)) or "none"
+            return one("error", Code.TYPE, f"a profile leaves other types here: {allowed}", *item.steps)
+        rule = self.rules.get(item.key)
+        found = rule.validate(item.value, item.element, visit) if rule else RIGHT
+        return [finding.under(*item.steps) for finding in found] if found else RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRule:
+    """The elements of an object that a profile says something of; of a primitive, those beside its value."""
+
+    elements: tuple[ElementRule, ...]
+
+    def validate(self, value: Json, element: JsonObject | None, visit: Visit) -> Findings:
+        """Returns what there is to say of each element; stops once there are LIMIT findings."""
+        target: JsonObject = value if type(value) is dict else element or {}
+        findings: Findings = RIGHT
+        for rule in self.elements:
+            found = rule.validate(target, visit)
+            if found:
+                findings = [*findings, *found]
+                if len(findings) >= LIMIT:
+                    break
+        return findings
+
+    def as_json(self) -> JsonObject:
+        """Returns the rule as data."""
+        return {"elements": {rule.name: rule.as_json() for rule in self.elements}}
+
+
+@dataclass(slots=True, eq=False)
+class LinkRule:
+    """The rule of the element that a content reference leads to. Made empty and filled once."""
+
+    path: str
+    rule: Rule | None = None
+
+    def validate(self, value: Json, element: JsonObject | None, visit: Visit) -> Findings:
+        """Returns what that rule has to say."""
+        return self.rule.validate(value, element, visit) if self.rule else RIGHT
+
+    def as_json(self) -> JsonObject:
+        """Returns the rule as data: elements contain one another, so the path stands for the rule."""
+        return {"content": self.path}
