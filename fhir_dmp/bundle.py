@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import orjson
 
@@ -16,6 +17,9 @@ from fhir_dmp.resource import Version
 Link = tuple[str, str]
 """A link's relation and URL."""
 
+_SAFE = "/:,|$@!*()'"
+_BARE = re.compile(r"[A-Za-z0-9_.\-~/:,|$@!*()']*")
+"""What needs no percent-encoding, which most of what is searched for does not."""
 _HISTORY_STATUS = {"POST": "201 Created", "PUT": "200 OK", "PATCH": "200 OK", "DELETE": "204 No Content"}
 
 
@@ -51,9 +55,13 @@ def build_response(kind: str, entries: Sequence[JsonObject]) -> bytes:
 
 def build_link(base_url: str, path: str, parameters: Sequence[tuple[str, str]]) -> str:
     """Returns the URL of a search or history, its parameters percent-encoded but for what reads well bare."""
-    query = urlencode(parameters, safe="/:,|$@!*()'")
+    query = "&".join([f"{_quote(name)}={_quote(value)}" for name, value in parameters])
     url = f"{base_url}/{path}" if path else base_url
     return f"{url}?{query}" if query else url
+
+
+def _quote(text: str) -> str:
+    return text if _BARE.fullmatch(text) else quote_plus(text, safe=_SAFE)
 
 
 def _history_entry(base_url: str, version: Version) -> JsonObject:

@@ -1,6 +1,7 @@
 """Reads by id that arrive while one is under way go out together, as one `$in` query (docs/decisions/0006).
 
 One call of the driver costs several hundred microseconds of CPU whatever it fetches: this is what makes reads cheap.
+Creates are joined in the same way (MongoStore.insert): what they wait for then is one commit of the journal.
 """
 
 from __future__ import annotations

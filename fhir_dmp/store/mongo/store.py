@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any, TypeVar
 
@@ -36,8 +37,19 @@ CONCURRENT_TRANSACTIONS = 8
 """Transactions under way at once; more would only abort one another."""
 
 
+JOINED = 256 * 1024
+"""Bytes of a resource that is still stored together with others: far below the limit of a document, facts and all."""
+
+
 class StoreUnusable(RuntimeError):
     """The database does not answer, or cannot run transactions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Creation:
+    """The document of a new resource; equal to itself only."""
+
+    document: Document
 
 
 class MongoStore(MongoReader):
@@ -51,6 +63,7 @@ class MongoStore(MongoReader):
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}
+        self._creations = Coalescer(self._create, largest=100)
 
     async def prepare(self) -> None:
         """Checks that the database can run transactions and creates what is absent; raises StoreUnusable."""
@@ -103,8 +116,18 @@ class MongoStore(MongoReader):
         """See the port."""
         if change.facts is None:
             raise ValueError("a deletion is no first version")
+        creation = _Creation(build_current(change.version, change.facts))
+        if len(change.version.content or b"") > JOINED:
+            await self._create([creation])
+        else:
+            await self._creations.read([creation])
+
+    async def _create(self, creations: list[_Creation]) -> Mapping[_Creation, None]:
+        """Stores resources with one command. Each is a document: that one is stored depends on no other."""
+        documents = [creation.document for creation in creations]
         with database_errors():
-            await self.database[RESOURCE].insert_one(build_current(change.version, change.facts))
+            await self.database[RESOURCE].insert_many(documents, ordered=False)
+        return {}
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
         """See the port."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from fhir_dmp.json_text import parse_json
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.match import matches
@@ -30,6 +32,7 @@ Document = dict[str, Any]
 
 EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "40"))
 INDEXER = Indexer(SPACE)
+TABLE = parse_json((Path(__file__).parents[2] / "search" / "cases" / "order.json").read_bytes())
 CURSORS = Cursors(b"secret")
 WORLDS = settings(
     max_examples=EXAMPLES,
@@ -90,6 +93,15 @@ def test_pages_hold_every_row_once_in_the_order_asked_for(
         assert walk(collection, query, restriction, size) == [
             f"{resource_type}/{facts.resource_id}" for facts in expected
         ]
+
+
+def test_pages_stand_in_the_order_of_the_table(collection: Collection[Document]) -> None:
+    found = [INDEXER.facts({"resourceType": "Patient", **person}) for person in TABLE["resources"]]
+    collection.delete_many({})
+    collection.insert_many([build_document(facts) for facts in found])
+    for written, expected in TABLE["orders"].items():
+        query = parse([("_sort", written)], "Patient")
+        assert walk(collection, query, Everything(), 2) == [f"Patient/{number}" for number in expected], written
 
 
 def parse(parameters: list[tuple[str, str]], resource_type: str | None = "Observation") -> SearchQuery:

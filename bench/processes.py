@@ -1,0 +1,114 @@
+"""The processes under measure: the server as an operator starts it, and the constant answer of bench.constant."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from multiprocessing import get_context
+from pathlib import Path
+
+from bench.client import drive
+from bench.measure import Measure, Sample
+
+DATABASE = "bench"
+_READY_SECONDS = 60
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server under measure: its port, and the process whose CPU time counts."""
+
+    port: int
+    pid: int
+
+
+@contextmanager
+def run_server(uri: str) -> Iterator[Target]:
+    """Runs `fhir-dmp serve`, one worker, on a database of that MongoDB."""
+    program = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent)) or "fhir-dmp"
+    environment = {
+        **os.environ,
+        "FHIR_DMP_MONGODB_URI": uri,
+        "FHIR_DMP_DATABASE": DATABASE,
+        "FHIR_DMP_LOG_LEVEL": "warning",
+    }
+    port = _free_port()
+    command = [program, "serve", "--auth", "open", "--port", str(port)]
+    with _run(command, environment, port, "/health/ready") as target:
+        yield target
+
+
+@contextmanager
+def run_constant() -> Iterator[Target]:
+    """Runs the constant answer."""
+    port = _free_port()
+    with _run([sys.executable, "-m", "bench.constant", str(port)], dict(os.environ), port, "/") as target:
+        yield target
+
+
+@contextmanager
+def _run(command: list[str], environment: dict[str, str], port: int, path: str) -> Iterator[Target]:
+    process = subprocess.Popen(command, env=environment)
+    try:
+        _wait_until_ready(process, port, path)
+        yield Target(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not _is_ready(port, path):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} does not answer")
+        time.sleep(0.05)
+
+
+def _is_ready(port: int, path: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def worker() -> ProcessPoolExecutor:
+    """One process for what is measured or makes load, fresh and so without threads or sockets of this one."""
+    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+
+
+def over_http(load: ProcessPoolExecutor, target: Target, requests: Sequence[bytes], connections: int) -> Measure:
+    """Returns the measure of a server under these requests."""
+
+    def measure(seconds: float) -> Sample:
+        before = _cpu_of(target.pid)
+        sample = load.submit(drive, target.port, requests, connections, seconds).result()
+        return Sample(sample.operations, sample.seconds, _cpu_of(target.pid) - before, sample.errors)
+
+    return measure
+
+
+def _cpu_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
