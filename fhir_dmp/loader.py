@@ -42,7 +42,15 @@ def load_capability() -> Capability:
     return parse_capability(orjson.loads((data_folder("capability") / "server.json").read_bytes()))
 
 
-def data_folder(name: Literal["capability", "examples"]) -> Path:
+def load_shipped_definitions() -> list[JsonObject]:
+    """Returns the conformance resources of profiles/. Raises DefinitionsMissing where the folder is not installed."""
+    files = sorted(data_folder("profiles").glob("*/*.json"))
+    if not files:
+        raise DefinitionsMissing(f"{data_folder('profiles')} holds no profiles: install the package again")
+    return [orjson.loads(file.read_bytes()) for file in files]
+
+
+def data_folder(name: Literal["capability", "examples", "profiles"]) -> Path:
     """Returns a data folder: beside the package in a checkout, inside it in an installed wheel."""
     installed = Path(__file__).parent / "data" / name
     return installed if installed.is_dir() else Path(__file__).parent.parent / name

@@ -8,14 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from fhir_dmp.json_position import START, Position, find_fault, locate
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError, Issue
-from fhir_dmp.validation.compiler import Schemas
-from fhir_dmp.validation.validate import validate_structure
 
 _PATH = re.compile(r"[A-Z]\w*(\.\w+|\[\d+\])*: ")
+
+
+class Format(Enum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +41,6 @@ def parse_or_explain(data: bytes) -> JsonObject | Finding:
         position, reason = find_fault(data) or (START, issue.message.partition(": ")[2] or issue.message)
         message = f"not acceptable JSON: {reason.rstrip('.')}"
         return Finding(position, Issue("error", issue.code, message, "", fault.category.issue_type))
-
-
-def check_text(data: bytes, schemas: Schemas) -> list[Finding]:
-    """Returns what is wrong with the one resource in a text, empty when it is right."""
-    resource = parse_or_explain(data)
-    if isinstance(resource, Finding):
-        return [resource]
-    return place_issues(data.decode(), validate_structure(resource, schemas))
 
 
 def place_issues(text: str, issues: Iterable[Issue]) -> list[Finding]:
@@ -68,3 +66,8 @@ def under_line(line: int, findings: Iterable[Finding]) -> list[Finding]:
 def count_errors(findings: Iterable[Finding]) -> int:
     """Returns how many findings make a resource invalid."""
     return sum(finding.issue.severity in {"error", "fatal"} for finding in findings)
+
+
+def count_warnings(findings: Iterable[Finding]) -> int:
+    """Returns how many findings are worth a look, and refuse nothing."""
+    return sum(finding.issue.severity == "warning" for finding in findings)

@@ -1,0 +1,102 @@
+"""FHIR packages as archives: the definitions in a .tgz, https://hl7.org/fhir/packages.html.
+
+An archive comes from elsewhere: nothing of it is written to disk, only regular files directly below `package/` are
+read, and what it unpacks to is bounded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.json_text import JsonObject
+
+MOST_BYTES = 512 * 1024 * 1024
+"""What an archive may unpack to; R4's own package is below 100 MB."""
+
+_TYPES = frozenset({"StructureDefinition", "ValueSet", "CodeSystem"})
+_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedDefinition:
+    """A definition, and the archive and file that it is from."""
+
+    place: str
+    resource: JsonObject
+
+
+def read_archive(file: Path, most_bytes: int = MOST_BYTES) -> list[PackagedDefinition]:
+    """Returns the StructureDefinitions, ValueSets and CodeSystems of a package that have a canonical.
+
+    Raises CommandError (environment) for what is no archive, holds a file that is not JSON, is larger than
+    `most_bytes`, or has no definitions.
+    """
+    try:
+        with _Bounded(file, most_bytes) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            found = list(_read_definitions(file, archive))
+    except _BROKEN as fault:
+        raise _broken(file, _word(fault)) from None
+    if not found:
+        raise _broken(file, "there is no definition in a folder package/")
+    return found
+
+
+class _Bounded(gzip.GzipFile):
+    """A gzip stream that ends with an error where it unpacks to more than it may."""
+
+    def __init__(self, file: Path, most_bytes: int) -> None:
+        super().__init__(file, "rb")
+        self._left = most_bytes
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Returns the next bytes; raises ValueError beyond the limit."""
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("it unpacks to more than is taken")
+        return data
+
+
+def _read_definitions(file: Path, archive: tarfile.TarFile) -> Iterator[PackagedDefinition]:
+    for member in archive:
+        content = archive.extractfile(member) if _is_resource(member) else None
+        if content is None:
+            continue
+        name = member.name.removeprefix("./")
+        resource = _parse(name, content.read())
+        if isinstance(resource, dict) and _is_definition(resource):
+            yield PackagedDefinition(f"{file}: {name}", resource)
+
+
+def _is_resource(member: tarfile.TarInfo) -> bool:
+    folder, _, name = member.name.removeprefix("./").rpartition("/")
+    return member.isreg() and folder == "package" and name.endswith(".json") and not name.startswith(".")
+
+
+def _is_definition(resource: JsonObject) -> bool:
+    texts = all(isinstance(resource.get(name, ""), str) for name in ("resourceType", "url", "version"))
+    return texts and resource.get("resourceType") in _TYPES and bool(resource.get("url"))
+
+
+def _parse(name: str, data: bytes) -> object:
+    try:
+        return orjson.loads(data.removeprefix(BOM_UTF8))
+    except orjson.JSONDecodeError as fault:
+        raise ValueError(f"{name} is not JSON: {fault}") from None
+
+
+def _word(fault: Exception) -> str:
+    return str(fault.strerror or fault) if isinstance(fault, OSError) else str(fault)
+
+
+def _broken(file: Path, reason: str) -> CommandError:
+    return CommandError(Exit.ENVIRONMENT, f"{file} cannot be used as a FHIR package: {reason}")
