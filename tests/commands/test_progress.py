@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from fhir_dmp.commands.progress import show_progress
 
+NARRATIVE = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Anaïs Lefèvre</div>'}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
 
 
 def _run_on_terminal(*arguments: str) -> tuple[int, str, str]:
-    """Runs a command whose stderr is a terminal and whose stdout is a pipe; returns its exit code and both."""
+    """Runs a command whose stderr is a terminal and whose stdout is a file; returns its exit code and both."""
     program = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent))
     assert program, "fhir-dmp is not installed beside this Python"
     ours, theirs = os.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+    with (
+        tempfile.TemporaryFile() as out,
+        subprocess.Popen([program, *arguments], stdout=out, stderr=theirs, env=environment) as process,
+    ):
         os.close(theirs)
         shown = b""
         while chunk := _read(ours):
             shown += chunk
-        out = process.communicate()[0]
+        code = process.wait()
+        out.seek(0)
+        written = out.read()
     os.close(ours)
-    return process.returncode, out.decode(), shown.decode()
+    return code, written.decode(), shown.decode()
 
 
 def _read(terminal: int) -> bytes:
@@ -40,7 +48,7 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_terminal_sees_resources_rate_and_time_left(tmp_path: Path) -> None:
-    (tmp_path / "a.ndjson").write_text('{"resourceType": "Patient"}\n' * 3000)
+    (tmp_path / "a.ndjson").write_text((json.dumps({"resourceType": "Patient", "text": NARRATIVE}) + "\n") * 3000)
     code, out, shown = _run_on_terminal("validate", str(tmp_path))
     assert (code, out) == (0, "1 file, no errors\n")
     assert "validating" in shown

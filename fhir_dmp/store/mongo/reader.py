@@ -14,7 +14,7 @@ from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import Clause, SearchQuery
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
-from fhir_dmp.store.mongo.filter import build_filter
+from fhir_dmp.store.mongo.filter import all_of, build_filter
 from fhir_dmp.store.mongo.history import build_history_filter
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
@@ -34,7 +34,9 @@ class MongoReader:
 
     async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
         """See the port."""
-        wanted = {"_id": {"$in": [str(identity) for identity in identities]}, **build_filter(restriction.clause)}
+        wanted = all_of(
+            [{"_id": {"$in": [str(identity) for identity in identities]}}, build_filter(restriction.clause)]
+        )
         return {version.identity: version for version in await self._find(self._resources, wanted, PROJECTION)}
 
     async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:

@@ -16,7 +16,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.resource import Identity, Method, Version, build_deletion, build_version
 from fhir_dmp.search.facts import Facts, TokenFact
-from fhir_dmp.search.query import Everything, Has, SearchQuery, TokenValue
+from fhir_dmp.search.query import Everything, Has, SearchQuery, TokenValue, WithId
 from fhir_dmp.store.mongo.embedded.mongod import find_mongod, mongod_environment
 from fhir_dmp.store.mongo.embedded.replica_set import free_port
 from fhir_dmp.store.mongo.indexes import INDEXES
@@ -244,6 +244,13 @@ async def test_restriction_hides_as_if_absent(store: MongoStore) -> None:
     assert await store.count(Everything(), only_a, 0) == 1
     everything = SearchQuery(("Patient",), Everything(), count=10)
     assert [row.identity for row in (await store.search(everything, only_a)).versions] == [ONE]
+
+
+async def test_restriction_by_id_widens_no_read(store: MongoStore) -> None:
+    await write(store, change(ONE), change(TWO))
+    only_two = Restriction(WithId("Patient", ("two",)))
+    assert await store.read([ONE], only_two) == {}
+    assert list(await store.read([ONE, TWO], only_two)) == [TWO]
 
 
 async def test_history_pages_hold_each_version_once_in_order(store: MongoStore) -> None:
