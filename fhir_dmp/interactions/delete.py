@@ -35,10 +35,21 @@ async def conditional_delete(context: Context, request: Request) -> Result:
     return await context.store.transact(work)
 
 
-async def _delete(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
+def last_version(context: Context, request: Request, current: Version | None) -> Change | None:
+    """Builds the change that deletes a resource, None where it is gone; raises FhirError where a precondition fails."""
     check_preconditions(request.preconditions, current)
     if current is None or current.content is None:
-        return Result(Status.NO_CONTENT)
-    change = Change(build_deletion(current, context.now()), current, None)
-    await writer.write([change])
-    return Result(Status.NO_CONTENT, change.version)
+        return None
+    return Change(build_deletion(current, context.now()), current, None)
+
+
+def deleted(change: Change | None) -> Result:
+    """Builds the result of a delete, whether or not there was something to delete."""
+    return Result(Status.NO_CONTENT, change.version if change else None)
+
+
+async def _delete(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
+    change = last_version(context, request, current)
+    if change:
+        await writer.write([change])
+    return deleted(change)

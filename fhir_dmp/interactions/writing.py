@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
+from fhir_dmp.interactions.delete import deleted, last_version
 from fhir_dmp.interactions.entry import Entry
 from fhir_dmp.interactions.patch import patched_resource, patched_version
 from fhir_dmp.interactions.request import Result, Status
-from fhir_dmp.interactions.update import check_preconditions, conditional_version, next_version
+from fhir_dmp.interactions.update import conditional_version, next_version, updated
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.reference import Slot, find_slots
-from fhir_dmp.resource import Identity, Version, build_deletion
+from fhir_dmp.resource import Identity, Version
 from fhir_dmp.store.port import Change
 
 
@@ -64,9 +65,7 @@ def build_change(context: Context, row: Written) -> Change | None:
     if row.is_existing_match or row.identity is None:
         return None
     if row.entry.method == "DELETE":
-        check_preconditions(request.preconditions, row.previous)
-        gone = row.previous is None or row.previous.content is None
-        return None if gone else _deletion(context, row.previous)
+        return last_version(context, request, row.previous)
     resource = row.resource or {}
     if row.entry.method == "PATCH":
         return patched_version(context, request, resource, row.previous)
@@ -77,19 +76,11 @@ def build_change(context: Context, row: Written) -> Change | None:
     return next_version(context, request, resource, row.previous, row.identity)
 
 
-def _deletion(context: Context, previous: Version | None) -> Change | None:
-    return Change(build_deletion(previous, context.now()), previous, None) if previous else None
-
-
 def build_result(row: Written) -> Result:
     """Builds the result of an entry whose change was written."""
-    returns = row.entry.request.returns or "minimal"
+    request = row.entry.request
     if row.is_existing_match:
-        return Result(Status.OK, row.match, returns=returns, location=True)
-    if row.change is None:
-        return Result(Status.NO_CONTENT)
-    if row.change.version.content is None:
-        return Result(Status.NO_CONTENT, row.change.version)
-    previous = row.change.previous
-    status = Status.OK if previous and previous.content is not None else Status.CREATED
-    return Result(status, row.change.version, returns=returns, location=True)
+        return Result(Status.OK, row.match, returns=request.returns or "minimal", location=True)
+    if row.change is None or row.change.version.content is None:
+        return deleted(row.change)
+    return updated(row.change, request)

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
 from decimal import Decimal
 from typing import cast
 
 from fhir_dmp.instant import Milliseconds
-from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import is_id
 from fhir_dmp.search.contact import contact_code
 from fhir_dmp.search.escape import split, unescape
@@ -29,7 +27,7 @@ from fhir_dmp.search.query import (
     Value,
 )
 from fhir_dmp.search.space import Parameter, SearchSpace
-from fhir_dmp.search.span import Span, parse_span
+from fhir_dmp.search.span import parse_span
 from fhir_dmp.search.text import normalise
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
@@ -66,15 +64,6 @@ def parse_date(text: str, _parameter: Parameter, reading: Reading) -> DateValue:
     low, high = span
     margin = abs(reading.now - low) // _APPROXIMATION if prefix == "ap" else 0
     return DateValue(prefix, low - margin, high + margin)
-
-
-def parse_date_range(text: str, zone: tzinfo, name: str) -> Span:
-    """Returns the span of a date that the parameter `name` takes without prefix; raises FhirError where it is none."""
-    span = parse_span(text.replace(" ", "+"), zone)
-    if span is None:
-        message = f"{name} takes a date or a date with time, such as 2024-05-31 or 2024-05-31T08:30:00+02:00."
-        raise error(Category.INVALID_PARAMETER, "parameter-value", message, f"http.{name}")
-    return span
 
 
 def _parse_token(text: str, parameter: Parameter, _reading: Reading) -> TokenValue:
