@@ -15,6 +15,7 @@ from fhir_dmp.capability_statement import VERSION
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.loader import load_capability, load_definitions, load_registry
+from fhir_dmp.packages.definitions import Definitions
 from fhir_dmp.rest.fhir import FhirEndpoint
 from fhir_dmp.rest.front import Front
 from fhir_dmp.rest.middleware import RequestLog
@@ -78,10 +79,13 @@ def build_context(settings: Settings, sources: Sources, store: Store, secret: by
     capability = load_capability()
     registry = load_registry()
     space = _build_space(settings, capability, registry)
+    schemas = Schemas(registry)
+    rules = Definitions((), schemas).build_rules()
     return Context(
         registry=registry,
         capability=capability,
-        schemas=Schemas(registry),
+        schemas=schemas,
+        rules=lambda: rules,
         space=space,
         indexer=Indexer(space),
         cursors=Cursors(secret),

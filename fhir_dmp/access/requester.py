@@ -1,8 +1,8 @@
-"""Requester: who asks, as the token (or the open mode of a test server) says."""
+"""Requester: who asks, as the signed token (or the open mode of a test server) says, and never as a header says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -10,19 +10,49 @@ class Kind(Enum):
     """What a requester is; it decides which interactions he has at all."""
 
     SYSTEM = "system"
+    """The server itself, or everyone on a loopback server that was started without tokens."""
+    PRACTITIONER = "practitioner"
+    PATIENT = "patient"
+    REPRESENTATIVE = "representative"
+    HELPER = "helper"
+    """A person whom the patient appointed to help with the record (aidant)."""
+    HOSPITAL = "hospital"
+    """A hospital's system, acting for itself: it feeds, and reads nothing back but what it wrote."""
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    EXCLUDED = "excluded"
+    """Insurers, banks, employers, occupational medicine: never, whatever the scope (CSP L1111-18)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The party behind a request. `name` identifies it in logs, cursors and audit."""
+    """The party behind a request. `name` identifies it in logs, cursors and audit (the token's `sub`).
+
+    Members that a kind does not have are empty. `rpps`, `profession` (TRE_G15), `specialty` (TRE_R38), `organization`
+    (FINESS) and `is_regulator` (SAMU regulation) are of a professional; `patient_id` is the id of the Patient that a
+    patient is, or a representative or helper acts for. `purposes` are codes of v3-ActReason, `reason` what a
+    professional wrote when he asked for emergency access. `scopes` are SMART v2, as granted; empty where no token.
+    """
 
     kind: Kind
     name: str
+    client: str = ""
+    display: str = ""
+    rpps: str = ""
+    profession: str = ""
+    specialty: str = ""
+    organization: str = ""
+    is_regulator: bool = False
+    patient_id: str = ""
+    purposes: frozenset[str] = field(default_factory=frozenset)
+    reason: str = ""
+    scopes: tuple[str, ...] = ()
+    token_id: str = ""
 
     @property
     def may_choose_ids(self) -> bool:
         """Tells whether an update may create: a chosen id would let anyone else probe for hidden resources."""
-        return self.kind is Kind.SYSTEM
+        return self.kind in {Kind.SYSTEM, Kind.ADMINISTRATOR}
 
 
 OPEN = Requester(Kind.SYSTEM, "open")

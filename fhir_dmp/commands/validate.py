@@ -17,9 +17,9 @@ from typing import NamedTuple
 import typer
 
 from fhir_dmp.commands.check import Finding, Format, count_errors, count_warnings, under_line
+from fhir_dmp.commands.checks import Checks, build_checks, check_text
 from fhir_dmp.commands.files import find_files, is_ndjson, read_file, read_lines, total_size
 from fhir_dmp.commands.progress import Meter, show_progress
-from fhir_dmp.commands.rules import Rules, build_rules, check_text
 from fhir_dmp.json_text import JsonObject, write_json
 from fhir_dmp.outcome import Issue
 
@@ -63,30 +63,30 @@ def validate_paths(paths: Iterable[Path], form: Format, canonicals: Iterable[str
     CommandError where a file or package cannot be read, or a profile cannot be used, and DefinitionsMissing.
     """
     files = find_files(paths)
-    rules = build_rules(canonicals, packages)
+    checks = build_checks(canonicals, packages)
     totals = Totals()
     with show_progress("validating", total_size(files)) as meter:
         for file in files:
-            totals.add(_write_file(file, check_file(file, rules, meter), form))
+            totals.add(_write_file(file, check_file(file, checks, meter), form))
     if form is Format.TEXT:
         typer.echo(str(totals))
-    for fault in rules.definitions.faults.values():
+    for fault in checks.definitions.faults.values():
         typer.echo(f"fhir-dmp: left out: {fault}", err=True)
     return not totals.errors
 
 
-def check_file(file: Path, rules: Rules, meter: Meter) -> Iterator[list[Finding]]:
+def check_file(file: Path, checks: Checks, meter: Meter) -> Iterator[list[Finding]]:
     """Yields, for each resource of a file, what there is to say of it."""
     if not is_ndjson(file):
         data = read_file(file)
-        yield check_text(data, rules)
+        yield check_text(data, checks)
         meter.read(len(data))
         meter.count(1)
         return
     for number, line in enumerate(read_lines(file), start=1):
         meter.read(len(line))
         if line.strip():
-            yield under_line(number, check_text(line.rstrip(b"\r\n"), rules))
+            yield under_line(number, check_text(line.rstrip(b"\r\n"), checks))
             meter.count(1)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from fhir_dmp.conformance.rules import Rules
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
@@ -20,12 +21,14 @@ from fhir_dmp.validation.compiler import Schemas
 class Context:
     """The server's definitions, its store, its clock and its source of ids.
 
-    `reader` is the store, except inside a transaction: there it is the writer, which sees what was just written.
+    `rules` returns those that hold now: definitions come and go while the server runs. `reader` is the store, except
+    inside a transaction: there it is the writer, which sees what was just written.
     """
 
     registry: Registry
     capability: Capability
     schemas: Schemas
+    rules: Callable[[], Rules]
     space: SearchSpace
     indexer: Indexer
     cursors: Cursors

@@ -11,57 +11,60 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from fhir_dmp.commands.archive import read_archive
 from fhir_dmp.commands.check import Finding, parse_or_explain, place_issues
-from fhir_dmp.commands.definitions import Definitions
 from fhir_dmp.commands.failure import CommandError, Exit
-from fhir_dmp.conformance.profiles import Profiles
+from fhir_dmp.conformance.rules import Rules
 from fhir_dmp.conformance.validate import validate_resource
 from fhir_dmp.conformance.visit import Environment
 from fhir_dmp.loader import load_registry
+from fhir_dmp.packages.archive import PackageUnusable, read_archive
+from fhir_dmp.packages.definitions import Definitions
 from fhir_dmp.validation.compiler import Schemas
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The definitions, compiled as they are needed, and the canonicals of profiles that every resource has to meet."""
+class Checks:
+    """The rules, where they come from, and the canonicals of profiles that every resource has to meet."""
 
-    schemas: Schemas
+    rules: Rules
     definitions: Definitions
-    profiles: Profiles
     canonicals: tuple[str, ...]
     environment: Environment
 
 
-def build_rules(canonicals: Iterable[str], packages: Iterable[Path]) -> Rules:
-    """Returns the rules with the definitions of these archives.
+def build_checks(canonicals: Iterable[str], packages: Iterable[Path]) -> Checks:
+    """Returns the checks with the definitions of these archives.
 
     Raises CommandError where one cannot be read, or a profile is not known or cannot be used.
     """
-    schemas = Schemas(load_registry())
-    packaged = chain.from_iterable(read_archive(file) for file in packages)
-    definitions = Definitions(packaged, schemas)
+    try:
+        packaged = list(chain.from_iterable(read_archive(file) for file in packages))
+    except PackageUnusable as fault:
+        raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
+    definitions = Definitions(packaged, Schemas(load_registry()))
     now = Environment(now=datetime.now(UTC))
-    rules = Rules(schemas, definitions, definitions.build_profiles(), tuple(canonicals), now)
-    for canonical in rules.canonicals:
-        _check_usable(canonical, rules)
-    return rules
+    checks = Checks(definitions.build_rules(), definitions, tuple(canonicals), now)
+    for canonical in checks.canonicals:
+        _check_usable(canonical, checks)
+    return checks
 
 
-def check_text(data: bytes, rules: Rules) -> list[Finding]:
+def check_text(data: bytes, checks: Checks) -> list[Finding]:
     """Returns what there is to say of the one resource in a text, empty when it is right."""
     resource = parse_or_explain(data)
     if isinstance(resource, Finding):
         return [resource]
-    report = validate_resource(resource, rules.schemas, rules.profiles, rules.canonicals, rules.environment)
+    report = validate_resource(
+        resource, checks.rules.schemas, checks.rules.profiles, checks.canonicals, checks.environment
+    )
     return place_issues(data.decode(), report.issues)
 
 
-def _check_usable(canonical: str, rules: Rules) -> None:
+def _check_usable(canonical: str, checks: Checks) -> None:
     """What the command names is checked, or the command ends: `no errors` has to mean something."""
-    profile = rules.profiles.profile(canonical)
+    profile = checks.rules.profiles.profile(canonical)
     if profile is None:
-        reason = "; ".join(rules.definitions.faults.values()) or "--package adds definitions"
+        reason = "; ".join(checks.definitions.faults.values()) or "--package adds definitions"
         raise CommandError(Exit.ENVIRONMENT, f"the profile {canonical} is not known: {reason}")
     if profile.fault:
         raise CommandError(Exit.ENVIRONMENT, f"the profile {canonical} cannot be used: {profile.fault.rstrip('.')}")

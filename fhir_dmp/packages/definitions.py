@@ -1,4 +1,4 @@
-"""The definitions that a command knows by canonical: those of packages, then the shipped ones, then R4's.
+"""The definitions that are known by canonical: those of packages, then the shipped ones, then R4's.
 
 https://hl7.org/fhir/R4/references.html#canonical
 """
@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from zoneinfo import available_timezones
 
-from fhir_dmp.commands.archive import PackagedDefinition
 from fhir_dmp.conformance.profiles import Profiles
+from fhir_dmp.conformance.rules import Rules
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.loader import load_definitions, load_registry, load_shipped_definitions
+from fhir_dmp.packages.archive import PackagedDefinition
 from fhir_dmp.terminology.terminology import Terminology
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
@@ -33,10 +34,11 @@ class Definitions:
         self._checked: set[str] = set()
         self.faults: dict[str, str] = {}
 
-    def build_profiles(self) -> Profiles:
-        """Returns the profiles of these definitions."""
+    def build_rules(self) -> Rules:
+        """Returns the rules that these definitions make."""
         terminology = Terminology(self.find, supplements=self.supplements, time_zones=available_timezones())
-        return Profiles(self.find_beyond_r4, terminology, load_registry())
+        profiles = Profiles(self.find_beyond_r4, terminology, load_registry())
+        return Rules(self._schemas, profiles, terminology, self.find)
 
     def find(self, canonical: str) -> JsonObject | None:
         """Returns the definition with a canonical, None where it is not known."""

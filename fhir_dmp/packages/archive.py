@@ -16,7 +16,6 @@ from pathlib import Path
 
 import orjson
 
-from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.json_text import JsonObject
 
 MOST_BYTES = 512 * 1024 * 1024
@@ -24,6 +23,10 @@ MOST_BYTES = 512 * 1024 * 1024
 
 _TYPES = frozenset({"StructureDefinition", "ValueSet", "CodeSystem"})
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError)
+
+
+class PackageUnusable(Exception):
+    """An archive cannot be read as a package; the message names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class PackagedDefinition:
 def read_archive(file: Path, most_bytes: int = MOST_BYTES) -> list[PackagedDefinition]:
     """Returns the StructureDefinitions, ValueSets and CodeSystems of a package that have a canonical.
 
-    Raises CommandError (environment) for what is no archive, holds a file that is not JSON, is larger than
+    Raises PackageUnusable for what is no archive, holds a file that is not JSON, is larger than
     `most_bytes`, or has no definitions.
     """
     try:
@@ -98,5 +101,5 @@ def _word(fault: Exception) -> str:
     return str(fault.strerror or fault) if isinstance(fault, OSError) else str(fault)
 
 
-def _broken(file: Path, reason: str) -> CommandError:
-    return CommandError(Exit.ENVIRONMENT, f"{file} cannot be used as a FHIR package: {reason}")
+def _broken(file: Path, reason: str) -> PackageUnusable:
+    return PackageUnusable(f"{file} cannot be used as a FHIR package: {reason}")

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_dmp.commands.archive import read_archive
-from fhir_dmp.commands.failure import CommandError
+from fhir_dmp.packages.archive import PackageUnusable, read_archive
 
 CODES = json.dumps({"resourceType": "CodeSystem", "url": "https://example.org/codes"}).encode()
 MEGABYTE = 1024 * 1024
@@ -40,7 +39,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, name: st
         _add(archive, name, b" " * 4 * MEGABYTE)
         _add(archive, "package/z.json", CODES)
     assert (tmp_path / "p.tgz").stat().st_size < MEGABYTE / 10
-    with pytest.raises(CommandError, match="it unpacks to more than is taken"):
+    with pytest.raises(PackageUnusable, match="it unpacks to more than is taken"):
         read_archive(tmp_path / "p.tgz", most_bytes=MEGABYTE)
 
 
