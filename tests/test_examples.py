@@ -1,6 +1,7 @@
 """The demo records of examples/: whole, coherent, and loadable twice through the transaction endpoint.
 
-https://hl7.org/fhir/R4/http.html#transaction. Conformance to the profiles is the validator's business, not this file's.
+https://hl7.org/fhir/R4/http.html#transaction. Every resource keeps R4, its bindings and the profiles that it claims
+(the validator says so), and together they show every profile that a record uses and every rule of access of the DMP.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -21,12 +23,18 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
 
+from fhir_dmp.commands.checks import Checks, build_checks, check_text
+from fhir_dmp.outcome import Issue
+
 Json = Any
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DIRECTORY = "00-annuaire.json"
 RECORDS = ("10-somme.json", "20-normandie.json", "30-haute-garonne.json")
-FILES = (DIRECTORY, *RECORDS)
+ACCESS = "25-acces.json"
+"""Small records, each for a rule of access: several patients in one file."""
+PATIENTS = (*RECORDS, ACCESS)
+FILES = (DIRECTORY, *PATIENTS)
 BUNDLES: dict[str, Json] = {name: json.loads((EXAMPLES / name).read_text(encoding="utf-8")) for name in FILES}
 
 MISSION_TYPES = {
@@ -43,7 +51,54 @@ FINESS = "https://finess.esante.gouv.fr"
 BDPM = "https://smt.esante.gouv.fr/terminologie-bdpm"
 PDSM_DOCUMENT = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference"
 FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
+PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/"
+DMP = "https://fhir-dmp.fr/StructureDefinition/"
+VISIBILITY = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
 SUBJECT_ELEMENTS = ("subject", "patient", "beneficiary")
+
+MANDATORY = {
+    "Patient": ("fr-core-patient-ins", "fr-core-patient"),
+    "AllergyIntolerance": ("dmp-allergy-intolerance",),
+    "MedicationStatement": ("dmp-medication-statement",),
+    "DiagnosticReport": ("dmp-diagnostic-report",),
+    "Condition": ("dmp-condition",),
+    "Practitioner": ("fr-core-practitioner",),
+    "PractitionerRole": ("fr-core-practitioner-role",),
+    "RelatedPerson": ("fr-core-related-person",),
+    "Encounter": ("fr-core-encounter",),
+    "Consent": (
+        "dmp-access-consent",
+        "dmp-block",
+        "dmp-mask",
+        "dmp-emergency-opposition",
+        "dmp-feeding-opposition",
+        "dmp-consent",
+    ),
+}
+"""The profiles of a type of which each of its resources claims one."""
+OTHERS = {
+    "dmp-patient",
+    "dmp-practitioner",
+    "dmp-organization",
+    "dmp-observation-laboratory",
+    "fr-core-location",
+    "fr-core-organization",
+    "fr-core-organization-etablissement",
+    "fr-core-organization-uf",
+    "fr-core-organization-uac",
+    *(f"fr-core-observation-{sign}" for sign in ("bmi", "body-height", "body-temperature", "body-weight", "bp")),
+    *(f"fr-core-observation-{sign}" for sign in ("head-circum", "heartrate", "resp-rate", "saturation-oxygen")),
+    "pdsm-comprehensive-document-reference",
+    "pdsm-simplified-publish",
+    "pdsm-submissionset-comprehensive",
+}
+"""The other profiles that a record or its directory uses."""
+UNAVOIDABLE = {
+    ("Encounter", "fr-core-cs-identifier-type#VN"),
+    ("Organization", "fr-core-cs-v2-0203#FINEG"),
+    ("Organization", "fr-core-cs-v2-0203#FINEJ"),
+}
+"""Types of identifier that FR Core requires, alone, and that R4's extensible identifier-type has no code for."""
 
 SHARED = Path(os.environ.get("FHIR_DMP_SHARED", Path(__file__).parents[2] / "shared"))
 TYPE_CLASS_TABLE = SHARED / "packages" / "dmp-types" / "type-class-dmp.tsv"
@@ -89,6 +144,13 @@ def attachments(name: str) -> Iterator[Json]:
         yield from (found for found in objects(resource) if {"url", "contentType"} <= found.keys())
 
 
+def qualified(name: str) -> list[Json]:
+    """The patients of one file whose identity is qualified: those who have a matricule INS."""
+    found = [p for p in resources(name, "Patient") if "fr-core-patient-ins" in claimed(p)]
+    assert found
+    return found
+
+
 def codes(system: str) -> set[str]:
     """Every code of one system that the examples use."""
     found = (o for bundle in BUNDLES.values() for o in objects(bundle))
@@ -132,6 +194,58 @@ def verhoeff_is_valid(digits: str) -> bool:
 def ins_key(matricule: str) -> str:
     """The two digits that follow the thirteen of an INS: 97 less the remainder by 97."""
     return f"{97 - int(matricule) % 97:02d}"
+
+
+def claimed(resource: Json) -> set[str]:
+    """The profiles that a resource claims, without the path of their guide."""
+    return {profile.rsplit("/", 1)[-1] for profile in resource.get("meta", {}).get("profile", [])}
+
+
+@pytest.fixture(scope="module")
+def checks() -> Checks:
+    """R4, its bindings and the profiles that the server brings."""
+    return build_checks([], [])
+
+
+def is_unavoidable(name: str, issue: Issue) -> bool:
+    """Whether a finding is about one of the types of identifier that no other code could accompany."""
+    place = re.fullmatch(r"Bundle\.entry\[(\d+)\]\.resource\.identifier\[\d+\]\.type", issue.expression)
+    if not place or issue.code != "binding" or not issue.message.endswith("/ValueSet/identifier-type"):
+        return False
+    kind = entries(name)[int(place[1])]["resource"]["resourceType"]
+    return any(kind == of and f"/{code}' is not in " in issue.message for of, code in UNAVOIDABLE)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_is_valid_without_a_warning(name: str, checks: Checks) -> None:
+    found = [finding.issue for finding in check_text((EXAMPLES / name).read_bytes(), checks)]
+    told = [issue for issue in found if issue.severity != "information" and not is_unavoidable(name, issue)]
+
+    assert [(issue.expression, issue.message) for issue in told] == []
+
+
+@pytest.mark.parametrize("kind", MANDATORY)
+def test_resource_claims_a_profile_of_its_type(kind: str) -> None:
+    found = [resource for name in FILES for resource in resources(name, kind)]
+
+    assert found
+    assert [resource["identifier"] for resource in found if not claimed(resource) & {*MANDATORY[kind]}] == []
+
+
+def test_every_profile_that_a_record_uses_has_an_example() -> None:
+    wanted = OTHERS | {profile for profiles in MANDATORY.values() for profile in profiles}
+    shown = {profile for name in FILES for resource in resources(name) for profile in claimed(resource)}
+
+    assert shown == wanted
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_narrative_is_french_and_generated(name: str) -> None:
+    for resource in resources(name):
+        for told in (resource, *resource.get("contained", [])):
+            if told["resourceType"] != "Binary":
+                assert told["text"]["status"] == "generated"
+                assert re.search(r"<p>.{8,}</p>", told["text"]["div"]), told["text"]["div"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -186,7 +300,7 @@ def test_directory_knows_no_conditional_reference() -> None:
     assert {link for resource in resources(DIRECTORY) for link in links(resource) if "?" in link} == set()
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_conditional_reference_matches_exactly_one_entry_of_the_directory(name: str) -> None:
     known = Counter(
         f"{resource['resourceType']}?identifier={identifier['system']}|{identifier['value']}"
@@ -236,59 +350,62 @@ def test_identifier_belongs_to_one_resource_of_its_type() -> None:
     assert [triple for triple, count in uses.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_ins_has_the_test_oid_and_a_correct_key(name: str) -> None:
-    [patient] = resources(name, "Patient")
-    [value] = [i["value"] for i in patient["identifier"] if i["use"] == "official" and i["system"] == INS_TEST]
+    for patient in qualified(name):
+        [value] = [i["value"] for i in patient["identifier"] if i["use"] == "official" and i["system"] == INS_TEST]
 
-    assert len(value) == 15
-    assert value[13:] == ins_key(value[:13])
+        assert len(value) == 15
+        assert value[13:] == ins_key(value[:13])
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_ins_agrees_with_the_traits_of_its_holder(name: str) -> None:
-    [patient] = resources(name, "Patient")
-    value = patient["identifier"][0]["value"]
-    born = date.fromisoformat(patient["birthDate"])
-    [birth_place] = [e["valueAddress"] for e in patient["extension"] if e["url"].endswith("patient-birthPlace")]
+    for patient in qualified(name):
+        value = patient["identifier"][0]["value"]
+        born = date.fromisoformat(patient["birthDate"])
+        [birth_place] = [e["valueAddress"] for e in patient["extension"] if e["url"].endswith("patient-birthPlace")]
 
-    assert value[0] == {"male": "1", "female": "2"}[patient["gender"]]
-    assert value[1:5] == born.strftime("%y%m")
-    assert value[5:10] == birth_place["extension"][0]["valueCoding"]["code"]
+        assert value[0] == {"male": "1", "female": "2"}[patient["gender"]]
+        assert value[1:5] == born.strftime("%y%m")
+        assert value[5:10] == birth_place["extension"][0]["valueCoding"]["code"]
 
 
 def test_ins_key_agrees_with_published_vectors() -> None:
     assert [ins_key(n) for n in ("2550814168025", "2940375120005", "1531245007231")] == ["38", "91", "60"]
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_contained_patient_repeats_the_identity_of_the_record(name: str) -> None:
-    [patient] = resources(name, "Patient")
-    [official] = [n for n in patient["name"] if n["use"] == "official"]
-    copies = [c for d in resources(name) for c in d.get("contained", []) if c["resourceType"] == "Patient"]
+    holders = {e["fullUrl"]: e["resource"] for e in entries(name, "Patient")}
+    inner = [(d, c) for d in resources(name) for c in d.get("contained", []) if c["resourceType"] == "Patient"]
 
-    assert copies
-    for copy in copies:
+    assert inner
+    for document, copy in inner:
+        patient = holders[document["subject"]["reference"]]
+        [official] = [n for n in patient["name"] if n["use"] == "official"]
+
         assert copy["identifier"] == patient["identifier"][:1]
         assert (copy["name"][0]["family"], copy["name"][0]["given"]) == (official["family"], official["given"])
         assert (copy["gender"], copy["birthDate"]) == (patient["gender"], patient["birthDate"])
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_resource_is_about_the_patient_of_its_record(name: str) -> None:
-    [patient] = entries(name, "Patient")
+    holders = {entry["fullUrl"] for entry in entries(name, "Patient")}
     for resource in resources(name):
         for element in SUBJECT_ELEMENTS:
             if element in resource:
-                assert resource[element]["reference"] == patient["fullUrl"], (resource["resourceType"], element)
+                assert resource[element]["reference"] in holders, (resource["resourceType"], element)
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_record_holds_every_mission_type(name: str) -> None:
+def test_record_is_that_of_one_patient_and_holds_every_mission_type(name: str) -> None:
+    assert len(entries(name, "Patient")) == 1
     assert {resource["resourceType"] for resource in resources(name)} >= MISSION_TYPES
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_attachment_tells_size_and_hash_of_the_binary_it_points_to(name: str) -> None:
     binaries = {entry["fullUrl"]: entry["resource"] for entry in entries(name, "Binary")}
     for attachment in attachments(name):
@@ -300,16 +417,19 @@ def test_attachment_tells_size_and_hash_of_the_binary_it_points_to(name: str) ->
         assert attachment["hash"] == base64.b64encode(hashlib.sha1(content).digest()).decode()
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_binary_belongs_to_the_one_document_that_cites_it(name: str) -> None:
     citing = {
-        e["resource"]["content"][0]["attachment"]["url"]: e["fullUrl"] for e in entries(name, "DocumentReference")
+        attachment["url"]: e["fullUrl"]
+        for e in entries(name, "DocumentReference")
+        for attachment in [e["resource"]["content"][0]["attachment"]]
+        if "url" in attachment
     }
 
     assert {e["fullUrl"]: e["resource"]["securityContext"]["reference"] for e in entries(name, "Binary")} == citing
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_binary_holds_what_its_content_type_says(name: str) -> None:
     for binary in resources(name, "Binary"):
         content = base64.b64decode(binary["data"])
@@ -321,10 +441,12 @@ def test_binary_holds_what_its_content_type_says(name: str) -> None:
             assert "é" in content.decode("utf-8")
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_active_consent_can_be_enforced(name: str) -> None:
-    [patient] = entries(name, "Patient")
-    grantors = {patient["fullUrl"], *(entry["fullUrl"] for entry in entries(name, "RelatedPerson"))}
+    grantors = {
+        *(entry["fullUrl"] for entry in entries(name, "Patient")),
+        *(entry["fullUrl"] for entry in entries(name, "RelatedPerson")),
+    }
     for consent in resources(name, "Consent"):
         assert consent["scope"]["coding"][0]["code"] == "patient-privacy"
         assert consent["provision"]["type"] in {"permit", "deny"}
@@ -340,7 +462,7 @@ def test_consent_for_the_child_is_given_by_a_legal_representative() -> None:
     assert all(p["relationship"][0]["coding"][0]["code"] == "GUARD" for p in parents.values())
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PATIENTS)
 def test_published_document_contains_its_author_and_its_patient(name: str) -> None:
     published = [
         d for d in resources(name, "DocumentReference") if PDSM_DOCUMENT in d.get("meta", {}).get("profile", [])
@@ -353,12 +475,12 @@ def test_published_document_contains_its_author_and_its_patient(name: str) -> No
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_profile_is_an_unversioned_canonical_of_a_french_guide(name: str) -> None:
-    claimed = {p for resource in resources(name) for p in resource.get("meta", {}).get("profile", [])}
+def test_profile_is_an_unversioned_canonical_of_a_french_guide_or_of_ours(name: str) -> None:
+    profiles = {p for resource in resources(name) for p in resource.get("meta", {}).get("profile", [])}
 
-    assert claimed
-    assert {p for p in claimed if p != PDSM_DOCUMENT and not p.startswith(FR_CORE)} == set()
-    assert {p for p in claimed if "|" in p} == set()
+    assert profiles
+    assert {p for p in profiles if not p.startswith((FR_CORE, PDSM, DMP))} == set()
+    assert {p for p in profiles if "|" in p} == set()
 
 
 def test_document_type_has_the_class_the_dmp_gives_it() -> None:
@@ -366,12 +488,58 @@ def test_document_type_has_the_class_the_dmp_gives_it() -> None:
         pytest.skip(f"needs the table of document types: {TYPE_CLASS_TABLE} is absent")
     with TYPE_CLASS_TABLE.open(encoding="utf-8", newline="") as table:
         classes = {(row["system"], row["code"]): row["class"] for row in csv.DictReader(table, delimiter="\t")}
-    documents = [document for name in RECORDS for document in resources(name, "DocumentReference")]
+    documents = [document for name in PATIENTS for document in resources(name, "DocumentReference")]
 
     assert documents
     for document in documents:
         [coding] = document["type"]["coding"]
         assert document["category"][0]["coding"][0]["code"] == classes[coding["system"], coding["code"]]
+
+
+def rules_stated() -> Counter[str]:
+    """How many Consents claim each profile of a rule of the DMP."""
+    return Counter(p for name in PATIENTS for consent in resources(name, "Consent") for p in claimed(consent))
+
+
+def test_every_rule_of_the_dmp_is_stated_by_a_consent() -> None:
+    assert rules_stated().keys() == {*MANDATORY["Consent"]}
+    assert rules_stated()["dmp-access-consent"] > 5
+
+
+def test_every_label_that_hides_a_document_is_worn_by_one_and_alone() -> None:
+    documents = [document for name in PATIENTS for document in resources(name, "DocumentReference")]
+    labels = [[c["code"] for row in d["securityLabel"] for c in row["coding"]] for d in documents]
+
+    assert Counter(row[0] for row in labels if len(row) == 2).keys() == {
+        "MASQUE_PS",
+        "INVISIBLE_PATIENT",
+        "INVISIBLE_REPRESENTANTS_LEGAUX",
+    }
+    assert {tuple(row[1:]) for row in labels} == {(), ("R",)}
+    assert {row[0] for row in labels if len(row) == 1} == {"N"}
+    assert codes(VISIBILITY) == {row[0] for row in labels if len(row) == 2}
+
+
+@pytest.mark.parametrize("name", PATIENTS)
+def test_author_of_a_document_or_report_is_known_by_his_number_or_is_of_the_record(name: str) -> None:
+    own = {entry["fullUrl"] for entry in entries(name, "Patient", "RelatedPerson")} | {"#patient"}
+    for resource in resources(name, "DocumentReference", "DiagnosticReport"):
+        authors = resource.get("author") or resource["performer"]
+        known = {author.get("identifier", {}).get("system") == RPPS for author in authors}
+
+        assert any(known) or {author["reference"] for author in authors} <= own
+
+
+def test_one_record_is_closed_and_a_minor_keeps_a_secret_from_a_legal_representative() -> None:
+    active = [patient["active"] for patient in resources(ACCESS, "Patient")]
+    [hidden] = [d for d in resources(ACCESS, "DocumentReference") if "INVISIBLE_REPRESENTANTS_LEGAUX" in str(d)]
+    [parent] = resources(ACCESS, "RelatedPerson")
+    [minor] = [e["resource"] for e in entries(ACCESS, "Patient") if e["fullUrl"] == hidden["subject"]["reference"]]
+
+    assert active.count(False) == 1
+    assert parent["patient"]["reference"] == hidden["subject"]["reference"]
+    assert parent["relationship"][0]["coding"][0]["code"] == "GUARD"
+    assert int(hidden["date"][:4]) - int(minor["birthDate"][:4]) < 18
 
 
 def test_loinc_codes_have_a_valid_check_digit() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -35,23 +34,15 @@ def _profiles_of(resource: JsonObject) -> list[str]:
         codes = {coding.get("code") for row in resource.get("category", ()) for coding in row.get("coding", ())}
         return ["dmp-observation-laboratory"] if "laboratory" in codes else []
     if resource["resourceType"] == "Consent":
-        return ["dmp-consent", *_rules_of(resource["provision"])]
+        return sorted({"dmp-consent", *(profile.rsplit("/", 1)[-1] for profile in resource["meta"]["profile"])})
     return BY_TYPE.get(resource["resourceType"], [])
-
-
-def _rules_of(provision: JsonObject) -> Iterator[str]:
-    if provision["type"] == "deny":
-        yield "dmp-block"
-    elif [row["code"] for row in provision["purpose"]] == ["TREAT"]:
-        yield "dmp-access-consent"
 
 
 CHECKED = [(profile, resource) for resource in _resources() for profile in _profiles_of(resource)]
 
 
 def test_examples_meet_each_profile_that_has_examples() -> None:
-    without = {"dmp-mask", "dmp-emergency-opposition", "dmp-feeding-opposition"}
-    without |= {"dmp-identifier", "dmp-practitioner", "dmp-organization", "dmp-audit-event", "dmp-audit-event-export"}
+    without = {"dmp-identifier", "dmp-practitioner", "dmp-organization", "dmp-audit-event", "dmp-audit-event-export"}
     assert {profile for profile, _ in CHECKED} == PROFILES.keys() - without
 
 
