@@ -72,7 +72,8 @@ def member(model: Model, nodes: Nodes, name: str) -> list[Node]:
         value = node.value if type(node.value) is dict else node.element
         if type(value) is dict:
             type_name = "Element" if value is node.element else node.type_name
-            found += _nodes(model, value, model.children(type_name).get(name, ()))
+            named = model.children(type_name).get(name)
+            found += _nodes(model, value, named) if named else ()
             if node.type_name == "System.ClassInfo" and name in value:
                 found.append(Node(value[name], "System.String"))
     return found
@@ -82,23 +83,33 @@ def children(model: Model, nodes: Nodes) -> list[Node]:
     """Returns all children of each node, in the order in which they stand in the JSON."""
     found: list[Node] = []
     for node in nodes:
-        value = node.value if type(node.value) is dict else node.element
+        value = node.value
         if type(value) is dict:
-            found += all_children(model, value, "Element" if value is node.element else node.type_name)
+            _collect(model, value, node.type_name, found)
+        elif type(node.element) is dict:
+            _collect(model, node.element, "Element", found)
     return found
 
 
 def all_children(model: Model, parent: JsonObject, type_name: str) -> list[Node]:
     """Returns all children of a JSON object of this type."""
-    keys = model.keys(type_name)
     found: list[Node] = []
-    for key in parent:
-        child = keys.get(key)
-        if child is None and key.startswith("_") and key[1:] not in parent:
-            child = keys.get(key[1:])
-        if child is not None:
-            found += _nodes(model, parent, (child,))
+    _collect(model, parent, type_name, found)
     return found
+
+
+def _collect(model: Model, parent: JsonObject, type_name: str, found: list[Node]) -> None:
+    """Adds the children of an object; the bare primitives and the objects, which most are, without a detour."""
+    keys = model.keys(type_name)
+    for key, value in parent.items():
+        child = keys.get(key)
+        if child is None:
+            beside = keys.get(key[1:]) if key[0:1] == "_" and key[1:] not in parent else None
+            found += _nodes(model, parent, (beside,)) if beside else ()
+        elif child.repeats or child.is_resource or f"_{key}" in parent:
+            found += _nodes(model, parent, (child,))
+        elif value is not None and (child.is_primitive or type(value) is dict):
+            found.append(Node(value, child.type_name))
 
 
 def count_children(model: Model, parent: JsonObject, type_name: str) -> int:

@@ -15,6 +15,7 @@ from fhir_dmp.fhirpath.quantity import Quantity
 from fhir_dmp.fhirpath.singleton import describe, system_of, system_type_of
 from fhir_dmp.fhirpath.system import SystemValue
 from fhir_dmp.fhirpath.temporal import Temporal
+from fhir_dmp.fhirpath.text_limit import concatenate
 
 CONTEXT = Context(prec=34, Emax=99, Emin=-99, traps=[InvalidOperation, Overflow, DivisionByZero])
 """More digits than the 28 that the language asks for, and a range that cannot fill the memory."""
@@ -76,7 +77,7 @@ def _mismatch(operator: str, one: SystemValue, other: SystemValue) -> Evaluation
 
 def _add(one: SystemValue, other: SystemValue) -> SystemValue | None:
     if isinstance(one, str) and isinstance(other, str):
-        return one + other
+        return concatenate(one, other)
     return _sum(one, other, 1, "+")
 
 

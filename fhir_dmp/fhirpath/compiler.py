@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from fhir_dmp.fhirpath.expression import Expression, TypeName
 from fhir_dmp.fhirpath.fault import expression_error
+from fhir_dmp.fhirpath.fixed import is_worth_keeping
 from fhir_dmp.fhirpath.model import Model, TypeTest
 from fhir_dmp.fhirpath.operand import EMPTY, Children, Empty, Items, Operand, Route, Scalar
 from fhir_dmp.fhirpath.route import write_count, write_exists, write_items, write_value
@@ -49,11 +50,32 @@ class Compiler:
         self.needs_scope = False
         self.needs_context = False
         self._handlers = handlers
+        self._depth = 0
 
     def compile(self, expression: Expression, focus: Focus) -> Operand:
         """Writes the code of an expression and returns where its value is."""
         self.source.position = expression.position
+        if self.is_kept(expression):
+            return self.keep(expression, focus, "{}")
         return self._handlers[type(expression)](self, expression, focus)
+
+    def is_kept(self, expression: Expression) -> bool:
+        """Tells whether an expression is evaluated once for each Scope where it stands here."""
+        return self._depth > 0 and is_worth_keeping(expression)
+
+    def keep(self, expression: Expression, focus: Focus, form: str) -> Items:
+        """Writes code that evaluates an expression once for each Scope; `form` is the Python made of its items."""
+        key = self.source.constant(object())
+        kept = self.source.assign(f"{self.scope()}.fixed.get({key})")
+        with self.source.block(f"if {kept} is None:"):
+            items = self.items(self._handlers[type(expression)](self, expression, focus))
+            self.source.line(f"{kept} = x.fixed[{key}] = {form.format(items.text)}")
+        return Items(kept, items.types, items.single, items.ordered)
+
+    def charge(self, items: str) -> None:
+        """Writes code that counts the items of a list as steps; only within criteria, where they may multiply."""
+        if self._depth:
+            self.source.line(f"{self.scope()}.budget.left -= len({items})")
 
     def scope(self) -> str:
         """Returns the variable that holds the Scope; programs that never ask run without one."""
@@ -84,13 +106,21 @@ class Compiler:
                 this = Route("n", "json", this_type)
             else:
                 this = Items(self.source.assign("(n,)"), this_type, single=True)
+            if self._depth:
+                self.source.line(f"{self.scope()}.budget.left -= 1")
+                self.source.line("if x.budget.left < 0: exhaust()")
             found = self.compile(expression, Focus(this))
-            self.source.line(f"return {self.boolean(found) if form == 'boolean' else self.items(found).text}")
+            answer = self.boolean(found) if form == "boolean" else self.items(found).text
+            if form == "items":
+                self.charge(answer)
+            self.source.line(f"return {answer}")
 
     def criterion(self, expression: Expression, this_type: str | tuple[str, ...] | None, form: Form) -> str:
         """Writes an argument as a function of its own and returns its name."""
         name = self.source.name("c")
+        self._depth += 1
         self.write_function(name, expression, this_type, form)
+        self._depth -= 1
         return name
 
     def items(self, operand: Operand) -> Items:

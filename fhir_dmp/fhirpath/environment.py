@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from fhir_dmp.fhirpath import access, equality, equivalence, external, order, reference, singleton, type_operation
+from fhir_dmp.fhirpath import (
+    access,
+    equality,
+    equivalence,
+    external,
+    order,
+    reference,
+    singleton,
+    type_operation,
+)
 from fhir_dmp.fhirpath.arithmetic import ARITHMETIC
+from fhir_dmp.fhirpath.fault import exhaust
 from fhir_dmp.fhirpath.functions import collection
 from fhir_dmp.fhirpath.node import Node, Nodes
 from fhir_dmp.fhirpath.system import READERS, SYSTEM_TYPE_OF
+from fhir_dmp.fhirpath.text_limit import concatenate
 
 
 def has_value(nodes: Nodes) -> bool:
@@ -40,6 +51,7 @@ GLOBALS: dict[str, object] = {
             access.single_value,
             external.variable_of,
             equality.equal, equality.not_equal, equality.distinct, equality.is_in, equality.has_item,
+            equality.is_among, equality.key_of, exhaust, concatenate,
             equivalence.equivalent, equivalence.not_equivalent,
             order.compare, collection.sort,
             reference.resolve,

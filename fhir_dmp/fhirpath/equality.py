@@ -114,6 +114,12 @@ def is_in(left: Nodes, right: Nodes) -> bool | None:
     return any(key_of(node) == key for node in right)
 
 
+def is_among(left: Nodes, keys: frozenset[Hashable]) -> bool | None:
+    """Tells whether the only item on the left has one of these keys; None where there is none."""
+    wanted = single(left)
+    return None if wanted is None else key_of(wanted) in keys
+
+
 def has_item(left: Nodes, right: Nodes) -> bool | None:
     """Tells whether the only item on the right is among those on the left: `contains`."""
     return is_in(right, left)

@@ -5,6 +5,8 @@ An EvaluationError never leaves this package: compile.Program turns it into a Fh
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from fhir_dmp.outcome import Category, FhirError, error
 
 CODE = "fhirpath-invalid"
@@ -13,6 +15,11 @@ _EXCERPT = 24
 
 class EvaluationError(Exception):
     """An expression cannot be evaluated on this input; the line of generated code that raised it has the position."""
+
+
+def exhaust() -> NoReturn:
+    """Raises EvaluationError: the budget is spent."""
+    raise EvaluationError("it takes too many steps on this resource")
 
 
 def expression_error(text: str, position: int, message: str) -> FhirError:

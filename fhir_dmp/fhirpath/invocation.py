@@ -53,8 +53,11 @@ def _compile_known(compiler: Compiler, known: Function, call: Call, operand: Ope
     if needed:
         empty = "()" if known.result in {"Items", "Same", "Item"} else "None"
         called = f"{empty} if {' or '.join(f'{text} is None' for text in needed)} else {called}"
+    if items:
+        compiler.charge(items.text)
     result = compiler.source.assign(called)
     if known.result == "Items":
+        compiler.charge(result)
         return Items(result)
     if known.result in {"Same", "Item"}:
         return Items(result, types, known.result == "Item" or (items is not None and items.single))
@@ -209,13 +212,19 @@ def _compile_children(compiler: Compiler, _call: Call, operand: Operand, _focus:
     if isinstance(operand, Route) and not operand.hops and operand.start == "json":
         parent = f"M, {operand.text}, {operand.start_type!r}"
         return Children(f"all_children({parent})", f"count_children({parent})")
-    return Items(compiler.source.assign(f"children(M, {compiler.items(operand).text})"), ordered=False)
+    return _charged(compiler, f"children(M, {compiler.items(operand).text})")
 
 
 def _compile_descendants(compiler: Compiler, _call: Call, operand: Operand, _focus: Focus) -> Operand:
     if isinstance(operand, Route) and not operand.hops and operand.text == "x.root":
         return Items(compiler.source.assign(f"root_descendants(M, {compiler.scope()})"), ordered=False)
-    return Items(compiler.source.assign(f"descendants(M, {compiler.items(operand).text})"), ordered=False)
+    return _charged(compiler, f"descendants(M, {compiler.items(operand).text})")
+
+
+def _charged(compiler: Compiler, called: str) -> Items:
+    found = compiler.source.assign(called)
+    compiler.charge(found)
+    return Items(found, ordered=False)
 
 
 def _compile_sort(compiler: Compiler, call: Call, operand: Operand, focus: Focus) -> Operand:

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/fhirpath.html#types
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,7 +36,8 @@ class TypeTest:
         self._system = f"System.{name}" if namespace in {"", "System"} else ""
         self.is_exact = self._fhir in model.primitive_types
         self._subtypes: dict[str, bool] = {}
-        self._same: dict[str, bool] = {}
+        self.selected: Mapping[str, bool] = _Selected(self)
+        """What `selects` answers, by type name."""
 
     def covers(self, type_name: str) -> bool:
         """Tells whether a value of this type is one of the type (`is`): its own type or one it specialises."""
@@ -47,11 +49,23 @@ class TypeTest:
 
     def selects(self, type_name: str) -> bool:
         """Tells whether `as` and `ofType` keep a value of this type: R4 takes primitives by their exact type."""
-        known = self._same.get(type_name)
-        if known is None:
-            known = type_name in {self._fhir, self._system} if self.is_exact else self.covers(type_name)
-            self._same[type_name] = known
-        return known
+        return self.selected[type_name]
+
+    def find_selected(self, type_name: str) -> bool:
+        """Finds out what `selects` answers."""
+        return type_name in {self._fhir, self._system} if self.is_exact else self.covers(type_name)
+
+
+class _Selected(dict[str, bool]):
+    """The answers of a TypeTest, found out when they are first looked up."""
+
+    def __init__(self, test: TypeTest) -> None:
+        self._test = test
+
+    def __missing__(self, type_name: str) -> bool:
+        """Finds an answer and keeps it."""
+        answer = self[type_name] = self._test.find_selected(type_name)
+        return answer
 
 
 class Model:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from fhir_dmp.json_text import Json, JsonObject
 
@@ -41,6 +41,16 @@ DefinitionOf: TypeAlias = Callable[[Node], JsonObject | None]
 Trace: TypeAlias = Callable[[str, Nodes], None]
 
 
+MAX_STEPS = 5_000_000
+
+
+@dataclass(slots=True)
+class Budget:
+    """The steps that evaluations may still take together: items that criteria are asked of, and items they collect."""
+
+    left: int = MAX_STEPS
+
+
 class Given(TypedDict, total=False):
     """What a caller may tell an evaluation besides the resource: the fields of Scope with these names."""
 
@@ -54,6 +64,7 @@ class Given(TypedDict, total=False):
     trace: Trace | None
     in_slice: InSlice | None
     element_definition: DefinitionOf | None
+    budget: Budget
 
 
 @dataclass(slots=True)
@@ -61,7 +72,8 @@ class Scope:
     """What an expression may refer to besides its focus. One for each resource; callers do not change it.
 
     `root` is the resource that contains the focus. `outermost` is %rootResource where `root` is itself contained;
-    `context` (%context, the focus) and `root_descendants` are written by the programs that need them.
+    `context` (%context, the focus), `root_descendants` and `fixed` (what is the same for every focus) are written by
+    the programs that need them. Several Scopes may share a budget.
     """
 
     root: JsonObject
@@ -77,3 +89,5 @@ class Scope:
     in_slice: InSlice | None = None
     element_definition: DefinitionOf | None = None
     root_descendants: Nodes | None = None
+    fixed: MutableMapping[object, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)

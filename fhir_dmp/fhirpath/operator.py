@@ -29,6 +29,8 @@ def _compile_operation(compiler: Compiler, left: Operand, operation: Operation, 
     if isinstance(operation.right, TypeName):
         return compile_type_operation(compiler, operation.operator, left, operation.right)
     lazy = _LAZY.get(operation.operator)
+    if lazy is None and operation.operator == "in" and compiler.is_kept(operation.right):
+        lazy = _compile_among
     if lazy is not None:
         return lazy(compiler, left, operation.right, focus)
     right = compiler.compile(operation.right, focus)
@@ -43,8 +45,16 @@ def _compile_operation(compiler: Compiler, left: Operand, operation: Operation, 
     return _compile_arithmetic(compiler, operation.operator, left, right)
 
 
+def _compile_among(compiler: Compiler, left: Operand, right: Expression, focus: Focus) -> Scalar:
+    """`in` a collection that stays the same: its keys are kept, so that each item costs one look-up."""
+    keys = compiler.keep(right, focus, "frozenset(map(key_of, {}))").text
+    return Scalar(compiler.source.assign(f"is_among({compiler.items(left).text}, {keys})"), BOOLEAN)
+
+
 def _apply(compiler: Compiler, function: str, left: Operand, right: Operand) -> str:
     one, other = compiler.items(left).text, compiler.items(right).text
+    compiler.charge(one)
+    compiler.charge(other)
     return compiler.source.assign(f"{function}({one}, {other})")
 
 
@@ -66,6 +76,8 @@ def _compile_union(compiler: Compiler, chain: Chain, focus: Focus) -> Operand:
         return lists[0]
     types = [found.types for found in lists]
     known = None if None in types else tuple(dict.fromkeys(name for row in types for name in row or ()))
+    for found in lists:
+        compiler.charge(found.text)
     together = " + ".join(f"[*{found.text}]" if len(lists) > 1 else found.text for found in lists)
     return Items(compiler.source.assign(f"distinct({together})"), known)
 
@@ -155,7 +167,7 @@ def _compile_order(compiler: Compiler, operator: str, left: Operand, right: Oper
 def _compile_arithmetic(compiler: Compiler, operator: str, left: Operand, right: Operand) -> Operand:
     if operator == "&":
         one, other = compiler.scalar(left, "String"), compiler.scalar(right, "String")
-        return Scalar(compiler.source.assign(f"({one} or '') + ({other} or '')"), "System.String")
+        return Scalar(compiler.source.assign(f"concatenate({one} or '', {other} or '')"), "System.String")
     integers = [operand for operand in (left, right) if _system_type(compiler, operand) == "System.Integer"]
     if len(integers) == 2 and operator in {"+", "-"}:  # noqa: PLR2004  # both sides
         direct = _compile_direct(compiler, operator, left, right)

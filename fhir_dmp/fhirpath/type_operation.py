@@ -15,7 +15,8 @@ def is_type(nodes: Nodes, test: TypeTest) -> bool | None:
 
 def of_type(nodes: Nodes, test: TypeTest) -> list[Node]:
     """Returns the items of a type."""
-    return [node for node in nodes if test.selects(node.type_name)]
+    kept = test.selected
+    return [node for node in nodes if kept[node.type_name]]
 
 
 def as_type(nodes: Nodes, test: TypeTest) -> list[Node]:

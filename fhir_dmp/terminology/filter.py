@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.regex.automaton import compile_regex
+from fhir_dmp.regex.pattern import NotRegular
 from fhir_dmp.terminology.code_system import CodeSystem, write_number
 from fhir_dmp.terminology.codes import Decide
 from fhir_dmp.terminology.membership import NO, YES, Membership, negate, unknown
-from fhir_dmp.terminology.pattern import NotRegular
-from fhir_dmp.terminology.regex import compile_regex
 
 _IDENTITY = frozenset({"concept", "code"})
 _HIERARCHY = frozenset({"parent", "child"})

@@ -45,7 +45,9 @@ class CodeSystems:
             return self._known[url, version]
         found = self._build(url, version)
         if found is None and standard is not None:
-            found = self.find(url) if version else CodeSystem({"url": url}, standard=standard)
+            if version:
+                return self.find(url)  # not kept: a client may ask for any number of versions
+            found = CodeSystem({"url": url}, standard=standard)
         if found is not None:
             self._known[url, version] = found
         return found

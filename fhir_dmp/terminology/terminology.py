@@ -2,8 +2,8 @@
 
     membership, validate_coding, validate_codeable_concept    is it in this value set
     in_code_system, lookup_code, match_display                is it a code at all, and what is its name
-    expand                                                    all codes of a value set
-    subsumes                                                  is one code a kind of another
+    expand, members                                           all codes of a value set
+    subsumes, narrower, wider                                 is one code a kind of another, and which are
 
 https://hl7.org/fhir/R4/terminology-service.html
 """
@@ -20,6 +20,7 @@ from fhir_dmp.terminology.codes import Selection
 from fhir_dmp.terminology.compose import Composer, Pin
 from fhir_dmp.terminology.concept import Concept, DisplayMatch, build_concept, match_display
 from fhir_dmp.terminology.expansion import ExpansionParameters, build_expansion, check_expandable, mark_unclosed
+from fhir_dmp.terminology.listing import list_ancestors, list_descendants, list_members
 from fhir_dmp.terminology.membership import NO, Member, Membership, either, refused, unknown
 from fhir_dmp.terminology.source import STANDARDS, CodeSystems, Lookup, Supplements
 from fhir_dmp.terminology.standard.time_zone import build_time_zones
@@ -140,6 +141,32 @@ class Terminology:
             )
         return answer
 
+    def narrower(self, system: str, code: str) -> list[str]:
+        """Returns a code and those it subsumes; raises FhirError as lookup_code does, or where a part is not here."""
+        return list_descendants(*self._find_code(system, code, ""))
+
+    def wider(self, system: str, code: str) -> list[str]:
+        """Returns a code and those that subsume it; raises as narrower does."""
+        return list_ancestors(*self._find_code(system, code, ""))
+
+    def members(self, value_set: str, limit: int) -> list[tuple[str, str]]:
+        """Returns all codes of a value set as (system, code).
+
+        Raises FhirError: not found; too costly (a grammar, or more than the limit); unprocessable, where it is circular
+        or malformed, or a code may be missing because content is not here.
+        """
+        definition = self._composer.find(value_set)
+        if definition is None or definition["resourceType"] != "ValueSet":
+            raise error(Category.NOT_FOUND, "value-set-absent", f"The value set {value_set[:200]} is not here.")
+        selection = self._select(value_set)
+        self._check_sound(value_set)
+        return list_members(selection, value_set[:200], limit)
+
+    def _check_sound(self, value_set: str) -> None:
+        fault = self._composer.faults.get(value_set)
+        if fault is not None:
+            raise error(Category.UNPROCESSABLE, fault.cause, f"{value_set} cannot be expanded: {fault.message}.")
+
     def _find_code(self, system: str, code: str, version: str) -> tuple[CodeSystem, str]:
         found = self._systems.find(system, version)
         if found is None:
@@ -159,9 +186,7 @@ class Terminology:
         if definition is None:
             raise error(Category.NOT_FOUND, "value-set-absent", f"The value set {value_set} is not here.")
         selection = self._select(value_set)
-        fault = self._composer.faults.get(value_set)
-        if fault is not None:
-            raise error(Category.UNPROCESSABLE, fault.cause, f"{value_set} cannot be expanded: {fault.message}.")
+        self._check_sound(value_set)
         is_open = check_expandable(selection, value_set, parameters)
         body = build_expansion(selection, self._composer.rows(value_set), self._systems, parameters)
         expansion = {"timestamp": timestamp, **body}

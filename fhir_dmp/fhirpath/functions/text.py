@@ -7,12 +7,13 @@ import binascii
 import html
 import json
 import re
-from functools import lru_cache
 
 from fhir_dmp.fhirpath.fault import EvaluationError
 from fhir_dmp.fhirpath.functions.signature import function
 from fhir_dmp.fhirpath.node import Node, Nodes
 from fhir_dmp.fhirpath.singleton import system_of
+from fhir_dmp.fhirpath.text_limit import check_length
+from fhir_dmp.regex.regex import RegexRefused, compile_regex
 
 
 def _strings(texts: list[str]) -> list[Node]:
@@ -37,23 +38,22 @@ def _contains(text: str, part: str) -> bool:
     return part in text
 
 
-@lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.DOTALL)
-    except (re.error, RecursionError, OverflowError) as fault:
-        raise EvaluationError(f"the regular expression is not acceptable: {fault}") from None
-
-
 def _matches(text: str, pattern: str) -> bool:
-    return _pattern(pattern).search(text) is not None
+    try:
+        return compile_regex(pattern).occurs_in(text)
+    except RegexRefused as fault:
+        raise EvaluationError(str(fault)) from None
 
 
 def _matches_full(text: str, pattern: str) -> bool:
-    return _pattern(pattern).fullmatch(text) is not None
+    try:
+        return compile_regex(pattern).matches(text)
+    except RegexRefused as fault:
+        raise EvaluationError(str(fault)) from None
 
 
 def _replace(text: str, part: str, substitution: str) -> str:
+    check_length(len(text) + text.count(part) * (len(substitution) - len(part)))
     return text.replace(part, substitution)
 
 
@@ -61,12 +61,20 @@ def _replace_matches(text: str, pattern: str, substitution: str) -> str:
     """$1 and ${name} in the substitution stand for what a group matched."""
     if not pattern:
         return text
-    compiled = _pattern(pattern)
+
+    made = 0
 
     def fill(match: re.Match[str]) -> str:
-        return _GROUP.sub(lambda group: _group(match, group[1] or group[2]), substitution)
+        nonlocal made
+        filled = _GROUP.sub(lambda group: _group(match, group[1] or group[2]), substitution)
+        made += len(filled)
+        check_length(made)
+        return filled
 
-    return compiled.sub(fill, text)
+    try:
+        return compile_regex(pattern).substitute(text, fill)
+    except RegexRefused as fault:
+        raise EvaluationError(str(fault)) from None
 
 
 _GROUP = re.compile(r"\$(?:(\d)|\{(\w+)\})")
@@ -91,6 +99,7 @@ def _join(nodes: Nodes, separator: str = "") -> str:
     texts = [system_of(node) for node in nodes]
     if not all(isinstance(text, str) for text in texts):
         raise EvaluationError("only strings can be joined")
+    check_length(sum(len(str(text)) + len(separator) for text in texts))
     return separator.join(str(text) for text in texts)
 
 

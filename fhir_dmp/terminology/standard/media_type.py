@@ -1,5 +1,8 @@
 """Media types, BCP 13: the grammar of RFC 6838 §4.2 and of the parameters in RFC 2045 §5.1.
 
+The value of a parameter is taken unquoted whatever characters it has: FHIR's own signatures name a canonicalization by
+its url, without quotes, and HL7's terminology server looks at nothing behind the subtype.
+
 https://hl7.org/fhir/R4/valueset-mimetypes.html, https://www.rfc-editor.org/info/bcp13
 """
 
@@ -13,7 +16,8 @@ from fhir_dmp.terminology.standard.standard import Standard, remember
 
 _NAME = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"
 _TOKEN = r"[a-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 # a token of the grammar, no password
-_PARAMETER = rf'\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\]*")'
+_VALUE = r'(?:[^\s;"]+|"[^"\\]*")'
+_PARAMETER = rf"\s*;\s*{_TOKEN}={_VALUE}"
 _MEDIA_TYPE = re.compile(rf"({_NAME})/{_NAME}(?:{_PARAMETER})*")
 _REGISTERED = {
     "application", "audio", "example", "font", "haptics", "image", "message", "model", "multipart", "text", "video",

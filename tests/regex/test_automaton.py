@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_dmp.terminology.pattern import NotRegular
-from fhir_dmp.terminology.regex import compile_regex
+from fhir_dmp.regex.automaton import compile_regex
+from fhir_dmp.regex.pattern import NotRegular
 
 _CHARACTERS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", r"\w", "1", r"\.", "[]a]", r"[\d-]"])
 _TIMES = st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,3}", "{2,}", "*?", "{0}"])
@@ -52,7 +52,6 @@ def test_pattern_matches_the_whole_text(pattern: str, text: str, expected: bool)
     [
         "(?=a)a",
         "(?<!a)a",
-        "(?P<name>a)",
         r"(a)\1",
         r"\bx",
         r"\p{L}",
@@ -66,7 +65,6 @@ def test_pattern_matches_the_whole_text(pattern: str, text: str, expected: bool)
         "[z-a]",
         "[a",
         "a{,2}",
-        "a^b",
         "a" * 501,
         "(" * 51 + ")" * 51,
         "(a{1000}){1000}",

@@ -1,7 +1,7 @@
-"""The syntax of regular expressions as a tree: text to Pattern. Read by regex, which runs it.
+"""The syntax of regular expressions as a tree: text to Pattern.
 
-Characters, sets, groups, alternatives and quantifiers; a text is always matched as a whole, so `^` may only start and
-`$` only end a pattern. Look-around, back-references and Unicode categories are refused.
+Characters, sets, groups, alternatives, quantifiers and anchors are regular: automaton runs them. Assertions and
+back-references are More: they are only weighed, by effort. Unicode categories and inline flags are refused.
 """
 
 from __future__ import annotations
@@ -27,6 +27,20 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """The start or the end of the text."""
+
+    is_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What no automaton knows: an assertion about `part`, a word boundary or a back-reference (without part)."""
+
+    part: Pattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """Its parts one after another."""
 
@@ -49,11 +63,13 @@ class Repeat:
     most: int | None
 
 
-Pattern: TypeAlias = OneOf | Sequence | Choice | Repeat
+Pattern: TypeAlias = OneOf | Anchor | More | Sequence | Choice | Repeat
 
 _TOKEN = re.compile(
-    r"(?P<one>\\[dDwWsStnrf]|\\[^A-Za-z0-9]|\[\^?\]?(?:\\[dDwWsStnrf]|\\[^A-Za-z0-9]|[^\]\\])*\]|[^\\\[\](){}|*+?^$])"
-    r"|(?P<open>\(\?:|\((?!\?))|(?P<close>\))|(?P<or>\|)|(?P<repeat>(?:[*+?]|\{\d{1,4}(?:,\d{0,4})?\})\??)",
+    r"(?P<one>\\[dDwWsStnrf]|\\[^A-Za-z0-9]|\[\^?\]?(?:\\[dDwWsStnrf]|\\[^A-Za-z0-9]|[^\]\\])*\]|[^\\\[(){|*+?^$])"
+    r"|(?P<anchor>[\^$])|(?P<more>\\[bB1-9]|\(\?P=\w+\))"
+    r"|(?P<assert>\(\?<?[=!])|(?P<open>\(\?:|\(\?P<\w+>|\((?!\?))|(?P<close>\))|(?P<or>\|)"
+    r"|(?P<repeat>(?:[*+?]|\{\d{1,4}(?:,\d{0,4})?\})\??)",
     re.DOTALL,
 )
 _TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -63,8 +79,7 @@ def parse_pattern(text: str) -> Pattern:
     """Returns the tree of a pattern; raises NotRegular."""
     if len(text) > MAX_PATTERN:
         raise NotRegular(f"it is longer than {MAX_PATTERN} characters")
-    inner = text if text.endswith("\\$") else text.removesuffix("$")
-    return _Reader(_tokenize(inner.removeprefix("^"))).read()
+    return _Reader(_tokenize(text)).read()
 
 
 def _tokenize(text: str) -> list[tuple[str, str]]:
@@ -125,8 +140,15 @@ class _Reader:
         kind, text = self._kind(), self._take()
         if kind == "one":
             return OneOf(_compile_set(text))
-        if kind != "open":
+        if kind == "anchor":
+            return Anchor(is_end=text == "$")
+        if kind == "more":
+            return More()
+        if kind not in {"open", "assert"}:
             raise NotRegular("a quantifier has nothing to repeat")
+        return self._group() if kind == "open" else More(self._group())
+
+    def _group(self) -> Pattern:
         self._depth += 1
         if self._depth > _MAX_NESTING:
             raise NotRegular(f"groups nest deeper than {_MAX_NESTING} levels")
