@@ -5,18 +5,19 @@ Codes that cannot be told are not checked either, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal, Protocol, TypeAlias
 
 from fhir_dmp.conformance.finding import RIGHT, Code, Findings, one
-from fhir_dmp.conformance.visit import Visit
+from fhir_dmp.conformance.visit import Run, Visit
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.spec.element import Binding
 from fhir_dmp.terminology.expansion import ExpansionParameters
-from fhir_dmp.terminology.membership import NO, Member, Membership, either
+from fhir_dmp.terminology.membership import NO, YES, Member, Membership, either, refused
+from fhir_dmp.terminology.question import CodeQuestion
 from fhir_dmp.validation.finding import Step, quote
 
 _KEPT = 10_000
@@ -44,19 +45,19 @@ class Terminology(Protocol):
         """Returns the ValueSet with its expansion; raises FhirError where there is none."""
 
 
-_Read = Callable[[Json], Iterable[Coded]]
+_Read = Callable[[Json], Sequence[Coded]]
 
 
-def _read_code(value: Json) -> Iterable[Coded]:
+def _read_code(value: Json) -> Sequence[Coded]:
     return ((None, value, ""),) if isinstance(value, str) else ()
 
 
-def _read_coding(value: JsonObject) -> Iterable[Coded]:
+def _read_coding(value: JsonObject) -> Sequence[Coded]:
     code = value.get("code")
     return ((value.get("system", ""), code, value.get("version", "")),) if code else ()
 
 
-def _read_concept(value: JsonObject) -> Iterable[Coded]:
+def _read_concept(value: JsonObject) -> Sequence[Coded]:
     return [coded for coding in value.get("coding", ()) for coded in _read_coding(coding)]
 
 
@@ -89,10 +90,12 @@ class BindingRule:
     def validate(self, value: Json, element: JsonObject | None, visit: Visit) -> Findings:
         """Returns a finding where none of the codes is in the value set, an information where that is unknown."""
         del element
-        codes = list(self._read(value))
+        codes = self._read(value)
         if not codes:
             return self._explain_no_code(value)
         answer = self.decide(codes)
+        if answer.member is Member.UNKNOWN and visit.run.environment.answers is not None:
+            answer = reduce(either, (self._ask(coded, visit.run) for coded in codes), NO)
         if answer.member is Member.YES:
             return RIGHT
         if answer.member is Member.UNKNOWN:
@@ -102,7 +105,13 @@ class BindingRule:
 
     def decide(self, codes: Iterable[Coded]) -> Membership:
         """Tells whether one of the codes is in the value set."""
-        return reduce(either, (self._decide(coded) for coded in codes), NO)
+        answer = NO
+        for coded in codes:
+            known = self._known.get(coded) or self._decide(coded)
+            if known.member is Member.YES:
+                return known
+            answer = either(answer, known)
+        return answer
 
     def as_json(self) -> JsonObject:
         """Returns the rule as data."""
@@ -126,12 +135,23 @@ class BindingRule:
                 self._known[coded] = known
         return known
 
+    def _ask(self, coded: Coded, run: Run) -> Membership:
+        """What is known of a code with the help of the terminology server."""
+        known = self._decide(coded)
+        if known.member is not Member.UNKNOWN:
+            return known
+        system, code, version = coded
+        answer = run.ask(CodeQuestion(self.value_set, system or "", code, version))
+        if answer is None:
+            return known
+        return YES if answer else refused("so the terminology server says")
+
     def _explain_no_code(self, value: Json) -> Findings:
         if self.type_name in _MAY_LACK_CODE or value is None:
             return RIGHT
         return one(self._severity, Code.BINDING, f"there is no code, and one of {self.value_set} is expected")
 
-    def _explain(self, codes: list[Coded], answer: Membership) -> str:
+    def _explain(self, codes: Sequence[Coded], answer: Membership) -> str:
         if self._allowed is None:
             self._allowed = list_codes(self.value_set, self.terminology)
         hint = f", allowed: {self._allowed}" if self._allowed else ""
@@ -180,7 +200,7 @@ def _is_absent(companion: Json) -> bool:
     return any(item["url"] == _ABSENT_REASON for item in extensions)
 
 
-def _show(codes: list[Coded]) -> str:
+def _show(codes: Sequence[Coded]) -> str:
     system, code, _ = codes[0]
     shown = quote(code if system is None else f"{system}#{code}")
     return shown if len(codes) == 1 else f"none of {shown} and {len(codes) - 1} more"

@@ -60,6 +60,7 @@ class Code(Enum):
         "Something could not be decided here; the message says what and why.",
     )
     TOO_MANY = ("conformance-too-many", "too-costly", "Validation stopped: there are more findings than are told.")
+    COSTLY = ("conformance-costly", "too-costly", "The invariants take more steps than one validation may.")
     DEPTH = ("conformance-depth", "too-costly", "The resource, or a chain of profiles, nests too deeply.")
 
     def __init__(self, code: str, issue_type: str, meaning: str) -> None:

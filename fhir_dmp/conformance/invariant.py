@@ -73,6 +73,11 @@ class InvariantRule:
         """Returns the rule as data."""
         return {"constraint": self.constraint.key, "expression": self.constraint.expression}
 
+    @property
+    def fault(self) -> str:
+        """Why the expression cannot be compiled, empty where it can."""
+        return "" if self._program or self._prepare() else self._fault
+
     def _prepare(self) -> Program | None:
         if self._fault:
             return None

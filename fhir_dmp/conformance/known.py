@@ -26,7 +26,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A compiled definition. `rule` is None where it demands nothing; `fault` says why it cannot be used."""
+    """A compiled definition. `rule` is None where it demands nothing; `fault` says why it cannot be used.
+
+    `unusable` says of each of its constraints that cannot be used, by key, why.
+    """
 
     canonical: str
     type_name: str
@@ -35,6 +38,7 @@ class Profile:
     context_invariants: tuple[str, ...] = ()
     is_modifier: bool = False
     fault: str = ""
+    unusable: tuple[tuple[str, str], ...] = ()
 
 
 class Known(Protocol):

@@ -6,14 +6,14 @@ https://hl7.org/fhir/R4/profiling.html. Inheritance is in the snapshot already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from fhir_dmp.conformance.base import BaseTrees
 from fhir_dmp.conformance.binding import build_bindings
 from fhir_dmp.conformance.condition import AllCondition
 from fhir_dmp.conformance.discriminator import ConditionBuilder
 from fhir_dmp.conformance.element import Count, ElementRule, LinkRule, Member, ObjectRule
-from fhir_dmp.conformance.invariant import build_invariants
+from fhir_dmp.conformance.invariant import InvariantRule, build_invariants
 from fhir_dmp.conformance.known import Known
 from fhir_dmp.conformance.profile_rule import ProfileRule
 from fhir_dmp.conformance.reference import AggregationRule, TargetRule
@@ -34,20 +34,30 @@ _BY_URL = Slicing((Discriminator("value", "url"),), "open", ordered=False)
 _UNKNOWN = Slicing((), "open", ordered=False)
 
 
-def compile_profile(tree: Node, definition: JsonObject, known: Known, trees: BaseTrees) -> Rule | None:
-    """Returns the rule of a profile on a resource or data type, None where it demands nothing beyond its base."""
+class Compiled(NamedTuple):
+    """The rule of a profile, None where it demands nothing beyond its base.
+
+    `unusable` are the constraints that are not part of it: the key of each, and what is wrong with its expression.
+    """
+
+    rule: Rule | None
+    unusable: tuple[tuple[str, str], ...] = ()
+
+
+def compile_profile(tree: Node, definition: JsonObject, known: Known, trees: BaseTrees) -> Compiled:
+    """Compiles a profile on a resource or data type."""
     compilation = _Compilation(tree, known, trees)
     type_name: str = definition["type"]
     if type_name not in known.model.types:
-        return None
+        return Compiled(None)
     base = trees.row(type_name)
     row = parse_row(tree)
-    rules: list[Rule] = [*_invariants(row, base, None, known, type_name)]
+    rules: list[Rule] = [*compilation.build_invariants(row, base, None, type_name)]
     rules += _values(row, None)
     content = compilation.object(tree, type_name)
     rules += [content] if content else []
     compilation.link()
-    return combine(rules)
+    return Compiled(combine(rules), tuple(compilation.unusable.items()))
 
 
 class _Compilation:
@@ -59,6 +69,7 @@ class _Compilation:
         self._trees = trees
         self._conditions = ConditionBuilder(known)
         self._links: dict[str, LinkRule] = {}
+        self.unusable: dict[str, str] = {}
 
     def object(self, node: Node, group: str) -> ObjectRule | None:
         """The rules of the elements below a node that is written as this group."""
@@ -75,6 +86,16 @@ class _Compilation:
                 node = self._tree.find([(name, "") for name in path.split(".")[1:]])
                 if node is not None:
                     self._links[path].rule = self.object(node, path)
+
+    def build_invariants(
+        self, row: Row, base: Row | None, inherited: Row | None, type_name: str
+    ) -> list[InvariantRule]:
+        """The constraints of a row that are neither its base's nor its type's, and can be used."""
+        before = {item.key for rows in (base, inherited) if rows for item in rows.constraints}
+        added = [item for item in row.constraints if item.key not in before]
+        built = build_invariants(added, self._known.model, type_name)
+        self.unusable |= {item.constraint.key: item.fault for item in built if item.fault}
+        return [item for item in built if not item.fault]
 
     def _element(self, node: Node, group: str) -> ElementRule | None:
         members = tuple(self._members(node.name, group))
@@ -113,7 +134,7 @@ class _Compilation:
         added = [item for item in row.bindings if _unversioned(item) not in before]
         yield from build_bindings(added, member.type_name, known.terminology)
         inherited = self._trees.row(member.type_name)
-        yield from _invariants(row, base, inherited, known, member.type_name)
+        yield from self.build_invariants(row, base, inherited, member.type_name)
         content = self.object(node, _group_of(row, member))
         below: list[Rule] = [*_profiles(row, base, member, known), *([content] if content else [])]
         is_resource = member.type_name == "Resource"
@@ -184,11 +205,6 @@ def _values(row: Row, code: str | None) -> Iterator[Rule]:
         yield FixedRule(row.fixed.value)
     if row.pattern and (code is None or row.pattern.type_name == code.lower()):
         yield PatternRule(row.pattern.value)
-
-
-def _invariants(row: Row, base: Row | None, inherited: Row | None, known: Known, type_name: str) -> Iterable[Rule]:
-    before = {item.key for rows in (base, inherited) if rows for item in rows.constraints}
-    return build_invariants([item for item in row.constraints if item.key not in before], known.model, type_name)
 
 
 def _group_of(row: Row, member: Member) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from fhir_dmp.conformance.base import BaseTrees
 from fhir_dmp.conformance.base_compiler import BaseCompiler
 from fhir_dmp.conformance.binding import BindingRule, Terminology
-from fhir_dmp.conformance.finding import RIGHT, Code, Findings, has_error, one
+from fhir_dmp.conformance.finding import RIGHT, Code, Finding, Findings, has_error, one
 from fhir_dmp.conformance.group import GroupRule
 from fhir_dmp.conformance.known import Context, Profile
-from fhir_dmp.conformance.profile_compiler import compile_profile
+from fhir_dmp.conformance.profile_compiler import Compiled, compile_profile
 from fhir_dmp.conformance.visit import Functions, Visit
 from fhir_dmp.fhirpath.node import Node as Item
 from fhir_dmp.json_text import Json, JsonObject
@@ -38,14 +38,17 @@ class Profiles:
         self._snapshots = Snapshots(self._find)
         self._base = BaseTrees(registry)
         self._compiler = BaseCompiler(self, self._base)
-        self._profiles: dict[str, Profile | None] = {}
+        self._profiles: dict[str, Profile] = {}
 
     def profile(self, canonical: str) -> Profile | None:
         """Returns the profile with this canonical, with version or without; None where it is unknown."""
-        if canonical not in self._profiles:
+        found = self._profiles.get(canonical)
+        if found is None:
             definition = self._find(canonical)
-            self._profiles[canonical] = None if definition is None else self._compile(canonical, definition)
-        return self._profiles[canonical]
+            if definition is None:
+                return None  # not kept: clients may claim any number of unknown profiles
+            found = self._profiles[canonical] = self._compile(canonical, definition)
+        return found
 
     def tree(self, canonical: str) -> Node | None:
         """Returns the snapshot of a definition as a tree; None where it is unknown or has none that can be made."""
@@ -82,9 +85,14 @@ class Profiles:
         profile = self.profile(canonical)
         if profile is None or profile.fault:
             return _explain_unusable(canonical, profile, visit)
+        told = _explain_constraints(profile, visit) if profile.unusable else RIGHT
+        found = self._conform(profile, value, element, visit)
+        return [*told, *found] if told else found
+
+    def _conform(self, profile: Profile, value: Json, element: JsonObject | None, visit: Visit) -> Findings:
         if type(value) is not dict:
             return profile.rule.validate(value, element, visit) if profile.rule else RIGHT
-        run, key = visit.run, (id(value), canonical)
+        run, key = visit.run, (id(value), profile.canonical)
         if key in run.active:
             return RIGHT
         if key not in run.verdicts:
@@ -118,17 +126,18 @@ class Profiles:
     def _compile(self, canonical: str, definition: JsonObject) -> Profile:
         try:
             tree = self._snapshots.tree(canonical)
-            rule = compile_profile(tree, definition, self, self._base) if tree else None
+            compiled = compile_profile(tree, definition, self, self._base) if tree else Compiled(None)
         except FhirError as fault:
             return Profile(canonical, str(definition.get("type")), None, fault=fault.issues[0].message)
         contexts = definition.get("context", ())
         return Profile(
             canonical=canonical,
             type_name=definition["type"],
-            rule=rule,
+            rule=compiled.rule,
             contexts=tuple(Context(item["type"], item["expression"]) for item in contexts),
             context_invariants=tuple(definition.get("contextInvariant", ())),
             is_modifier=bool(tree and tree.row.get("isModifier")),
+            unusable=compiled.unusable,
         )
 
     def _validate(self, profile: Profile, value: JsonObject, visit: Visit) -> Findings:
@@ -159,3 +168,12 @@ def _explain_unusable(canonical: str, profile: Profile | None, visit: Visit) -> 
         return visit.run.tell(Code.UNKNOWN_PROFILE, canonical, message)
     message = f"the profile {quote(canonical)} cannot be used: {profile.fault}"
     return visit.run.tell(Code.UNUSABLE_PROFILE, canonical, message)
+
+
+def _explain_constraints(profile: Profile, visit: Visit) -> Findings:
+    """What is wrong with the profile itself is told of each resource that claims it, whatever elements it has."""
+    findings: list[Finding] = []
+    for key, fault in profile.unusable:
+        message = f"the constraint {key} of {profile.canonical} cannot be used: {fault}"
+        findings += visit.run.tell(Code.UNUSABLE_PROFILE, f"{profile.canonical} {key}", message)
+    return findings

@@ -40,7 +40,8 @@ class TargetRule:
         matching = tuple(canonical for canonical in self.profiles if self._may_be(canonical, name))
         if not matching:
             return one("error", Code.TARGET, f"a reference to {quote(name)}; allowed: {self._names()}")
-        if any(canonical.startswith(BASE) and canonical[len(BASE) :] in _types(self.known) for canonical in matching):
+        plain = {canonical.removeprefix(BASE).partition("|")[0] for canonical in matching}
+        if not plain.isdisjoint(self.known.model.types):
             return RIGHT
         if target is None:
             return self._defer(reference, matching, visit)
@@ -152,7 +153,3 @@ def _type_named(value: JsonObject, reference: str | None) -> str:
     match = _LITERAL.search(reference) if reference else None
     declared: str = value.get("type", "")
     return match[1] if match else declared
-
-
-def _types(known: Known) -> frozenset[str]:
-    return known.model.types

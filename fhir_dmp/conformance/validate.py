@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from fhir_dmp.conformance.extension import keep_misplaced
 from fhir_dmp.conformance.finding import LIMIT, Code, Finding, Findings, Severity
@@ -14,18 +15,30 @@ from fhir_dmp.conformance.profiles import Profiles
 from fhir_dmp.conformance.visit import Deferred, Environment, Run, Visit
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Issue
+from fhir_dmp.terminology.question import CodeQuestion
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
 
 _NOTHING_KNOWN = Environment()
 
 
+class Depth(Enum):
+    """How far a resource is validated, beyond its structure, which always is."""
+
+    FULL = "full"
+    """R4 and the profiles."""
+    CORE = "core"
+    """R4 alone, whatever profiles a resource claims."""
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What validation found, and the look-ups that it would take to know the rest."""
+    """What validation found, and what it would take to know the rest: look-ups, and answers of a terminology server."""
 
     issues: tuple[Issue, ...]
     deferred: tuple[Deferred, ...] = ()
+    questions: tuple[CodeQuestion, ...] = ()
 
     @property
     def is_valid(self) -> bool:
@@ -47,7 +60,18 @@ def validate_resource(
     issues = validate_structure(resource, schemas)
     if issues:
         return Report(tuple(issues))
-    return _report(resource, profiles, tuple(canonicals), environment, with_base=True)
+    return _report(resource, profiles, tuple(canonicals), environment, Depth.FULL)
+
+
+def validate_meaning(
+    resource: JsonObject,
+    profiles: Profiles,
+    canonicals: Iterable[str] = (),
+    environment: Environment = _NOTHING_KNOWN,
+    depth: Depth = Depth.FULL,
+) -> Report:
+    """Returns what `validate_resource` does, of a resource whose structure is known to be right."""
+    return _report(resource, profiles, tuple(canonicals), environment, depth)
 
 
 def validate_profiles(
@@ -57,26 +81,35 @@ def validate_profiles(
     environment: Environment = _NOTHING_KNOWN,
 ) -> Report:
     """Returns what the profiles alone have to say of a resource whose structure is right."""
-    return _report(resource, profiles, tuple(canonicals), environment, with_base=False)
+    return _report(resource, profiles, tuple(canonicals), environment, Depth.OFF)
 
 
 def _report(
-    resource: JsonObject, profiles: Profiles, canonicals: tuple[str, ...], environment: Environment, *, with_base: bool
+    resource: JsonObject, profiles: Profiles, canonicals: tuple[str, ...], environment: Environment, depth: Depth
 ) -> Report:
     run = Run(environment, profiles.functions)
     visit = run.visits[id(resource)] = Visit(run, resource)
     try:
-        findings: Findings = profiles.validate_resource(resource, visit) if with_base else ()
+        findings = _validate_itself(resource, profiles, visit, depth)
         for canonical in canonicals:
             findings = [*findings, *profiles.conform(canonical, resource, None, visit)]
     except RecursionError:
         findings = [Finding("error", Code.DEPTH, "the resource, or a chain of profiles, nests too deeply")]
-    if not findings and not run.deferred:
+    if run.budget.left < 0:
+        findings = [*findings, Finding("error", Code.COSTLY, "its invariants take more steps than a validation may")]
+    if not findings and not run.deferred and not run.questions:
         return _NOTHING_TO_SAY
-    return Report(tuple(_as_issues(findings, resource)), tuple(run.deferred))
+    return Report(tuple(_as_issues(findings, resource)), tuple(run.deferred), tuple(run.questions))
 
 
 _NOTHING_TO_SAY = Report(())
+
+
+def _validate_itself(resource: JsonObject, profiles: Profiles, visit: Visit, depth: Depth) -> Findings:
+    """What R4, and as far as the depth goes the profiles that the resource claims, have to say."""
+    if depth is Depth.FULL:
+        return profiles.validate_resource(resource, visit)
+    return profiles.group(resource["resourceType"]).validate(resource, None, visit) if depth is Depth.CORE else ()
 
 
 def _as_issues(findings: Findings, resource: JsonObject) -> list[Issue]:

@@ -6,15 +6,16 @@ one in a Bundle. A Visit has the FHIRPath Scope of its resource.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from fhir_dmp.conformance.bundle import BundleIndex
 from fhir_dmp.conformance.finding import RIGHT, Code, Findings, PathStep, one
-from fhir_dmp.fhirpath.node import Node, Scope
+from fhir_dmp.fhirpath.node import Budget, Node, Scope
 from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.terminology.question import CodeQuestion
 
 Resolve = Callable[[str], JsonObject | None]
 MemberOf = Callable[[Node, str], bool | None]
@@ -24,14 +25,20 @@ _TOLD = 50
 """Remarks of one run about what was not checked; each is made once, where it is met first."""
 _DEFERRED = 1000
 """Look-ups that one run asks for."""
+_QUESTIONS = 100
+"""Codes that one run wants a terminology server to tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the caller knows: the time, and how to reach other resources (None for one that is not at hand)."""
+    """What the caller knows: the time, and how to reach other resources (None for one that is not at hand).
+
+    `answers` are those of a terminology server, for what is unknown here; None where there is no such server.
+    """
 
     now: datetime | None = None
     resolve: Resolve | None = None
+    answers: Mapping[CodeQuestion, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,12 @@ class Run:
     environment: Environment
     functions: Functions = field(default_factory=Functions)
     deferred: dict[Deferred, None] = field(default_factory=dict)
+    questions: dict[CodeQuestion, None] = field(default_factory=dict)
     told: set[tuple[Code, str]] = field(default_factory=set)
     verdicts: dict[tuple[int, str], Findings] = field(default_factory=dict)
     active: set[tuple[int, str]] = field(default_factory=set)
     visits: dict[int, Visit] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     def tell(self, code: Code, subject: str, message: str) -> Findings:
         """Returns an information about something that was not checked, once for each subject."""
@@ -73,6 +82,16 @@ class Run:
         """Asks for a look-up."""
         if len(self.deferred) < _DEFERRED:
             self.deferred[Deferred(reference, profiles)] = None
+
+    def ask(self, question: CodeQuestion) -> bool | None:
+        """Returns what the terminology server said; None where it did not yet, or where there is none."""
+        answers = self.environment.answers
+        if answers is None:
+            return None
+        answer = answers.get(question)
+        if answer is None and len(self.questions) < _QUESTIONS:
+            self.questions[question] = None
+        return answer
 
 
 class Visit:
@@ -95,6 +114,7 @@ class Visit:
             resource,
             outermost=self.container,
             now=run.environment.now,
+            budget=run.budget,
             resolve=self.resolve,
             member_of=functions.member_of,
             conforms_to=self._conforms_to if functions.conforms_to else None,

@@ -5,6 +5,7 @@ The rules of a property see its value; those of `rules` see the whole object. Pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +17,9 @@ from fhir_dmp.validation.rule import Rule, Scope
 
 _HINTS = 8
 """Unknown properties of one object whose nearest name is looked for, which is slow."""
+
+_NAME = re.compile(r"_?[A-Za-z]\w{0,63}", re.ASCII)
+"""What an expression can name; other properties are told of where they stand in."""
 
 
 class PairRule(Protocol):
@@ -108,7 +112,8 @@ class Schema:
         if companion is not None:
             return companion.validate_pair(value, scope)
         hint = self.hint(key) if number < _HINTS else ""
-        return one(FindingCode.UNKNOWN_PROPERTY, f"unknown property {quote(key)} ({self.name}){hint}")
+        path = (Step(key, key.removeprefix("_")),) if _NAME.fullmatch(key) else ()
+        return one(FindingCode.UNKNOWN_PROPERTY, f"unknown property {quote(key)} ({self.name}){hint}", *path)
 
     def _locate(self, key: str, found: Findings, value: JsonObject) -> Findings:
         item = self.properties.get(key)

@@ -1,79 +1,74 @@
-"""Each constraint of a profile in use is broken once, in a resource that is right otherwise, and is found."""
+"""Each constraint of each shipped profile is broken once, in a resource that is right otherwise, and is found.
+
+Resources, mutants and what is expected of them are derived from the snapshots (tests/conformance/mutation/). The
+constraints that no mutant breaks are in mutation/unbroken.json, each with its reason.
+"""
 
 from __future__ import annotations
 
-import copy
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import pytest
 
-from fhir_dmp.conformance.validate import validate_resource
-from tests.conformance.corpus import CORPUS, REASON, read_package
-from tests.conformance.mutation import Mutation
+from tests.conformance.mutation.outcome import PROFILES, broken_profiles, shipped_judge
+from tests.conformance.mutation.sample import read_table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+UNBROKEN: dict[str, dict[str, list[str]]] = read_table("unbroken")["constraints"]
+"""By profile and reason: the constraints that no mutant breaks."""
+FIGURES: dict[str, int] = read_table("figures")
 
-    from fhir_dmp.conformance.profiles import Profiles
-    from fhir_dmp.validation.compiler import Schemas
-
-PATIENT: dict[str, Any] = json.loads((Path(__file__).parent / "patient-ins.json").read_text(encoding="utf-8"))
-CANONICAL = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins"
-
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=REASON)
+each_profile = pytest.mark.parametrize("name", [profile["id"] for profile in PROFILES])
 
 
-@pytest.fixture(scope="module")
-def profiles(make_profiles: Callable[..., Profiles]) -> Profiles:
-    packages = ("hl7.fhir.uv.extensions.r4-5.2.0", "hl7.fhir.fr.core-2.2.0")
-    return make_profiles([row for name in packages for row in read_package(name)])
+@each_profile
+def test_sample_keeps_its_profile(name: str) -> None:
+    assert [issue.message for issue in shipped_judge().errors(broken_profiles()[name].sample)] == []
 
 
-def test_the_patient_is_right(schemas: Schemas, profiles: Profiles) -> None:
-    report = validate_resource(PATIENT, schemas, profiles)
-    assert [issue.message for issue in report.issues if issue.severity == "error"] == []
-    assert {item.reference for item in report.deferred} == {"Practitioner/1", "Organization/1"}
-
-
-def test_each_constraint_that_is_broken_is_found_where_it_is(schemas: Schemas, profiles: Profiles) -> None:
-    tree = profiles.tree(CANONICAL)
-    assert tree is not None
-    mutants = list(Mutation(PATIENT, profiles.tree).mutants(tree))
-    missed = []
-    for mutant in mutants:
-        issues = validate_resource(mutant.resource, schemas, profiles).issues
-        if not any(issue.code in mutant.codes and issue.expression == mutant.expression for issue in issues):
-            missed.append((mutant.name, mutant.expression, [(issue.code, issue.expression) for issue in issues]))
-    assert len(mutants) >= 50
+@each_profile
+def test_each_mutant_is_found_where_it_is_broken(name: str) -> None:
+    missed = [
+        (
+            mutant.name,
+            sorted(mutant.expressions),
+            [(issue.code, issue.expression) for issue in shipped_judge().errors(mutant)],
+        )
+        for mutants in broken_profiles()[name].mutants.values()
+        for mutant in mutants
+        if not shipped_judge().finds(mutant)
+    ]
     assert missed == []
 
 
-def _not_official(patient: dict[str, Any]) -> None:
-    patient["identifier"][0]["use"] = "old"
+@each_profile
+def test_constraints_without_mutant_are_the_listed_ones(name: str) -> None:
+    found: dict[str, list[str]] = {}
+    for constraint, reason in broken_profiles()[name].unbroken.items():
+        found.setdefault(reason, []).append(constraint)
+    assert found == UNBROKEN.get(name, {})
 
 
-def _official_twice(patient: dict[str, Any]) -> None:
-    patient["identifier"].append({"use": "official", "system": "urn:oid:1.2.250.1.999.2", "value": "1"})
+def test_each_constraint_has_a_mutant_or_a_reason() -> None:
+    assert all(mutants for item in broken_profiles().values() for mutants in item.mutants.values())
+    assert {reason for rows in UNBROKEN.values() for reason in rows} == read_table("unbroken")["reasons"].keys()
 
 
-def _born_unknown(patient: dict[str, Any]) -> None:
-    patient["extension"][0]["valueAddress"]["extension"][0]["valueCoding"]["code"] = "99999"
+def test_most_mutants_are_right_but_for_the_profile() -> None:
+    mutants = [mutant for item in broken_profiles().values() for rows in item.mutants.values() for mutant in rows]
+    unasked = [replace(mutant, canonicals=(), definition=None) for mutant in mutants]
+    assert sum(shipped_judge().finds(mutant) for mutant in unasked) < len(mutants) / 3
 
 
-@pytest.mark.parametrize(
-    ("key", "change", "severity"),
-    [
-        ("fr-core-1", _not_official, "error"),
-        ("fr-core-2", _official_twice, "error"),
-        ("fr-core-3", _born_unknown, "warning"),
-    ],
-)
-def test_each_invariant_that_is_broken_is_found(
-    key: str, change: Callable[[dict[str, Any]], None], severity: str, schemas: Schemas, profiles: Profiles
-) -> None:
-    patient = copy.deepcopy(PATIENT)
-    change(patient)
-    issues = validate_resource(patient, schemas, profiles).issues
-    assert [issue.severity for issue in issues if f"({key})" in issue.message] == [severity]
+def test_figures_of_the_documentation_are_those_of_today() -> None:
+    found = broken_profiles().values()
+    mutants = [mutant for item in found for rows in item.mutants.values() for mutant in rows]
+    unbroken = sum(len(item.unbroken) for item in found)
+    constraints = unbroken + sum(len(item.mutants) for item in found)
+    alone = sum(shipped_judge().is_alone(mutant) for mutant in mutants)
+    assert {
+        "profiles": len(found),
+        "constraints": constraints,
+        "unbroken": unbroken,
+        "mutants": len(mutants),
+        "alone": alone,
+    } == FIGURES

@@ -7,6 +7,7 @@ What may be broken is read from the definitions, not from the compiled schemas.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -177,7 +178,8 @@ class AddUnknown:
         known = {*slot.place.group.properties, "resourceType"}
         name = data.draw(st.text(min_size=1).filter(lambda text: text.removeprefix("_") not in known))
         at(resource, slot.place.keys)[name] = "x"
-        return "structure-unknown-property", slot.place.expression
+        named = re.fullmatch(r"_?([A-Za-z]\w{0,63})", name, re.ASCII)
+        return "structure-unknown-property", slot.place.expression + (f".{name.removeprefix('_')}" if named else "")
 
 
 class RemoveRequired:
