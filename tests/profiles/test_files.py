@@ -23,7 +23,8 @@ R4_CHECKS = {
         if constraint["severity"] == "error" and "expression" in constraint
     ]
     for definition in load_definitions("structures")
-    if definition["url"].rpartition("/")[2] in {"StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap"}
+    if definition["url"].rpartition("/")[2]
+    in {"StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap", "OperationDefinition"}
 }
 """The invariants of R4 on the types we ship, by type."""
 
