@@ -7,50 +7,46 @@ read, and what it unpacks to is bounded.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tarfile
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
-from fhir_dmp.json_text import JsonObject
+from fhir_dmp.json_text import Json
+from fhir_dmp.packages.manifest import Manifest, PackageUnusable, parse_manifest
+from fhir_dmp.packages.package import Definition, Package, is_definition, pack_definition
 
 MOST_BYTES = 512 * 1024 * 1024
 """What an archive may unpack to; R4's own package is below 100 MB."""
 
-_TYPES = frozenset({"StructureDefinition", "ValueSet", "CodeSystem"})
-_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError)
+_MANIFEST = "package/package.json"
+_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, orjson.JSONEncodeError)
 
 
-class PackageUnusable(Exception):
-    """An archive cannot be read as a package; the message names it and says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackagedDefinition:
-    """A definition, and the archive and file that it is from."""
-
-    place: str
-    resource: JsonObject
-
-
-def read_archive(file: Path, most_bytes: int = MOST_BYTES) -> list[PackagedDefinition]:
+def read_archive(file: Path, most_bytes: int = MOST_BYTES) -> Package:
     """Returns the StructureDefinitions, ValueSets and CodeSystems of a package that have a canonical.
 
     Raises PackageUnusable for what is no archive, holds a file that is not JSON, is larger than
     `most_bytes`, or has no definitions.
     """
+    manifest: Manifest | None = None
+    found: list[Definition] = []
     try:
+        with file.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
         with _Bounded(file, most_bytes) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            found = list(_read_definitions(file, archive))
+            for name, value in _read_files(archive):
+                manifest = parse_manifest(value) if name == _MANIFEST else manifest
+                found += [pack_definition(value, name)] if is_definition(value) else []
     except _BROKEN as fault:
         raise _broken(file, _word(fault)) from None
     if not found:
         raise _broken(file, "there is no definition in a folder package/")
-    return found
+    return Package(str(file), manifest, tuple(found), digest)
 
 
 class _Bounded(gzip.GzipFile):
@@ -69,15 +65,12 @@ class _Bounded(gzip.GzipFile):
         return data
 
 
-def _read_definitions(file: Path, archive: tarfile.TarFile) -> Iterator[PackagedDefinition]:
+def _read_files(archive: tarfile.TarFile) -> Iterator[tuple[str, Json]]:
     for member in archive:
         content = archive.extractfile(member) if _is_resource(member) else None
-        if content is None:
-            continue
-        name = member.name.removeprefix("./")
-        resource = _parse(name, content.read())
-        if isinstance(resource, dict) and _is_definition(resource):
-            yield PackagedDefinition(f"{file}: {name}", resource)
+        if content is not None:
+            name = member.name.removeprefix("./")
+            yield name, _parse(name, content.read())
 
 
 def _is_resource(member: tarfile.TarInfo) -> bool:
@@ -85,12 +78,7 @@ def _is_resource(member: tarfile.TarInfo) -> bool:
     return member.isreg() and folder == "package" and name.endswith(".json") and not name.startswith(".")
 
 
-def _is_definition(resource: JsonObject) -> bool:
-    texts = all(isinstance(resource.get(name, ""), str) for name in ("resourceType", "url", "version"))
-    return texts and resource.get("resourceType") in _TYPES and bool(resource.get("url"))
-
-
-def _parse(name: str, data: bytes) -> object:
+def _parse(name: str, data: bytes) -> Json:
     try:
         return orjson.loads(data.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as fault:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fhir_dmp.packages.archive import PackageUnusable, read_archive
+from fhir_dmp.packages.archive import read_archive
+from fhir_dmp.packages.manifest import PackageUnusable
 
 CODES = json.dumps({"resourceType": "CodeSystem", "url": "https://example.org/codes"}).encode()
 MEGABYTE = 1024 * 1024
@@ -29,7 +30,7 @@ def test_links_devices_and_folders_are_not_read(tmp_path: Path) -> None:
         for name in ("/package/c.json", "../package/d.json", "package/x/e.json", "package/.index.json", "f.json"):
             _add(archive, name, CODES)
     found = read_archive(tmp_path / "p.tgz")
-    assert [row.place for row in found] == [f"{tmp_path / 'p.tgz'}: package/a.json"]
+    assert [(found.label, row.place) for row in found.definitions] == [(str(tmp_path / "p.tgz"), "package/a.json")]
 
 
 @pytest.mark.parametrize("name", ["package/big.json", "elsewhere/big.bin"])
@@ -50,4 +51,25 @@ def test_what_has_no_canonical_or_is_no_definition_is_passed_by(tmp_path: Path) 
         for index, row in enumerate(rows):
             _add(archive, f"package/{index}.json", json.dumps(row).encode())
         _add(archive, "package/a.json", b"\xef\xbb\xbf" + CODES)
-    assert [row.resource["url"] for row in read_archive(tmp_path / "p.tgz")] == ["https://example.org/codes"]
+    assert [row.url for row in read_archive(tmp_path / "p.tgz").definitions] == ["https://example.org/codes"]
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+def test_what_is_nested_too_deep_is_refused(tmp_path: Path, depth: int) -> None:
+    nested = CODES[:-1] + b', "extension": ' + b"[" * depth + b"]" * depth + b"}"
+    with tarfile.open(tmp_path / "p.tgz", "w:gz") as archive:
+        _add(archive, "package/a.json", nested)
+    with pytest.raises(PackageUnusable, match="cannot be used as a FHIR package"):
+        read_archive(tmp_path / "p.tgz")
+
+
+def test_the_prose_is_left_out_and_the_snapshot_stands_for_the_differential(tmp_path: Path) -> None:
+    row = {"path": "Patient", "definition": "x", "comment": "x", "patternString": {"comment": "stays"}, "min": 1}
+    views = {"snapshot": {"element": [row]}, "differential": {"element": [row]}, "text": {}, "mapping": []}
+    profile = {"resourceType": "StructureDefinition", "url": "https://example.org/p", **views}
+    with tarfile.open(tmp_path / "p.tgz", "w:gz") as archive:
+        _add(archive, "package/a.json", json.dumps(profile).encode())
+    found = read_archive(tmp_path / "p.tgz").definitions[0].read()
+    kept = {"path": "Patient", "patternString": {"comment": "stays"}, "min": 1}
+    identity = {"resourceType": "StructureDefinition", "url": "https://example.org/p"}
+    assert found == {**identity, "snapshot": {"element": [kept]}}
