@@ -1,0 +1,45 @@
+"""The operations' rows of the routing table: https://hl7.org/fhir/R4/operations.html.
+
+A shape that begins with a type instead of `[type]` is that type's alone.
+"""
+
+from __future__ import annotations
+
+from fhir_dmp.interactions.context import Route, Run
+from fhir_dmp.operations import fhirpath
+from fhir_dmp.operations.expand import expand
+from fhir_dmp.operations.explain_access import DEFINITION, explain_access
+from fhir_dmp.operations.lookup import lookup
+from fhir_dmp.operations.subsumes import subsumes
+from fhir_dmp.operations.validate import validate
+from fhir_dmp.operations.validate_code import validate_in_code_system, validate_in_value_set
+
+_R4 = "http://hl7.org/fhir/OperationDefinition/"
+_VALIDATE = f"{_R4}Resource-validate"
+_EXPLAIN_ACCESS = "Patient/[id]/$dmp-explain-access"
+
+
+def _row(method: str, shape: str, run: Run, definition: str) -> Route:
+    return Route(method, shape, "operation", run, definition)
+
+
+def _read_only(resource_type: str, name: str, run: Run, *, of_instance: bool = True) -> tuple[Route, ...]:
+    """The rows of an operation that changes nothing: by GET and POST, on the type and on an instance."""
+    shapes = [f"{resource_type}/${name}", *([f"{resource_type}/[id]/${name}"] if of_instance else [])]
+    definition = f"{_R4}{resource_type}-{name}"
+    return tuple(_row(method, shape, run, definition) for shape in shapes for method in ("GET", "POST"))
+
+
+OPERATIONS = (
+    _row("POST", "$fhirpath", fhirpath.fhirpath, fhirpath.DEFINITION),
+    _row("POST", "$validate", validate, _VALIDATE),
+    _row("POST", "[type]/$validate", validate, _VALIDATE),
+    _row("POST", "[type]/[id]/$validate", validate, _VALIDATE),
+    _row("GET", "[type]/[id]/$validate", validate, _VALIDATE),
+    *_read_only("ValueSet", "expand", expand),
+    *_read_only("ValueSet", "validate-code", validate_in_value_set),
+    *_read_only("CodeSystem", "validate-code", validate_in_code_system),
+    *_read_only("CodeSystem", "lookup", lookup, of_instance=False),
+    *_read_only("CodeSystem", "subsumes", subsumes),
+    *(_row(method, _EXPLAIN_ACCESS, explain_access, DEFINITION) for method in ("GET", "POST")),
+)
