@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from fhir_dmp.instant import Milliseconds
+
 
 class Kind(Enum):
     """What a requester is; it decides which interactions he has at all."""
@@ -32,6 +34,8 @@ class Requester:
     (FINESS) and `is_regulator` (SAMU regulation) are of a professional; `patient_id` is the id of the Patient that a
     patient is, or a representative or helper acts for. `purposes` are codes of v3-ActReason, `reason` what a
     professional wrote when he asked for emergency access. `scopes` are SMART v2, as granted; empty where no token.
+    `reference` is the RelatedPerson that a representative or helper is (`RelatedPerson/5`). `issued_at` is when the
+    token was issued: emergency access ends some time after it, and never begins where it is 0.
     """
 
     kind: Kind
@@ -48,6 +52,8 @@ class Requester:
     reason: str = ""
     scopes: tuple[str, ...] = ()
     token_id: str = ""
+    reference: str = ""
+    issued_at: Milliseconds = 0
 
     @property
     def may_choose_ids(self) -> bool:

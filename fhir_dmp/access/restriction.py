@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fhir_dmp.access.clauses import among
 from fhir_dmp.search.query import Clause, Everything
 
 
@@ -17,3 +19,7 @@ class Restriction:
     def none(cls) -> Restriction:
         """Returns the restriction that hides nothing; only the gate may use it."""
         return cls(Everything())
+
+    def among(self, resource_types: Iterable[str]) -> Restriction:
+        """Returns the restriction of a query over these types only: the same of them, in far fewer words."""
+        return Restriction(among(self.clause, frozenset(resource_types)))

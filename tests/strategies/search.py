@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from fhir_dmp.json_text import FhirDecimal
 from fhir_dmp.loader import load_definitions, load_registry
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.search.modifier import modifiers_of
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.path import Equals, Key, Route
 from fhir_dmp.search.query import And, Clause, Everything, Handling, Not, Nothing, Or, Sort
 from fhir_dmp.search.space import ALWAYS, Parameter, SearchSpace, systems_of
+from fhir_dmp.terminology.terminology import Terminology
 
 Json = Any
 
@@ -44,8 +46,17 @@ TYPES = (
 
 CODES = (
     "a", "A", "b", "final", "é", "É", "ß", "SS", "a|b", "a,b", "a\\b", "$a", "a%7Cb", "true", "06 12 34 56 78", "a b",
+    "a/b", "A/B; c",
 )  # fmt: skip
-SYSTEMS = ("http://s", "http://S", "http://s|a", "http://s%7Ca", "http://hl7.org/fhir/encounter-status", "urn:oid:1.2")
+SYSTEMS = (
+    "http://s",
+    "http://S",
+    "http://s|a",
+    "http://s%7Ca",
+    "http://hl7.org/fhir/encounter-status",
+    "urn:oid:1.2",
+    "urn:ietf:bcp:13",
+)
 UNITS = ("mg", "g", "mm[Hg]")
 TEXTS = (
     "Ève", "Eve", "EVELYN", "Jean-Pierre", "jean pierre", "Jeanne", "Carreño Quiñones", "de la Tour-Dupin", "O'Brien",
@@ -60,6 +71,8 @@ REFERENCES = (
     "Practitioner/2", "Observation/1", "Location/1",
 )  # fmt: skip
 MALFORMED_REFERENCES = ("#a", "1", "", "Patient?identifier=1", "Nonsense/1")
+URLS = ("http://x", "http://x/", "http://x/p", "http://x/p/q", "http://x/p|1", "http://x/p|2.0.1", BASE_URL)
+"""What `:below` and `:above` are asked for, besides the canonicals."""
 CANONICALS = ("http://x/p", "http://x/p|1.0", "http://x/p|2.0", "http://x/p/", f"{BASE_URL}/Questionnaire/1", "urn:a:b")
 DATES = ("2012", "2013-01", "2013-01-14", "2013-01-15", "2013-03-31", "2013-10-27", "9999-12-31", "0001")
 MOMENTS = (
@@ -86,6 +99,28 @@ def make_space(types: Sequence[str] = TYPES) -> SearchSpace:
 
 SPACE = make_space()
 
+_HIERARCHY = {"a": ["b", "é", "a|b"], "b": ["final", "SS"], "final": ["a b", "a\\b"]}
+CODE_SYSTEM = {
+    "resourceType": "CodeSystem",
+    "url": "http://s",
+    "content": "complete",
+    "concept": [
+        {"code": code, "property": [{"code": "child", "valueCode": child} for child in _HIERARCHY.get(code, ())]}
+        for code in ("a", "b", "final", "é", "ß", "SS", "a|b", "a b", "a\\b")
+    ],
+}
+VALUE_SETS = {
+    "http://v/all": [{"system": "http://s"}],
+    "http://v/none": [{"system": "http://s", "filter": [{"property": "inactive", "op": "=", "value": "true"}]}],
+    "http://v/below": [{"system": "http://s", "filter": [{"property": "concept", "op": "is-a", "value": "b"}]}],
+    "http://v/listed": [{"system": system, "concept": [{"code": "a"}, {"code": "É"}]} for system in SYSTEMS],
+}
+_DEFINITIONS: dict[str, Json] = {"http://s": CODE_SYSTEM} | {
+    url: {"resourceType": "ValueSet", "url": url, "compose": {"include": include}}
+    for url, include in VALUE_SETS.items()
+}
+TERMS = Terminology(_DEFINITIONS.get)
+
 
 def escape(text: str) -> str:
     """Returns a text as a search value writes it."""
@@ -111,6 +146,8 @@ _codes = st.sampled_from(CODES)
 _dates = st.sampled_from((*DATES, *MOMENTS))
 _references = st.sampled_from((*REFERENCES, *MALFORMED_REFERENCES))
 _pointers = st.sampled_from(CANONICALS)
+_few = st.sampled_from(("a", "A", "a|b"))
+_types = _object(code=_few, system=st.sampled_from(SYSTEMS[2:4]))
 _codings = _object(code=_codes, system=st.sampled_from(SYSTEMS))
 _quantities = _object(
     value=_numbers(),
@@ -123,7 +160,11 @@ _periods = _object(start=_dates, end=_dates)
 VALUES: dict[str, st.SearchStrategy[Json]] = {
     "Coding": _codings,
     "CodeableConcept": _object(coding=st.lists(_codings, max_size=2), text=_texts),
-    "Identifier": _object(value=_codes, system=st.sampled_from(SYSTEMS)),
+    "Identifier": _object(
+        value=st.one_of(_few, _codes),
+        system=st.sampled_from(SYSTEMS),
+        type=_object(coding=st.lists(_types, max_size=2)),
+    ),
     "ContactPoint": _object(value=_codes, system=st.sampled_from(("phone", "email"))),
     "boolean": st.booleans(),
     "HumanName": _object(family=_texts, given=st.lists(_texts, max_size=2), text=_texts),
@@ -260,6 +301,23 @@ def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
     return makers[parameter.type]()
 
 
+def modified_texts_of(parameter: Parameter, modifier: str) -> st.SearchStrategy[str]:
+    """One alternative of a parameter with a modifier."""
+    if modifier in {"in", "not-in"}:
+        return st.sampled_from(sorted(VALUE_SETS))
+    if modifier == "of-type":
+        return st.tuples(st.sampled_from(SYSTEMS[2:4]).map(escape), *[_few.map(escape)] * 2).map("|".join)
+    if modifier == "not":
+        return texts_of(parameter)
+    if parameter.type == "token":
+        media_types = st.sampled_from(("a", "b", "a/b", "a/b; c", "a/b;c; d")).map(
+            lambda code: f"urn:ietf:bcp:13|{code}"
+        )
+        known = _codes.map(lambda code: f"http://s|{escape(code)}")
+        return st.one_of(known, media_types)
+    return st.sampled_from((*URLS, *CANONICALS)).map(escape)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A search as a client writes it, and its clause."""
@@ -277,9 +335,14 @@ def searches(draw: st.DrawFn, focus: Focus = EVERY_PARAMETER) -> Asked:
     parameters: list[tuple[str, str]] = []
     for code in draw(st.lists(st.sampled_from(codes), min_size=1, max_size=3)):
         texts = st.sampled_from(IDS) if code == "_id" else texts_of(known[code])
-        parameters.append((code, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
+        modifiers = [] if code == "_id" else sorted(modifiers_of(known[code]))
+        modifier = draw(st.sampled_from((*modifiers, *[""] * (len(modifiers) + 1))))
+        if modifier:
+            texts = modified_texts_of(known[code], modifier)
+        name = f"{code}:{modifier}" if modifier else code
+        parameters.append((name, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
     try:
-        query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW)
+        query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW, terms=TERMS)
     except FhirError:
         return Asked(f"{resource_type}?{parameters}: refused", Nothing())
     return Asked(f"{resource_type}?{parameters}", query.clause)

@@ -1,0 +1,144 @@
+"""Closure: every text by which a requester is known, so that a Consent may name him in any of these ways.
+
+Himself, his PractitionerRole of the situation d'exercice in the token, its Organization and those above it, the
+CareTeams and Groups that he or they are members of now. https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision.actor
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fhir_dmp.access.consent import Reading
+from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.search.facts import BEGINNING, END
+from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.security import RPPS
+from fhir_dmp.search.span import parse_span
+
+STRUCTURE_SYSTEMS = (
+    "https://finess.esante.gouv.fr", "https://sirene.fr", "urn:oid:1.2.250.1.71.4.2.2",
+    "https://rppsrang.esante.gouv.fr",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """`own` are the texts of the requester himself, `organizations` and `groups` of what he belongs to.
+
+    A hospital's system is itself its structure, but not those above it.
+
+    A text is a reference (`Practitioner/1`) or an identifier (`system|value`).
+    """
+
+    own: frozenset[str] = frozenset()
+    organizations: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def party(self) -> frozenset[str]:
+        """All of them: what is compared with the actors of a Consent."""
+        return self.own | self.organizations | self.groups
+
+
+def build_closure(
+    requester: Requester, resources: Iterable[JsonObject], now: Milliseconds, reading: Reading
+) -> Closure:
+    """Returns the closure of a requester, as far as these resources of the store tell it.
+
+    They are to be: the Practitioners with his RPPS number and their PractitionerRoles, the Organizations with his
+    structure's number and those above them, the CareTeams and Groups of which any of these is a member.
+    """
+    rows = [row for row in resources if row.get("active") is not False]
+    organizations = _organizations(requester, rows, reading)
+    own = _own(requester, rows, organizations, reading)
+    members = own | organizations
+    teams = {_link(row) for row in rows if row["resourceType"] == "CareTeam" and _works(row, members, now, reading)}
+    groups = {_link(row) for row in rows if row["resourceType"] == "Group" and _gathers(row, members, now, reading)}
+    return Closure(frozenset(own), frozenset(organizations), frozenset(teams | groups))
+
+
+def _own(requester: Requester, rows: list[JsonObject], organizations: set[str], reading: Reading) -> set[str]:
+    if requester.kind is Kind.PATIENT:
+        return {f"Patient/{requester.patient_id}"}
+    if requester.kind is Kind.HOSPITAL:
+        return _structure(requester, rows)
+    if requester.kind is not Kind.PRACTITIONER:
+        return {requester.reference} if requester.reference else set()
+    own = {f"{RPPS}|{requester.rpps}"} if requester.rpps else set()
+    own |= {_link(row) for row in rows if row["resourceType"] == "Practitioner" and own & set(_identifiers(row))}
+    roles = [row for row in rows if row["resourceType"] == "PractitionerRole"]
+    return own | {_link(row) for row in roles if _is_role(row, own, organizations, reading)}
+
+
+def _is_role(role: JsonObject, own: set[str], organizations: set[str], reading: Reading) -> bool:
+    """Of several situations d'exercice only the one of the token's structure counts."""
+    is_his = _reference(role.get("practitioner"), reading) in own
+    return is_his and _reference(role.get("organization"), reading) in organizations
+
+
+def _structure(requester: Requester, rows: list[JsonObject]) -> set[str]:
+    """The texts of the structure whose number is in the token."""
+    texts = {f"{system}|{requester.organization}" for system in STRUCTURE_SYSTEMS if requester.organization}
+    organizations = [row for row in rows if row["resourceType"] == "Organization"]
+    return texts | {_link(row) for row in organizations if texts & set(_identifiers(row))}
+
+
+def _organizations(requester: Requester, rows: list[JsonObject], reading: Reading) -> set[str]:
+    """The texts of that structure and of those above it."""
+    texts = _structure(requester, rows)
+    known = {_link(row): row for row in rows if row["resourceType"] == "Organization"}
+    pending = [link for link in known if link in texts]
+    found: set[str] = set()
+    while pending:
+        link = pending.pop()
+        if link in known and link not in found:
+            found.add(link)
+            pending.append(_reference(known[link].get("partOf"), reading))
+    return found | texts | {text for link in found for text in _identifiers(known[link])}
+
+
+def _works(team: JsonObject, members: set[str], now: Milliseconds, reading: Reading) -> bool:
+    if team.get("status", "active") != "active" or not _is_current(team.get("period"), now, reading):
+        return False
+    rows = [row for row in _objects(team.get("participant")) if _is_current(row.get("period"), now, reading)]
+    return any(_reference(row.get("member"), reading) in members for row in rows)
+
+
+def _gathers(group: JsonObject, members: set[str], now: Milliseconds, reading: Reading) -> bool:
+    if group.get("actual") is not True:
+        return False
+    rows = [row for row in _objects(group.get("member")) if row.get("inactive") is not True]
+    current = [row for row in rows if _is_current(row.get("period"), now, reading)]
+    return any(_reference(row.get("entity"), reading) in members for row in current)
+
+
+def _is_current(period: Json, now: Milliseconds, reading: Reading) -> bool:
+    if period is None:
+        return True
+    if not isinstance(period, dict):
+        return False
+    bounds = [period.get(key) for key in ("start", "end")]
+    low, high = (parse_span(text, reading.zone) if isinstance(text, str) else None for text in bounds)
+    is_readable = all(text is None or span for text, span in zip(bounds, (low, high), strict=True))
+    return is_readable and (low[0] if low else BEGINNING) <= now < (high[1] if high else END)
+
+
+def _identifiers(row: JsonObject) -> Iterator[str]:
+    for identifier in _objects(row.get("identifier")):
+        yield f"{identifier.get('system')}|{identifier.get('value')}"
+
+
+def _link(row: JsonObject) -> str:
+    return f"{row['resourceType']}/{row.get('id')}"
+
+
+def _reference(value: Json, reading: Reading) -> str:
+    text = value.get("reference") if isinstance(value, dict) else None
+    return relative_to(reading.base_url, text).partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,93 @@
+"""SMART scopes: what a token lets its bearer do with the rights he has; they never give any.
+
+https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html; those of version 1 are mapped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fhir_dmp.access.clauses import EVERYTHING, every, some
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.search.query import AboutPatient, Clause, OfType
+
+LETTERS = {
+    "read": "r",
+    "vread": "r",
+    "history-instance": "r",
+    "search-type": "s",
+    "search-system": "s",
+    "history-type": "s",
+    "history-system": "s",
+    "create": "c",
+    "update": "u",
+    "patch": "u",
+    "delete": "d",
+}
+"""The permission that each interaction needs."""
+_SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*|c?r?u?d?s?)(?:\?(.*))?", re.DOTALL)
+_VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
+
+Parameters = Sequence[tuple[str, str]]
+ParseSearch = Callable[[str, Parameters], Clause]
+"""The clause of some search parameters of a type; raises FhirError where one is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One scope: `letters` of cruds on a type ("*": every), narrowed to what the clause is true of.
+
+    `is_patient` binds it to the patient in the token's context.
+    """
+
+    is_patient: bool
+    resource_type: str
+    letters: str
+    clause: Clause = EVERYTHING
+
+
+def parse_scopes(texts: Iterable[str], parse_search: ParseSearch) -> tuple[Scope, ...]:
+    """Returns the scopes about resources; others (openid, launch…) and malformed ones give nothing.
+
+    Raises FhirError (forbidden) for a query that cannot be enforced: a chain, a modifier, an unknown parameter.
+    """
+    found = ((text, _SCOPE.fullmatch(text)) for text in texts)
+    return tuple(_build(text, match, parse_search) for text, match in found if match and match[3])
+
+
+def scope_clause(scopes: Iterable[Scope], interaction: str, patient_id: str, outside: Clause) -> Clause:
+    """Returns what some scopes leave of an interaction; of an unknown one: Nothing.
+
+    A patient/ scope reaches the patient in context, and what is `outside` of any patient's record.
+    """
+    letter = LETTERS.get(interaction, "")
+    granted = [scope for scope in scopes if letter and letter in scope.letters]
+    return some([_clause_of(scope, patient_id, outside) for scope in granted])
+
+
+def _clause_of(scope: Scope, patient_id: str, outside: Clause) -> Clause:
+    types = EVERYTHING if scope.resource_type == "*" else OfType((scope.resource_type,))
+    own = AboutPatient((patient_id,) if patient_id else ())
+    return every([types, scope.clause, some([own, outside]) if scope.is_patient else EVERYTHING])
+
+
+def _build(text: str, match: re.Match[str], parse_search: ParseSearch) -> Scope:
+    level, resource_type, letters, query = match.groups()
+    clause = _parse_query(text, resource_type, query, parse_search) if query else EVERYTHING
+    return Scope(level == "patient", resource_type, _VERSION_1.get(letters, letters), clause)
+
+
+def _parse_query(text: str, resource_type: str, query: str, parse_search: ParseSearch) -> Clause:
+    parameters = parse_qsl(query, keep_blank_values=True)
+    is_plain = parameters and all(_is_plain(name) for name, _ in parameters)
+    if resource_type == "*" or not is_plain:
+        message = f"The scope {text[:200]} cannot be enforced: only plain search parameters of one type can."
+        raise error(Category.FORBIDDEN, "scope-not-enforceable", message)
+    return parse_search(resource_type, parameters)
+
+
+def _is_plain(name: str) -> bool:
+    return not any(mark in name for mark in ":.") and name not in {"_filter", "_has", "_list", "_query"}

@@ -1,0 +1,94 @@
+"""Who a record belongs to and who is around it: open, médecin traitant, minority; and whom a requester is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fhir_dmp.access.closure import build_closure
+from fhir_dmp.access.record import build_record
+from fhir_dmp.search.security import a_month_after
+from tests.strategies.access import DIRECTORY, NOW, READING, patient, reference, requester
+
+Json = Any
+
+DMP = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition"
+
+
+def closing(*dates: str) -> Json:
+    inner = [{"url": "dateFermeture", "valueDateTime": text} for text in dates]
+    return {"extension": [{"url": f"{DMP}/dmp-fermeture", "extension": inner}]}
+
+
+@pytest.mark.parametrize(
+    ("members", "is_open"),
+    [
+        ({}, True),
+        ({"active": False}, False),
+        ({"active": None}, False),
+        ({"deceasedBoolean": True}, False),
+        ({"deceasedBoolean": False}, True),
+        ({"deceasedDateTime": "2024-05-01"}, False),
+        ({"deceasedDateTime": "unknown"}, False),
+        (closing("2024-05-01"), False),
+        (closing("2024-07-01"), True),
+        (closing(), False),
+    ],
+)
+def test_when_a_record_is_open(members: Json, *, is_open: bool) -> None:
+    assert build_record({**patient(), **members}, [], READING).is_open(NOW) == is_open
+
+
+def test_the_extension_of_the_medecin_traitant_goes_before_the_general_practitioner() -> None:
+    named = {"url": f"{DMP}/dmp-medecin-traitant", "valueReference": reference("Practitioner/site")}
+    assert build_record({**patient(), "extension": [named]}, [], READING).attending == {"Practitioner/site"}
+    assert build_record(patient(), [], READING).attending == {"Practitioner/martin"}
+
+
+@pytest.mark.parametrize(
+    ("birth", "is_minor"), [("2006-06-01", False), ("2006-06-02", True), ("2006", False), (None, False)]
+)
+def test_a_minor_is_represented_until_his_eighteenth_birthday(birth: Json, *, is_minor: bool) -> None:
+    assert build_record({**patient(), "birthDate": birth}, [], READING).is_represented(NOW) == is_minor
+
+
+def test_an_organization_above_counts_and_one_beside_does_not() -> None:
+    who = requester({"rpps": "10000000005", "organization": "750000002"})
+    closure = build_closure(who, DIRECTORY, NOW, READING)
+    assert {"Organization/site", "Organization/chu", "https://finess.esante.gouv.fr|750000001"} <= closure.organizations
+    assert "Organization/ville" not in closure.organizations
+    assert closure.own == {"https://rpps.esante.gouv.fr|10000000005", "Practitioner/site", "PractitionerRole/site-role"}
+
+
+def test_organizations_that_contain_each_other_end() -> None:
+    rows = [
+        {
+            "resourceType": "Organization",
+            "id": name,
+            "identifier": [{"system": "https://finess.esante.gouv.fr", "value": name}],
+            "partOf": reference(f"Organization/{other}"),
+        }
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
+    closure = build_closure(requester({"rpps": "1", "organization": "a"}), rows, NOW, READING)
+    assert {"Organization/a", "Organization/b"} <= closure.organizations
+
+
+@pytest.mark.parametrize("change", [{"status": "inactive"}, {"period": {"end": "2024-01-01"}}, {"active": False}])
+def test_a_care_team_that_no_longer_works_is_none(change: Json) -> None:
+    rows = [{**row, **change} if row["resourceType"] == "CareTeam" else row for row in DIRECTORY]
+    assert build_closure(requester({"rpps": "10000000006"}), rows, NOW, READING).groups == frozenset()
+    assert build_closure(requester({"rpps": "10000000006"}), DIRECTORY, NOW, READING).groups == {"CareTeam/equipe"}
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [
+        (1_706_659_200_000, 1_709_164_800_000),
+        (1_717_236_000_000, 1_719_828_000_000),
+        (1_702_598_400_000, 1_705_276_800_000),
+    ],
+)
+def test_a_month_later_is_the_same_day_or_the_last_one(at: int, after: int) -> None:
+    assert a_month_after(at) == after

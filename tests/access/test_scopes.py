@@ -1,0 +1,89 @@
+"""SMART scopes narrow, never widen. https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhir_dmp.access.inquiry import PUBLIC
+from fhir_dmp.access.scopes import LETTERS, parse_scopes, scope_clause
+from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.search.match import matches
+from tests.strategies.access import concept, facts, reference, search_clause
+
+OBSERVATION = facts(
+    {
+        "resourceType": "Observation",
+        "id": "1",
+        "subject": reference("Patient/p"),
+        "category": [concept("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory")],
+    }
+)
+OTHER = facts({"resourceType": "Observation", "id": "2", "subject": reference("Patient/q")})
+ORGANIZATION = facts({"resourceType": "Organization", "id": "o"})
+ITEMS = {"mine": OBSERVATION, "other": OTHER, "public": ORGANIZATION}
+CATEGORY = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "interaction", "seen"),
+    [
+        ("user/*.rs", "read", "mine other public"),
+        ("user/*.rs", "search-type", "mine other public"),
+        ("user/*.r", "search-type", ""),
+        ("user/*.s", "read", ""),
+        ("user/*.s", "history-type", "mine other public"),
+        ("user/*.rs", "create", ""),
+        ("user/*.cud", "update", "mine other public"),
+        ("user/*.cud", "read", ""),
+        ("user/Observation.rs", "read", "mine other"),
+        ("user/Observation.rs user/Organization.r", "read", "mine other public"),
+        ("patient/*.rs", "read", "mine public"),
+        ("patient/Observation.rs", "read", "mine"),
+        ("system/Observation.rs", "read", "mine other"),
+        ("user/Observation.read", "search-type", "mine other"),
+        ("user/*.write", "delete", "mine other public"),
+        ("user/*.write", "read", ""),
+        ("user/*.*", "patch", "mine other public"),
+        ("user/*.sr", "read", ""),
+        ("user/*.", "read", ""),
+        ("openid fhirUser launch/patient offline_access", "read", ""),
+        ("USER/*.rs", "read", ""),
+        ("user/*.rs", "export", ""),
+        (f"user/Observation.rs?{CATEGORY}", "read", "mine"),
+        (f"user/Observation.rs?{CATEGORY} patient/Organization.rs", "read", "mine public"),
+        ("", "read", ""),
+    ],
+)
+def test_what_scopes_leave(scopes: str, interaction: str, seen: str) -> None:
+    clause = scope_clause(parse_scopes(scopes.split(), search_clause), interaction, "p", PUBLIC)
+    assert " ".join(name for name, item in ITEMS.items() if matches(clause, item)) == seen
+
+
+def test_a_patient_scope_without_a_patient_reaches_no_record() -> None:
+    clause = scope_clause(parse_scopes(["patient/*.rs"], search_clause), "read", "", PUBLIC)
+    assert [name for name, item in ITEMS.items() if matches(clause, item)] == ["public"]
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "user/Observation.rs?code:not=1",
+        "user/Observation.rs?subject.name=x",
+        "user/Observation.rs?_filter=a",
+        "user/*.rs?_id=1",
+        "user/Observation.rs?&",
+    ],
+)
+def test_what_cannot_be_enforced_is_refused(scope: str) -> None:
+    with pytest.raises(FhirError) as fault:
+        parse_scopes([scope], search_clause)
+    assert (fault.value.category, fault.value.issues[0].code) == (Category.FORBIDDEN, "scope-not-enforceable")
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(FhirError):
+        parse_scopes(["user/Observation.rs?colour=red"], search_clause)
+
+
+def test_every_interaction_needs_one_letter() -> None:
+    assert set("".join(LETTERS.values())) == set("cruds")

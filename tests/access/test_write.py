@@ -1,0 +1,98 @@
+"""Who may write what: tests/cases/access/writes.yaml, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fhir_dmp.access.change import Change, Item
+from fhir_dmp.access.write import decide_write
+from tests.strategies.access import (
+    MATRIX,
+    READING,
+    SYSTEMS,
+    concept,
+    consent,
+    facts,
+    inquiry,
+    provision,
+    record,
+    reference,
+)
+
+Json = Any
+
+TABLE = yaml.safe_load((Path(__file__).parents[1] / "cases" / "access" / "writes.yaml").read_text(encoding="utf8"))
+TRAITS = {"closed": "is_closed", "child": "is_child"}
+WITHOUT_RECORD = {"Organization", "Medication"}
+LOINC = "http://loinc.org"
+
+
+def resource(row: Json) -> Json:
+    kind = row.get("resource", "DocumentReference")
+    made: Json = {
+        "resourceType": kind,
+        "id": "p" if kind == "Patient" else "1",
+        "meta": {"lastUpdated": "2024-05-30T08:00:00Z"},
+    }
+    if kind in WITHOUT_RECORD | {"Patient"}:
+        return made
+    about = reference(row.get("patient", "Patient/p"))
+    if kind == "AuditEvent":
+        return {**made, "entity": [{"what": about}]}
+    if kind == "Consent":
+        written = consent("1", {})
+        return {**made, **written, "performer": [reference(row["performer"])], "provision": provision(row["provision"])}
+    made |= {"subject": about} if kind == "CareTeam" else document(row, about)
+    return made
+
+
+def document(row: Json, about: Json) -> Json:
+    labels = row.get("label", "").split()
+    codings = [{"system": SYSTEMS["conf" if len(code) == 1 else "vis"], "code": code} for code in labels]
+    made: Json = {
+        "subject": about,
+        "type": concept(LOINC, row["type"]),
+        "date": row.get("date", "2024-05-20T08:00:00Z"),
+    }
+    if "author" in row:
+        made["author"] = [reference(row["author"])]
+    if codings:
+        made["securityLabel"] = [{"coding": [coding]} for coding in codings]
+    if "description" in row:
+        made["description"] = row["description"]
+    if "related" in row:
+        made["context"] = {"related": [reference(row["related"])]}
+    return made
+
+
+def item(name: str) -> Item | None:
+    if name == "-":
+        return None
+    made = resource(TABLE["items"][name])
+    return Item(made, facts(made))
+
+
+@pytest.mark.parametrize("row", TABLE["rows"], ids=" · ".join)
+def test_the_table_of_writes(row: list[str]) -> None:
+    who, before, after, expected, *given = row
+    traits = {TRAITS[name]: True for name in given if name in TRAITS}
+    consents = [consent(name, TABLE["consents"][name]) for name in given if name not in TRAITS]
+    change = Change(item(after), item(before))
+    interaction = "create" if before == "-" else "delete" if after == "-" else "update"
+    about = change.new or change.previous
+    assert about is not None
+    state = None if about.facts.resource_type in WITHOUT_RECORD else record(consents, **traits)
+    verdict = decide_write(inquiry(TABLE["people"][who], interaction), state, MATRIX, change, READING)
+    told = "hidden" if verdict.is_hidden else f"{'+' if verdict.permitted else '-'}{verdict.reason.rule.value}"
+    assert told == expected
+
+
+def test_nobody_but_the_server_writes_a_trace() -> None:
+    for name, person in TABLE["people"].items():
+        change = Change(item("trace"), None)
+        verdict = decide_write(inquiry(person, "create"), record(is_child=True), MATRIX, change, READING)
+        assert verdict.permitted == (name == "server"), name
