@@ -6,13 +6,14 @@ https://hl7.org/fhir/R4/search.html#ptypes. What is not in the table has no fact
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from fhir_dmp.json_text import Json
 from fhir_dmp.search.contact import contact_code
 from fhir_dmp.search.extent import DATES, NUMBERS, QUANTITIES
 from fhir_dmp.search.facts import LinkFact, StringFact, TokenFact
 from fhir_dmp.search.found import Conversion, Conversions, Found, Target
-from fhir_dmp.search.links import canonical_texts, reference_texts, relative_to
+from fhir_dmp.search.links import OF_TYPE, canonical_texts, identified, reference_texts, relative_to
 from fhir_dmp.spec.search_parameter import ParameterType
 
 _TEXTS = ("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid")
@@ -50,6 +51,7 @@ def _system_and(key: str) -> Conversions:
 
 
 _coding = _system_and("code")
+_identifier_value = _system_and("value")
 
 
 def _concept(target: Target) -> Conversion:
@@ -59,6 +61,23 @@ def _concept(target: Target) -> Conversion:
         codings = value.get("coding") if type(value) is dict else None
         for coding in codings if type(codings) is list else ():
             convert_coding(coding, found)
+
+    return convert
+
+
+def _identifier(target: Target) -> Conversion:
+    """Its value, and with each coding of its type, for `:of-type`."""
+    convert_value, parameter = _identifier_value(target), f"{target.parameter}:{OF_TYPE}"
+
+    def convert(value: Json, found: Found) -> None:
+        convert_value(value, found)
+        kind = value.get("type") if type(value) is dict else None
+        codings = kind.get("coding") if type(kind) is dict else None
+        for coding in codings if type(codings) is list else ():
+            for system, code in product(texts_at(coding, "system"), texts_at(coding, "code")):
+                found.links += [
+                    LinkFact(parameter, identified(system, code, text)) for text in texts_at(value, "value")
+                ]
 
     return convert
 
@@ -179,7 +198,7 @@ _TABLE: Mapping[ParameterType, Mapping[str, Conversions]] = {
     "token": {
         "Coding": _coding,
         "CodeableConcept": _concept,
-        "Identifier": _system_and("value"),
+        "Identifier": _identifier,
         "ContactPoint": _contact_point,
         "boolean": _boolean,
         "System.Boolean": _boolean,

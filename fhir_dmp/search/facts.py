@@ -6,11 +6,11 @@ NamedTuples, not dataclasses: a resource has about forty, and they are made on t
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fhir_dmp.instant import Milliseconds
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 3
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
 
 BEGINNING: Milliseconds = -(2**62)
@@ -39,7 +39,8 @@ class LinkFact(NamedTuple):
     """A reference or uri, as one of the texts by which it is found.
 
     `Patient/23`, and another fact `Patient/23/_history/4` where the reference has a version; `http://x`, and another
-    `http://x|1` of a canonical. URLs below our own base are relative.
+    `http://x|1` of a canonical. URLs below our own base are relative. Of an identifier whose type is coded there is one
+    under `identifier:of-type`, in the form of links.identified.
     """
 
     parameter: str
@@ -65,6 +66,30 @@ class QuantityFact(NamedTuple):
     unit: str
 
 
+MarkKind = Literal["label", "class", "document", "code", "author", "reference", "flag"]
+
+
+class Mark(NamedTuple):
+    """One exact text that access control asks for; search/security.py says what each kind holds."""
+
+    kind: MarkKind
+    text: str
+
+
+class Security(NamedTuple):
+    """What access control knows of a version.
+
+    `rank` is the place of its confidentiality in sensitivity.RANKS, None where no security facts were found at all.
+    `span` is [low, high) of the time that the content is about; `opens` is when the patient himself may see what a
+    professional holds back from him, None where nothing is held back.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    rank: int | None = None
+    span: tuple[Milliseconds, Milliseconds] | None = None
+    opens: Milliseconds | None = None
+
+
 class Facts(NamedTuple):
     """The facts of one version of a resource.
 
@@ -83,3 +108,4 @@ class Facts(NamedTuple):
     patient: str | None = None
     date: DateFact | None = None
     codes: tuple[TokenFact, ...] = ()
+    security: Security = Security()

@@ -14,10 +14,11 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.search.conversion import make_conversion
-from fhir_dmp.search.facts import DateFact, Facts, LinkFact
+from fhir_dmp.search.facts import DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
 from fhir_dmp.search.links import patient_id, relative_to, type_of
 from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
+from fhir_dmp.search.security import DEPOSIT, find_security, outside_patient
 from fhir_dmp.search.space import ALWAYS, Main, Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
 
@@ -145,7 +146,8 @@ class Indexer:
         tokens = _distinct(found.tokens)
         links = _distinct(found.links)
         resource_id = resource.get("id", "")
-        is_patient = resource["resourceType"] == "Patient"
+        dates = self._dates(found.dates, main)
+        patient = self._patient(resource, links, main)
         return Facts(
             resource["resourceType"],
             resource_id,
@@ -153,11 +155,30 @@ class Indexer:
             tokens,
             _distinct(found.strings),
             links,
-            self._dates(found.dates, main),
+            dates,
             _distinct(found.quantities),
-            resource_id if is_patient else _patient(links, main.patient),
+            patient,
             next((date for date in found.dates if date.parameter == main.date), None),
             tuple([token for token in tokens if token.parameter == main.code]),
+            self._security(resource, patient, dates),
+        )
+
+    def _patient(self, resource: JsonObject, links: tuple[LinkFact, ...], main: Main) -> str | None:
+        if resource["resourceType"] == "Patient":
+            return str(resource.get("id", ""))
+        return _patient(links, main.patient) if main.patient else outside_patient(resource, self._space.base_url)
+
+    def _security(self, resource: JsonObject, patient: str | None, dates: tuple[DateFact, ...]) -> Security:
+        written = resource.get(DEPOSIT.get(resource["resourceType"], ""))
+        deposited = parse_span(written, self._space.zone) if type(written) is str else None
+        updated = self._last_updated(resource)
+        return find_security(
+            resource,
+            patient=patient,
+            dates=dates,
+            deposit=min(updated, deposited[0]) if deposited else updated,
+            base_url=self._space.base_url,
+            resource_types=self._space.registry.resource_types,
         )
 
     def _dates(self, dates: list[DateFact], main: Main) -> tuple[DateFact, ...]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+OF_TYPE = "of-type"
+"""Behind the parameter's name and a colon, it makes the parameter of the links that `identified` writes."""
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]*)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
 _FOREIGN = re.compile(r"(.+/([A-Z][A-Za-z]*)/[A-Za-z0-9\-.]{1,64})/_history/[A-Za-z0-9\-.]{1,64}", re.DOTALL)
 _PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
@@ -54,6 +56,12 @@ def canonical_texts(canonical: str) -> tuple[str, ...]:
     """Returns the texts by which a canonical is found: without its version, and with it where it has one."""
     url, _, version = canonical.partition("|")
     return (url, canonical) if version else (url,)
+
+
+def identified(system: str, code: str, value: str) -> str:
+    """Returns the text by which an identifier is found by the coding of its type, and its value; case is none."""
+    parts = (part.replace("%", "%25").replace("|", "%7C") for part in (system, code.casefold()))
+    return "|".join((*parts, value.casefold()))
 
 
 def type_of(reference: str, declared: str = "") -> str:

@@ -5,24 +5,31 @@ https://hl7.org/fhir/R4/search.html. Written to be read beside the specification
 
 from __future__ import annotations
 
-from fhir_dmp.search.facts import DateFact, Facts, LinkFact, QuantityFact, StringFact, TokenFact
+from fhir_dmp.search.facts import DateFact, Facts, LinkFact, QuantityFact, Security, StringFact, TokenFact
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Clause,
+    Clinical,
+    Condition,
+    ConfidentialUpTo,
     DateValue,
     Everything,
     Has,
     LastUpdated,
+    LinkPrefix,
     LinkValue,
+    Marked,
     Not,
     Nothing,
     OfType,
     Or,
     QuantityValue,
     StringValue,
+    TokenPrefix,
     TokenValue,
     Value,
+    Withheld,
     WithId,
 )
 from fhir_dmp.search.text import name_parts, normalise
@@ -45,7 +52,7 @@ def matches(clause: Clause, facts: Facts) -> bool:
             return _holds(clause, facts)
 
 
-def _holds(clause: OfType | WithId | LastUpdated | AboutPatient | Has, facts: Facts) -> bool:
+def _holds(clause: Condition, facts: Facts) -> bool:
     match clause:
         case OfType(resource_types):
             return facts.resource_type in resource_types
@@ -58,15 +65,29 @@ def _holds(clause: OfType | WithId | LastUpdated | AboutPatient | Has, facts: Fa
             return facts.patient in patient_ids
         case Has(resource_type, parameter, values):
             return facts.resource_type == resource_type and any(_has(facts, parameter, value) for value in values)
+        case _:
+            return _is_secured(clause, facts.security)
+
+
+def _is_secured(clause: Marked | ConfidentialUpTo | Clinical | Withheld, security: Security) -> bool:
+    match clause:
+        case Marked(kind, texts):
+            return any(mark.kind == kind and mark.text in texts for mark in security.marks)
+        case ConfidentialUpTo(rank):
+            return security.rank is not None and security.rank <= rank
+        case Clinical(value):
+            return security.span is not None and meets_date(DateFact("", *security.span), value)
+        case Withheld(at):
+            return security.opens is not None and security.opens > at
 
 
 def _has(facts: Facts, parameter: str, value: Value) -> bool:
     match value:
-        case TokenValue():
+        case TokenValue() | TokenPrefix():
             return any(fact.parameter == parameter and meets_token(fact, value) for fact in facts.tokens)
         case StringValue():
             return any(fact.parameter == parameter and meets_string(fact, value) for fact in facts.strings)
-        case LinkValue():
+        case LinkValue() | LinkPrefix():
             return any(fact.parameter == parameter and meets_link(fact, value) for fact in facts.links)
         case DateValue():
             return any(fact.parameter == parameter and meets_date(fact, value) for fact in facts.dates)
@@ -74,8 +95,10 @@ def _has(facts: Facts, parameter: str, value: Value) -> bool:
             return any(fact.parameter == parameter and meets_quantity(fact, value) for fact in facts.quantities)
 
 
-def meets_token(fact: TokenFact, value: TokenValue) -> bool:
+def meets_token(fact: TokenFact, value: TokenValue | TokenPrefix) -> bool:
     """Systems are compared exactly, codes without case: in doubt a server should find more, not less."""
+    if isinstance(value, TokenPrefix):
+        return value.system == fact.system and fact.code.casefold().startswith(value.prefix.casefold())
     system_matches = value.system is None or value.system == fact.system
     code_matches = value.code is None or value.code.casefold() == fact.code.casefold()
     return system_matches and code_matches
@@ -87,9 +110,9 @@ def meets_string(fact: StringFact, value: StringValue) -> bool:
     return any(form.startswith(value.prefix) for form in forms)
 
 
-def meets_link(fact: LinkFact, value: LinkValue) -> bool:
+def meets_link(fact: LinkFact, value: LinkValue | LinkPrefix) -> bool:
     """References and uris are compared exactly."""
-    return fact.text in value.texts
+    return fact.text.startswith(value.prefix) if isinstance(value, LinkPrefix) else fact.text in value.texts
 
 
 def meets_date(fact: DateFact, value: DateValue) -> bool:

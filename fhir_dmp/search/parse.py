@@ -16,6 +16,7 @@ from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.resource import is_id
 from fhir_dmp.search.escape import is_well_escaped, split, unescape
 from fhir_dmp.search.links import patient_id
+from fhir_dmp.search.modifier import PLAIN, Modifier, modifiers_of
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
@@ -24,6 +25,7 @@ from fhir_dmp.search.query import (
     Has,
     LastUpdated,
     LinkValue,
+    Not,
     OfType,
     SearchQuery,
     Sort,
@@ -35,7 +37,8 @@ from fhir_dmp.search.query import (
 )
 from fhir_dmp.search.result import RESULT_PARAMETERS, is_supported_summary, parse_count, parse_sort, parse_total
 from fhir_dmp.search.space import Main, Parameter, SearchSpace
-from fhir_dmp.search.values import BadValue, Reading, parse_date, parse_value
+from fhir_dmp.search.terms import NO_TERMS, Terms, refuse
+from fhir_dmp.search.values import BadValue, Reading, parse_date
 
 _SHOWN = 64
 """Of a name or value, so many characters are repeated in a message."""
@@ -46,12 +49,16 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one search. `comparisons` counts alternatives times the types they may be of."""
+    """Bounds on one search. `comparisons` counts alternatives times the types they may be of.
+
+    `codes` is what the value sets and hierarchies that it names may have together.
+    """
 
     parameters: int = 200
     value_length: int = 8192
     alternatives: int = 1000
     comparisons: int = 10_000
+    codes: int = 5000
     sort_keys: int = 8
     count: int = 1000
 
@@ -64,6 +71,7 @@ class _Draft:
     known: Mapping[str, Parameter]
     reading: Reading
     limits: Limits
+    listed: int = 0
     clauses: list[Clause] = field(default_factory=list)
     sort: tuple[Sort, ...] = ()
     count: int | None = None
@@ -73,7 +81,7 @@ class _Draft:
     unknown: list[Issue] = field(default_factory=list)
 
 
-def parse_search(
+def parse_search(  # noqa: PLR0913  five of them are named
     resource_type: str | None,
     parameters: Sequence[tuple[str, str]],
     *,
@@ -81,16 +89,18 @@ def parse_search(
     handling: Handling,
     now: Milliseconds,
     limits: Limits = Limits(),
+    terms: Terms = NO_TERMS,
 ) -> SearchQuery:
     """Returns the query of some parameters (decoded, in order) on a type, or (None) on all types or those of `_type`.
 
-    Raises FhirError: invalid parameter where a value, a modifier or (strict) a parameter is not acceptable; too costly
-    beyond the limits.
+    Without `terms`, the modifiers that need them are not supported. Raises FhirError: invalid parameter where a value,
+    a modifier or (strict) a parameter is not acceptable; too costly beyond the limits; unprocessable where the codes
+    that a modifier asks for cannot be listed.
     """
     _check_bounds(parameters, limits)
     given = [(name, value) for name, value in parameters if value]
     types, rest = ((resource_type,), given) if resource_type else _take_types(given, space)
-    draft = _Draft(types, space.common_parameters(types), Reading(space, now), limits)
+    draft = _Draft(types, space.common_parameters(types), Reading(space, now, terms, limits.codes), limits)
     draft.used = [pair for pair in given if pair not in rest]
     for name, value in rest:
         _add(draft, name, value)
@@ -138,7 +148,7 @@ def _take_types(given: list[tuple[str, str]], space: SearchSpace) -> tuple[tuple
 
 def _add(draft: _Draft, name: str, value: str) -> None:
     if ":" in name:
-        _refuse_modifier(name)
+        _add_modified(draft, name, value)
     elif "." in name:
         message = f"The parameter {name[:_SHOWN]} is a chain, which this server does not support."
         raise _invalid("parameter-chain", message, name)
@@ -153,10 +163,15 @@ def _add(draft: _Draft, name: str, value: str) -> None:
         draft.unknown.append(_unknown(name, known))
 
 
-def _refuse_modifier(name: str) -> None:
-    code, _, modifier = name.partition(":")
-    message = f"The modifier :{modifier[:_SHOWN]} of {code[:_SHOWN]} is not supported."
-    raise _invalid("parameter-modifier", message, name)
+def _add_modified(draft: _Draft, name: str, value: str) -> None:
+    code, _, suffix = name.partition(":")
+    parameter = draft.known.get(code)
+    offered = modifiers_of(parameter) if parameter else {}
+    if parameter is None or suffix not in offered:
+        known = f" It takes {', '.join(f':{item}' for item in offered)}." if offered else ""
+        message = f"The modifier :{suffix[:_SHOWN]} of {code[:_SHOWN]} is not supported.{known}"
+        raise _invalid("parameter-modifier", message, name)
+    _add_criterion(draft, parameter, value, offered[suffix])
 
 
 def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
@@ -166,45 +181,69 @@ def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
     return Issue("error", "parameter-unknown", message, _expression(name))
 
 
-def _add_criterion(draft: _Draft, parameter: Parameter, value: str) -> None:
+def _add_criterion(draft: _Draft, parameter: Parameter, value: str, modifier: Modifier = PLAIN) -> None:
+    name = _written(parameter, modifier)
     if not is_well_escaped(value):
-        raise _bad_value(parameter.code, value, BadValue("a backslash must be followed by one of , | $ \\"))
+        raise _bad_value(name, value, BadValue("a backslash must be followed by one of , | $ \\"))
     alternatives = [part for part in split(value, ",") if part]
     if not alternatives:
         return
     if len(alternatives) > draft.limits.alternatives:
         message = f"A search value has at most {draft.limits.alternatives} alternatives."
-        raise _too_costly(message, parameter.code)
-    draft.clauses.append(_criterion(draft, parameter, alternatives))
-    draft.used.append((parameter.code, value))
+        raise _too_costly(message, name)
+    clause = _criterion(draft, parameter, alternatives, modifier)
+    draft.clauses.append(Not(clause) if modifier.negates else clause)
+    draft.used.append((name, value))
 
 
-def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str]) -> Clause:
+def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str], modifier: Modifier) -> Clause:
+    name = _written(parameter, modifier)
+
     def read(parse: Callable[[str], Parsed]) -> tuple[Parsed, ...]:
-        return tuple(_read(parameter.code, part, parse) for part in alternatives)
+        return tuple(_read(name, part, parse) for part in alternatives)
 
     if parameter.code == "_id":
         ids = read(_parse_id)
-        return any_of([WithId(name, ids) for name in draft.resource_types])
+        return any_of([WithId(resource_type, ids) for resource_type in draft.resource_types])
     if parameter.code == "_lastUpdated":
         return LastUpdated(read(lambda text: parse_date(text, parameter, draft.reading)))
-    values = read(lambda text: parse_value(text, parameter, draft.reading))
-    comparisons = sum(len(value.texts) if isinstance(value, LinkValue) else 1 for value in values)
-    if comparisons * len(draft.resource_types) > draft.limits.comparisons:
-        message = f"A parameter may ask for at most {draft.limits.comparisons} comparisons."
-        raise _too_costly(message, parameter.code)
-    return any_of([_has(draft, parameter, name, values) for name in draft.resource_types])
+    values = _read_values(draft, parameter, alternatives, modifier)
+    return any_of([_has(draft, parameter, modifier, kind, values) for kind in draft.resource_types])
 
 
-def _has(draft: _Draft, parameter: Parameter, resource_type: str, values: tuple[Value, ...]) -> Clause:
+def _read_values(draft: _Draft, parameter: Parameter, alternatives: list[str], modifier: Modifier) -> tuple[Value, ...]:
+    """What some alternatives ask; each is counted as it is read, since a value set can be long."""
+    name, limits = _written(parameter, modifier), draft.limits
+    values: list[Value] = []
+    comparisons = 0
+    for part in alternatives:
+        more = _read(name, part, lambda text: tuple(modifier.read(text, parameter, draft.reading)))
+        values += more
+        draft.listed += len(more) - 1
+        comparisons += sum(len(value.texts) if isinstance(value, LinkValue) else 1 for value in more)
+        if draft.listed > limits.codes:
+            message = f"The value sets and hierarchies of a search may have at most {limits.codes:,} codes together."
+            raise _too_costly(message, name)
+        if comparisons * len(draft.resource_types) > limits.comparisons:
+            raise _too_costly(f"A parameter may ask for at most {limits.comparisons} comparisons.", name)
+    return tuple(values)
+
+
+def _written(parameter: Parameter, modifier: Modifier) -> str:
+    return f"{parameter.code}:{modifier.name}" if modifier.name else parameter.code
+
+
+def _has(
+    draft: _Draft, parameter: Parameter, modifier: Modifier, resource_type: str, values: tuple[Value, ...]
+) -> Clause:
     """Asking for a Patient's reference where a resource has one at most is asking whom it is about."""
     main = draft.reading.space.main(resource_type)
-    if parameter.code in main.patient_aliases:
+    if parameter.code in main.patient_aliases and modifier is PLAIN:
         patients = [patient_id(text) for value in values if isinstance(value, LinkValue) for text in value.texts]
         if all(patients):
             return And((OfType((resource_type,)), AboutPatient(tuple(patients))))
-    is_main = parameter.code in {main.date, main.code}
-    return Has(resource_type, parameter.code, values, is_main)
+    name = f"{parameter.code}{modifier.facts}"
+    return Has(resource_type, name, values, name in {main.date, main.code})
 
 
 def _parse_id(text: str) -> str:
@@ -255,6 +294,8 @@ def _read(name: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
         return parse(text)
     except BadValue as fault:
         raise _bad_value(name, text, fault) from None
+    except FhirError as fault:
+        raise refuse(fault, _expression(name)) from None
 
 
 def _bad_value(name: str, text: str, fault: BadValue) -> FhirError:

@@ -1,7 +1,10 @@
 """What a search asks, as a tree: clauses over facts, the sort order, the page. No word of any database.
 
     Clause   Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
+             | Marked | ConfidentialUpTo | Clinical | Withheld
     Has      one parameter of one type and the values of which one is enough (a comma is OR)
+
+The last four ask for security facts; no search parameter does, only access control.
 
 A clause is true or false of the Facts of one resource: fhir_dmp.search.match says which.
 https://hl7.org/fhir/R4/search.html
@@ -17,6 +20,7 @@ from typing import Literal
 
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Issue
+from fhir_dmp.search.facts import MarkKind
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -59,6 +63,21 @@ class LinkValue:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenPrefix:
+    """The codes that begin with a text, in a system, "" none."""
+
+    system: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPrefix:
+    """The references or uris that begin with a text."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class DateValue:
     """A span of time [low, high). Of `ap`, the span is already widened."""
 
@@ -83,7 +102,7 @@ class QuantityValue:
     unit: str | None = None
 
 
-Value = TokenValue | StringValue | LinkValue | DateValue | QuantityValue
+Value = TokenValue | StringValue | LinkValue | DateValue | QuantityValue | TokenPrefix | LinkPrefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +179,38 @@ class Has:
     is_main: bool = False
 
 
-Clause = Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """True of resources that have one of these texts among their marks of a kind (facts.Mark)."""
+
+    kind: MarkKind
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidentialUpTo:
+    """True of resources whose confidentiality is at most this place in sensitivity.RANKS; false where not known."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clinical:
+    """True of resources whose content is about a time that meets the value; false where it is about none."""
+
+    value: DateValue
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """True of resources that at this instant are still held back from the patient himself."""
+
+    at: Milliseconds
+
+
+Condition = OfType | WithId | LastUpdated | AboutPatient | Has | Marked | ConfidentialUpTo | Clinical | Withheld
+"""The clauses that are not made of others."""
+Clause = Everything | Nothing | And | Or | Not | Condition
 
 SortType = Literal["id", "last-updated", "token", "string", "date", "number", "quantity", "reference", "uri"]
 

@@ -28,6 +28,7 @@ from fhir_dmp.search.query import (
 )
 from fhir_dmp.search.space import Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
+from fhir_dmp.search.terms import NO_TERMS, Terms
 from fhir_dmp.search.text import normalise
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
@@ -44,10 +45,12 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a value is read against besides its parameter."""
+    """What a value is read against besides its parameter; a value set may have at most `most_codes` codes."""
 
     space: SearchSpace
     now: Milliseconds
+    terms: Terms = NO_TERMS
+    most_codes: int = 0
 
 
 def parse_value(text: str, parameter: Parameter, reading: Reading) -> Value:
