@@ -1,0 +1,1 @@
+"""Authentication: bearer token and client certificate → Requester."""
