@@ -1,0 +1,1 @@
+"""The trace of who did what with whose record: AuditEvents, their export, their reading, their chain. Pure."""

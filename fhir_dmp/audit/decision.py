@@ -1,0 +1,77 @@
+"""An authorisation decision as an AuditEvent, in the shape of IHE BALP's AuthZconsent.
+
+https://profiles.ihe.net/ITI/BALP/content.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_dmp.audit.access import Access, Recorder, Refusal
+from fhir_dmp.audit.agent import build_client, build_people, build_server
+from fhir_dmp.audit.code import (
+    APPLICATION,
+    AUTHORIZER,
+    CONSENT,
+    DECISION_BY_CONSENT,
+    DECISION_BY_ROLE,
+    PROFILE,
+    RECIPIENT,
+    SECURITY_ALERT,
+    TOKEN,
+    TOKEN_PREFIX,
+    Outcome,
+)
+from fhir_dmp.audit.event import build_patient, build_purpose, build_reasons, build_source
+from fhir_dmp.instant import write_instant
+from fhir_dmp.json_text import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision about one patient's record; `consents` are the ids of those that it rests on."""
+
+    patient: str
+    consents: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+
+
+def build_decision(access: Access, decision: Decision, recorder: Recorder) -> JsonObject:
+    """Builds the AuditEvent of a decision, without id and version; `access` says who asked, when and how."""
+    refusal = decision.refusal
+    by_consent = bool(decision.consents or (refusal and refusal.consents))
+    event: JsonObject = {
+        "resourceType": "AuditEvent",
+        "meta": {"profile": [PROFILE]},
+        "type": SECURITY_ALERT,
+        "subtype": [DECISION_BY_CONSENT if by_consent else DECISION_BY_ROLE],
+        "action": "E",
+        "period": {"start": write_instant(access.began), "end": write_instant(access.now)},
+        "recorded": write_instant(access.now),
+        "outcome": (Outcome.REFUSED if refusal else Outcome.SUCCESS).value,
+    }
+    if refusal:
+        event["outcomeDesc"] = refusal.text or refusal.rule
+    if purpose := build_purpose(access.requester, access.mode):
+        event["purposeOfEvent"] = purpose
+    return {
+        **event,
+        "agent": [
+            build_client(access, APPLICATION),
+            build_server(recorder, AUTHORIZER),
+            *build_people(access.requester, RECIPIENT),
+        ],
+        "source": build_source(recorder),
+        "entity": _build_entities(access, decision),
+    }
+
+
+def _build_entities(access: Access, decision: Decision) -> list[JsonObject]:
+    entities = [build_patient(decision.patient)]
+    entities += [{"what": {"reference": f"Consent/{consent}"}, "type": CONSENT} for consent in decision.consents]
+    if decision.refusal:
+        entities += build_reasons(decision.refusal)
+    if access.requester.token_id:
+        identifier = {"value": TOKEN_PREFIX + access.requester.token_id}
+        entities.append({"what": {"identifier": identifier}, "type": TOKEN})
+    return entities

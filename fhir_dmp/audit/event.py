@@ -1,0 +1,212 @@
+"""Access → AuditEvents, in the shape of IHE BALP's PatientRead, PatientQuery, PatientCreate, -Update and -Delete.
+
+https://profiles.ihe.net/ITI/BALP/content.html, https://hl7.org/fhir/R4/auditevent.html. A search leaves one event for
+each patient it names or finds. Beyond BALP, the event of a search lists the versions that the answer gave away (ids,
+page by page): EHDS art. 9 wants to know which data were accessed.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from fhir_dmp.access.reason import SYSTEM as ACCESS_RULE
+from fhir_dmp.access.requester import Requester
+from fhir_dmp.audit.access import EMERGENCIES, Access, Item, Label, Recorder, Refusal
+from fhir_dmp.audit.agent import build_client, build_people, build_server
+from fhir_dmp.audit.code import (
+    ACCESS_MODE,
+    ACT_REASON,
+    APPLICATION,
+    AUTHOR,
+    CONSENT,
+    CUSTODIAN,
+    DESTINATION,
+    INTERACTION,
+    OBJECT,
+    OTHER,
+    PERSON,
+    PROFILE,
+    RECIPIENT,
+    REQUEST_ID,
+    REST,
+    ROLE_PATIENT,
+    ROLE_QUERY,
+    ROLE_RESOURCE,
+    ROLE_SECURITY,
+    SOURCE,
+    WEB_SERVER,
+    Mode,
+    Outcome,
+    coding,
+)
+from fhir_dmp.instant import write_instant
+from fhir_dmp.json_text import JsonObject
+
+
+class _Shape(NamedTuple):
+    """What BALP prescribes for a group of interactions."""
+
+    action: Literal["C", "R", "U", "D", "E"]
+    client: JsonObject
+    server: JsonObject
+    person: JsonObject
+
+
+_READ = _Shape("R", DESTINATION, SOURCE, RECIPIENT)
+_QUERY = _Shape("E", SOURCE, DESTINATION, RECIPIENT)
+_SHAPES = {
+    "read": _READ,
+    "vread": _READ,
+    "create": _Shape("C", SOURCE, DESTINATION, AUTHOR),
+    "update": _Shape("U", SOURCE, DESTINATION, AUTHOR),
+    "patch": _Shape("U", SOURCE, DESTINATION, AUTHOR),
+    "delete": _Shape("D", APPLICATION, CUSTODIAN, AUTHOR),
+}
+_PATIENT_REQUEST = "PATRQT"
+RESULT = "result"
+"""AuditEvent.entity.detail.type of a version that an answer gave away."""
+MAX_QUERY = 4096
+"""Characters of a query that are recorded: enough to know what was asked."""
+
+
+def build_events(access: Access, recorder: Recorder) -> list[JsonObject]:
+    """Builds the AuditEvents of an interaction, at least one, without id and version."""
+    common = _build_common(access, recorder)
+    entities = list(_build_request(access))
+    return [_assemble(access, common, entities, part) for part in _divide(access)]
+
+
+def _build_common(access: Access, recorder: Recorder) -> JsonObject:
+    """Builds what all events of an interaction have in common."""
+    shape = _SHAPES.get(access.interaction, _QUERY)
+    event: JsonObject = {
+        "type": REST,
+        "subtype": [coding(INTERACTION, access.interaction)],
+        "action": shape.action,
+        "period": {"start": write_instant(access.began), "end": write_instant(access.now)},
+        "recorded": write_instant(access.now),
+        "outcome": (Outcome.REFUSED if access.refusal else Outcome.SUCCESS).value,
+    }
+    if access.refusal:
+        event["outcomeDesc"] = access.refusal.text or access.refusal.rule
+    if purpose := build_purpose(access.requester, access.mode):
+        event["purposeOfEvent"] = purpose
+    return {
+        **event,
+        "agent": [
+            build_client(access, shape.client),
+            build_server(recorder, shape.server),
+            *build_people(access.requester, shape.person),
+        ],
+        "source": build_source(recorder),
+    }
+
+
+def build_purpose(requester: Requester, mode: Mode) -> list[JsonObject]:
+    """Builds AuditEvent.purposeOfEvent: what for and in which mode the record was opened, and the reason if one given.
+
+    Of a program that says no purpose it is empty, which is no emergency.
+    """
+    codes = sorted(requester.purposes) if mode is Mode.NORMAL else [EMERGENCIES[mode]]
+    if not codes and requester.patient_id:
+        codes = [_PATIENT_REQUEST]
+    purposes: list[JsonObject] = [
+        {"coding": [coding(ACT_REASON, code), coding(ACCESS_MODE, mode.value)]} for code in codes
+    ]
+    return [{**purpose, "text": requester.reason} for purpose in purposes] if requester.reason else purposes
+
+
+def build_source(recorder: Recorder) -> JsonObject:
+    """Builds AuditEvent.source: this server, which saw what it reports."""
+    return {
+        "site": recorder.site,
+        "observer": {"type": "Device", "identifier": {"value": recorder.base_url}, "display": recorder.site},
+        "type": [WEB_SERVER],
+    }
+
+
+def _build_request(access: Access) -> Iterator[JsonObject]:
+    """Yields the entities that every event of the interaction has: the request, and the rule that refused it."""
+    if access.request_id:
+        yield {"what": {"identifier": {"value": access.request_id}}, "type": REQUEST_ID}
+    if access.refusal:
+        yield from build_reasons(access.refusal)
+
+
+def build_reasons(refusal: Refusal) -> Iterator[JsonObject]:
+    """Yields the entities of a decision: its rule, and the Consents that made it."""
+    yield {"what": {"identifier": {"system": ACCESS_RULE, "value": refusal.rule}}, "type": OTHER, "role": ROLE_SECURITY}
+    for consent in refusal.consents:
+        yield {"what": {"reference": f"Consent/{consent}"}, "type": CONSENT}
+
+
+def build_patient(patient: str) -> JsonObject:
+    """Builds the entity of the patient whose record it is."""
+    return {"what": {"reference": f"Patient/{patient}"}, "type": PERSON, "role": ROLE_PATIENT}
+
+
+def _build_data(item: Item) -> JsonObject:
+    return {"what": {"reference": item.reference}, "type": OBJECT, "role": ROLE_RESOURCE}
+
+
+def _build_query(access: Access, items: list[Item]) -> JsonObject:
+    """Builds the entity of a search, history or operation, with what the answer gave away as its details.
+
+    They are details, not entities: a page would be as many entities, each with several facts to find it by.
+    """
+    entity: JsonObject = {"type": OBJECT, "role": ROLE_QUERY}
+    if access.cleaned:
+        entity["description"] = access.cleaned[:MAX_QUERY]
+    if access.query:
+        entity["query"] = b64encode(access.query[:MAX_QUERY].encode("utf-8", "replace")).decode()
+    if items:
+        entity["detail"] = [{"type": RESULT, "valueString": item.reference} for item in items]
+    return entity
+
+
+Part = tuple[str, tuple[Label, ...], list[Item]]
+"""A patient's id, or ""; labels; and the versions that are his and have these labels."""
+
+
+def _divide(access: Access) -> Iterable[Part]:
+    """Returns an event's worth each: by patient, and apart what labels hide from some of those who read the trace.
+
+    A patient who was named has an event without labels in any case: that his record was opened hides nothing.
+    """
+    parts: dict[tuple[str, tuple[Label, ...]], list[Item]] = {(patient, ()): [] for patient in access.patients}
+    for item in access.items:
+        parts.setdefault((item.patient, item.labels), []).append(item)
+    return [(patient, labels, rows) for (patient, labels), rows in parts.items()] or [("", (), [])]
+
+
+def _assemble(access: Access, common: JsonObject, request: list[JsonObject], part: Part) -> JsonObject:
+    patient, labels, items = part
+    meta: JsonObject = {"profile": [PROFILE]}
+    if labels:
+        meta["security"] = [coding(*label) for label in labels]
+    entities = [*request, build_patient(patient)] if patient else list(request)
+    if access.interaction in _SHAPES:
+        entities += [_build_data(item) for item in items]
+    else:
+        entities.append(_build_query(access, items))
+    event = {"resourceType": "AuditEvent", "meta": meta, **common}
+    return {**event, "entity": entities} if entities else event
+
+
+def items_of(event: JsonObject) -> list[str]:
+    """Returns the references to what an event of ours gave away, wrote or refused: versions, where they are known."""
+    found = []
+    for row in event.get("entity", ()):
+        if row.get("role") == ROLE_RESOURCE:
+            found.append(row["what"]["reference"])
+        elif row.get("role") == ROLE_QUERY:
+            found += [detail["valueString"] for detail in row.get("detail", ()) if detail["type"] == RESULT]
+    return found
+
+
+def patient_of(event: JsonObject) -> str:
+    """Returns the id of the patient whose record an event of ours is about, or ""."""
+    rows = [row["what"]["reference"] for row in event.get("entity", ()) if row.get("role") == ROLE_PATIENT]
+    return rows[0].removeprefix("Patient/") if rows else ""

@@ -1,0 +1,19 @@
+"""The audit trail's port: what interactions need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fhir_dmp.json_text import JsonObject
+
+
+class AuditTrail(Protocol):
+    """Where AuditEvents are kept for good: there is no way to change or remove one."""
+
+    async def record(self, events: Sequence[JsonObject]) -> None:
+        """Stores events (without id and version) and returns when all are durable: only then may the answer leave.
+
+        Raises FhirError (unavailable) where they could not be stored; then nothing may be answered but that.
+        """
+        ...

@@ -1,0 +1,190 @@
+"""The audit trail on MongoDB: see fhir_dmp.store.audit_port, and docs/decisions/0016-audit.md.
+
+Events are resources like others: in the collection `resource`, with facts, so they are read and searched as others
+are; beside them stands `h`, the hash that ties them to the event before. Anchors are in `audit_anchor`: a MongoDB user
+that may insert there and not update or remove is all that the server needs.
+
+    audit_anchor   _id number · c chain · n events · h hash of the last (absent: none yet) · at · a hash of the anchor
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from fhir_dmp.audit.chain import Anchor, Head, build_anchor, hash_event, write_event_id
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.resource import Identity, build_version
+from fhir_dmp.search.index import Indexer
+from fhir_dmp.store.mongo.coalesce import Coalescer
+from fhir_dmp.store.mongo.document import build_current
+from fhir_dmp.store.mongo.indexes import RESOURCE
+
+Document = dict[str, Any]
+
+ANCHOR = "audit_anchor"
+HASH = "h"
+ANCHOR_SECONDS = 10.0
+"""How long an event may be without an anchor after it."""
+JOINED = 100
+"""Events that go out in one command: as many as do not keep the process from other work for long."""
+
+_ANCHOR_TRIES = 50
+_CHAIN_BYTES = 6
+_log = logging.getLogger("fhir_dmp.audit")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """An event on its way; equal to itself only."""
+
+    event: JsonObject
+
+
+class MongoAuditTrail:
+    """The writer of one process: its requests share commits, and a chain of events that is this process's alone."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        indexer: Indexer,
+        now: Callable[[], Milliseconds],
+        *,
+        anchor_seconds: float = ANCHOR_SECONDS,
+    ) -> None:
+        """`database` has the write concern of what must be durable (DURABLE), and its collections exist."""
+        self._resources = database[RESOURCE]
+        self._anchors = database[ANCHOR]
+        self._indexer = indexer
+        self._now = now
+        self._anchor_seconds = anchor_seconds
+        self._entries = Coalescer(self._commit, largest=JOINED)
+        self._chain: Head | None = None
+        self._unanchored: Head | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._anchoring: asyncio.Task[None] | None = None
+
+    async def record(self, events: Sequence[JsonObject]) -> None:
+        """See the port."""
+        if events:
+            await self._entries.read([_Entry(event) for event in events])
+
+    async def close(self) -> None:
+        """Anchors what was recorded. Nothing may be recorded afterwards."""
+        if self._timer:
+            self._timer.cancel()
+        if self._anchoring:
+            await self._anchoring
+        await self._anchor()
+
+    async def _commit(self, entries: list[_Entry]) -> Mapping[_Entry, None]:
+        """Stores events with one command, in order, so that a chain never has a gap.
+
+        After a failure nobody knows how many were stored: the chain ends there, and the next commit begins another.
+        """
+        head, self._chain = self._chain, None
+        try:
+            if head is None:
+                head = await self._begin()
+            documents, head = self._build(entries, head)
+            if len(documents) == 1:
+                # costs the driver half of what insert_many does
+                await self._resources.insert_one(documents[0])
+            else:
+                await self._resources.insert_many(documents, ordered=True)
+        except PyMongoError as fault:
+            _log.exception("the audit trail could not be written")
+            raise _unavailable() from fault
+        self._chain = self._unanchored = head
+        self._anchor_soon()
+        return {}
+
+    def _build(self, entries: list[_Entry], head: Head) -> tuple[list[Document], Head]:
+        documents = []
+        for entry in entries:
+            document, head = self._build_document(entry.event, head)
+            documents.append(document)
+        return documents, head
+
+    def _build_document(self, event: JsonObject, head: Head) -> tuple[Document, Head]:
+        """Builds the document of the event after `head`, and the head that it is then."""
+        number = head.number + 1
+        identity = Identity("AuditEvent", write_event_id(head.chain, number))
+        stamped, version = build_version(event, identity, None, "POST", self._now())
+        digest = hash_event(head.hash, version.content or b"")
+        document = build_current(version, self._indexer.facts(stamped))
+        return {**document, HASH: digest}, Head(head.chain, number, digest)
+
+    async def _begin(self) -> Head:
+        """Begins a chain with an anchor; what the former one has is anchored first."""
+        await self._anchor()
+        chain = token_hex(_CHAIN_BYTES)
+        anchor = await self._append(Head(chain, 0, b""))
+        return Head(chain, 0, anchor.hash)
+
+    def _anchor_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._anchor_seconds, self._start_anchoring)
+
+    def _start_anchoring(self) -> None:
+        self._timer = None
+        self._anchoring = asyncio.create_task(self._try_to_anchor())
+
+    async def _try_to_anchor(self) -> None:
+        try:
+            await self._anchor()
+        except (PyMongoError, FhirError) as fault:
+            # the next commit asks for another anchor, and so does the end of the server
+            _log.warning("the audit trail could not be anchored: %s", fault)
+
+    async def _anchor(self) -> None:
+        """Anchors the last event that is stored, unless it is anchored already."""
+        head, self._unanchored = self._unanchored, None
+        if head is None:
+            return
+        try:
+            await self._append(head)
+        except BaseException:
+            self._unanchored = self._unanchored or head
+            raise
+
+    async def _append(self, head: Head) -> Anchor:
+        """Writes the next anchor; of two writers at once one is second and takes the number after."""
+        for _ in range(_ANCHOR_TRIES):
+            last = await self._anchors.find_one(sort=[("_id", DESCENDING)])
+            anchor = build_anchor(parse_anchor(last) if last else None, head, self._now())
+            try:
+                await self._anchors.insert_one(build_anchor_document(anchor))
+            except DuplicateKeyError:
+                continue
+            # the log goes elsewhere: it is the copy of the anchor that the database cannot change
+            _log.info("audit anchor %s", anchor)
+            return anchor
+        raise _unavailable()
+
+
+def _unavailable() -> FhirError:
+    message = "The access cannot be recorded now, so nothing is answered; try again shortly."
+    return error(Category.UNAVAILABLE, "audit-unavailable", message)
+
+
+def build_anchor_document(anchor: Anchor) -> Document:
+    """Builds the document of an anchor."""
+    head = {HASH: anchor.head} if anchor.head else {}
+    return {"_id": anchor.number, "c": anchor.chain, "n": anchor.events, **head, "at": anchor.at, "a": anchor.hash}
+
+
+def parse_anchor(document: Document) -> Anchor:
+    """Returns the anchor that a document holds."""
+    head = document.get(HASH, b"")
+    return Anchor(document["_id"], document["c"], document["n"], head, document["at"], document["a"])

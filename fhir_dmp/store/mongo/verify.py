@@ -1,0 +1,128 @@
+"""Reads the whole database and names everything that is not as it was written: the trace, versions, facts.
+
+It may run beside servers: each batch of resources is read as of one moment, and so is in itself consistent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.cursor import AsyncCursor
+
+from fhir_dmp.audit.chain import Anchor
+from fhir_dmp.audit.proof import Finding, Proof, StoredEvent, check_anchors
+from fhir_dmp.search.index import Indexer
+from fhir_dmp.store.mongo.audit import ANCHOR, HASH, parse_anchor
+from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
+from fhir_dmp.store.mongo.invariant import check_resource
+
+Document = dict[str, Any]
+
+BATCH = 500
+"""Resources that are read at one moment."""
+
+
+class Verification:
+    """One look at a whole database. `events` and `last_anchor` tell afterwards what was proved."""
+
+    def __init__(self, client: AsyncMongoClient[Document], name: str, indexer: Indexer) -> None:
+        """`indexer` is the server's: of its base URL and time zone."""
+        self._client = client
+        self._database = client[name]
+        self._indexer = indexer
+        self._proof = Proof(())
+        self.last_anchor: Anchor | None = None
+
+    @property
+    def events(self) -> int:
+        """How many AuditEvents were followed."""
+        return self._proof.events
+
+    async def size(self) -> int:
+        """Returns about how many versions there are to look at."""
+        collections = (self._database[RESOURCE], self._database[HISTORY])
+        return sum([await collection.estimated_document_count() for collection in collections])
+
+    async def find(self, known: str, done: Callable[[int], None]) -> AsyncIterator[Finding]:
+        """Yields the findings; `known` is an anchor kept elsewhere, or "". Calls `done` with the versions looked at."""
+        anchors = await self._read_anchors()
+        self.last_anchor = anchors[-1] if anchors else None
+        for finding in check_anchors(anchors, known):
+            yield finding
+        self._proof.learn(anchors)
+        after: str | None = ""
+        while after is not None:
+            async with self._client.start_session(snapshot=True) as session:
+                current = await self._read_current(session, after)
+                upper = current[-1]["_id"] if len(current) == BATCH else None
+                async for finding in self._check_batch(session, current, _between(after, upper), done):
+                    yield finding
+            after = upper
+        for finding in self._proof.finish():
+            yield finding
+
+    async def _read_anchors(self) -> list[Anchor]:
+        rows = self._database[ANCHOR].find().sort("_id", ASCENDING)
+        return [parse_anchor(row) async for row in rows]
+
+    async def _read_current(self, session: AsyncClientSession, after: str) -> list[Document]:
+        rows = self._database[RESOURCE].find({"_id": {"$gt": after}}, session=session)
+        return await rows.sort("_id", ASCENDING).limit(BATCH).to_list()
+
+    async def _check_batch(
+        self, session: AsyncClientSession, current: list[Document], between: Document, done: Callable[[int], None]
+    ) -> AsyncIterator[Finding]:
+        """Takes the resources of a batch with their past, and those that are deleted and have a past only."""
+        rows = self._database[HISTORY].find({"r": between}, session=session)
+        waiting = iter(current)
+        row = next(waiting, None)
+        async for reference, past in _group(rows.sort([("r", ASCENDING), ("v", DESCENDING)])):
+            while row and row["_id"] < reference:
+                for finding in await self._check(row["_id"], row, [], done):
+                    yield finding
+                row = next(waiting, None)
+            is_alive = row is not None and row["_id"] == reference
+            for finding in await self._check(reference, row if is_alive else None, past, done):
+                yield finding
+            row = next(waiting, None) if is_alive else row
+        for rest in _chain(row, waiting):
+            for finding in await self._check(rest["_id"], rest, [], done):
+                yield finding
+
+    async def _check(
+        self, reference: str, current: Document | None, past: list[Document], done: Callable[[int], None]
+    ) -> list[Finding]:
+        done(len(past) + (current is not None))
+        findings = list(check_resource(reference, current, past, self._indexer))
+        if current and reference.startswith("AuditEvent/"):
+            event = StoredEvent(reference.partition("/")[2], current.get("b", b""), current.get(HASH, b""))
+            if not self._proof.knows(event):
+                # a writer that began after the anchors were read
+                self._proof.learn(await self._read_anchors())
+            findings += self._proof.follow(event)
+        return findings
+
+
+def _between(after: str, upper: str | None) -> Document:
+    return {"$gt": after, "$lte": upper} if upper else {"$gt": after}
+
+
+def _chain(row: Document | None, waiting: Iterator[Document]) -> Iterator[Document]:
+    if row:
+        yield row
+    yield from waiting
+
+
+async def _group(rows: AsyncCursor[Document]) -> AsyncIterator[tuple[str, list[Document]]]:
+    """Yields the past versions of each resource, oldest first."""
+    past: list[Document] = []
+    async for row in rows:
+        if past and past[0]["r"] != row["r"]:
+            yield past[-1]["r"], past[::-1]
+            past = []
+        past.append(row)
+    if past:
+        yield past[-1]["r"], past[::-1]
