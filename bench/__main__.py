@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,20 +17,26 @@ from rich.table import Table
 
 from bench.measure import Row
 from bench.processes import run_constant, run_server, worker
-from bench.subjects import SUBJECTS, Bench, load_observations
+from bench.setting import Bench
+from bench.subjects import SUBJECTS, load_observations
+from bench.validation import startup, validation
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
 
+ALONE: dict[str, Callable[[], list[Row]]] = {"validation": validation, "startup": startup}
+"""The subjects that need no server."""
+_FEW = 20
 RESULTS = Path(__file__).parent / "results"
 
 
 def main(names: list[str]) -> int:
-    unknown = sorted(set(names) - SUBJECTS.keys())
+    known = [*SUBJECTS, *ALONE]
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        sys.stderr.write(f"bench: no subject {', '.join(unknown)}; there are {', '.join(SUBJECTS)}\n")
+        sys.stderr.write(f"bench: no subject {', '.join(unknown)}; there are {', '.join(known)}\n")
         return 2
     began = datetime.now(UTC)
     load_before = os.getloadavg()[0]
-    rows = run(names or list(SUBJECTS))
+    rows = run_alone(names or known) + run([name for name in names or known if name in SUBJECTS])
     Console(width=150).print(build_table(rows))
     RESULTS.mkdir(exist_ok=True)
     machine = {"cpus": os.cpu_count(), "load": load_before, "python": platform.python_version()}
@@ -40,8 +47,15 @@ def main(names: list[str]) -> int:
     return 0
 
 
+def run_alone(names: list[str]) -> list[Row]:
+    """Runs the subjects that need no server."""
+    return [row for name in names if name in ALONE for row in ALONE[name]()]
+
+
 def run(names: list[str]) -> list[Row]:
     """Runs subjects on a MongoDB, a server and a constant server of their own."""
+    if not names:
+        return []
     with (
         tempfile.TemporaryDirectory(prefix="fhir-dmp-bench-") as folder,
         EmbeddedMongo(Path(folder), cache_gb=1) as mongo,
@@ -61,10 +75,14 @@ def build_table(rows: list[Row]) -> Table:
         table.add_column(name, justify="left" if name in {"subject", "floor"} else "right")
     for row in rows:
         wanted = f"{row.target:.0%}" if row.target else ""
-        rates = (f"{row.floor_rate:,.0f}", f"{row.our_rate:,.0f}", f"{row.ratio:.0%}", wanted)
+        rates = (_show(row.floor_rate), _show(row.our_rate), f"{row.ratio:.0%}", wanted)
         costs = (f"{row.floor_cost:,.0f}", f"{row.our_cost:,.0f}", f"{row.cpu_ratio:.0%}")
         table.add_row(row.subject, row.floor, *rates, *costs)
     return table
+
+
+def _show(rate: float) -> str:
+    return f"{rate:,.0f}" if rate > _FEW else f"{rate:.2f}"
 
 
 if __name__ == "__main__":

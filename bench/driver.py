@@ -27,14 +27,18 @@ from bench.record import build_observation
 from fhir_dmp.app import Sources, build_context
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
+from fhir_dmp.loader import load_registry
+from fhir_dmp.packages.source import RulesSource
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import Everything, Handling
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.document import PROJECTION, build_current
 from fhir_dmp.store.mongo.indexes import RESOURCE, create_collections
+from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, MongoStore, connect
+from fhir_dmp.validation.compiler import Schemas
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
@@ -60,7 +64,7 @@ def find(uri: str, queries: list[str], concurrency: int, seconds: float) -> Samp
 
         return run
 
-    return uvloop.run(_measure(uri, prepare, concurrency, seconds))
+    return uvloop.run(measure(uri, prepare, concurrency, seconds))
 
 
 def insert(uri: str, concurrency: int, seconds: float) -> Sample:
@@ -75,7 +79,7 @@ def insert(uri: str, concurrency: int, seconds: float) -> Sample:
 
         return run
 
-    return uvloop.run(_measure(uri, prepare, concurrency, seconds))
+    return uvloop.run(measure(uri, prepare, concurrency, seconds))
 
 
 def insert_in_transactions(uri: str, size: int, concurrency: int, seconds: float) -> Sample:
@@ -97,17 +101,17 @@ def insert_in_transactions(uri: str, size: int, concurrency: int, seconds: float
 
         return run
 
-    return uvloop.run(_measure(uri, prepare, concurrency, seconds))
+    return uvloop.run(measure(uri, prepare, concurrency, seconds))
 
 
-async def _measure(
+async def measure(
     uri: str, prepare: Callable[[AsyncMongoClient[Document]], Operation], concurrency: int, seconds: float
 ) -> Sample:
     async with connect(uri) as client:
         await create_collections(client.get_database(FLOOR_DATABASE))
         operation = prepare(client)
         await asyncio.gather(*(operation() for _ in range(concurrency)))
-        done, cpu, start = 0, _cpu(), time.perf_counter()
+        done, began, start = 0, cpu_seconds(), time.perf_counter()
 
         async def repeat() -> None:
             nonlocal done
@@ -116,24 +120,27 @@ async def _measure(
                 done += 1
 
         await asyncio.gather(*(repeat() for _ in range(concurrency)))
-        return Sample(done, time.perf_counter() - start, _cpu() - cpu)
+        return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
 
 
-def _cpu() -> float:
+def cpu_seconds() -> float:
+    """Returns the CPU time of this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 @cache
-def _context(uri: str) -> Context:
+def make_context(uri: str) -> Context:
     """What the server itself reads searches and makes documents with; its store is not used."""
     settings = read_settings({"FHIR_DMP_MONGODB_URI": uri, "FHIR_DMP_BASE_URL": "http://127.0.0.1/fhir"})
-    return build_context(settings, Sources(), MongoStore(connect(uri), FLOOR_DATABASE), b"")
+    client = connect(uri)
+    definitions = RulesSource(MongoPackages(client, FLOOR_DATABASE), Schemas(load_registry()))
+    return build_context(settings, Sources(), MongoStore(client, FLOOR_DATABASE), definitions, b"")
 
 
 @cache
 def _plan(uri: str, text: str) -> tuple[SearchPlan, int]:
-    context = _context(uri)
+    context = make_context(uri)
     query = parse_search(
         "Observation", parse_qsl(text), space=context.space, handling=Handling.STRICT, now=context.now()
     )
@@ -142,7 +149,7 @@ def _plan(uri: str, text: str) -> tuple[SearchPlan, int]:
 
 @cache
 def _documents(uri: str) -> list[Document]:
-    return [_document(_context(uri), number) for number in range(_DOCUMENTS)]
+    return [_document(make_context(uri), number) for number in range(_DOCUMENTS)]
 
 
 def _document(context: Context, number: int) -> Document:

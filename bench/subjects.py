@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPConnection
 
 from bench import driver
+from bench.access import access
+from bench.audit import audit
 from bench.client import get, post
-from bench.measure import Comparison, Measure, Row, Sample, compare
-from bench.processes import Target, over_http
+from bench.measure import Comparison, Row, compare
+from bench.processes import over_http
 from bench.record import CODES, OBSERVATIONS, PATIENTS, build_observation, build_transaction
+from bench.setting import Bench
+from bench.validation import validate_observations
 from fhir_dmp.json_text import write_json
 
 SEED = 20261121
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every subject has at hand; the server holds the Observations `o-0` to `o-9999`."""
-
-    uri: str
-    server: Target
-    constant: Target
-    load: ProcessPoolExecutor
-
-    def ours(self, requests: list[bytes], connections: int) -> Measure:
-        """Returns the measure of the server under these requests."""
-        return over_http(self.load, self.server, requests, connections)
-
-    def driver(self, function: Callable[..., Sample], *arguments: object) -> Measure:
-        """Returns the measure of a function of bench.driver."""
-        return lambda seconds: self.load.submit(function, self.uri, *arguments, seconds).result()
 
 
 def read(bench: Bench) -> list[Row]:
@@ -94,7 +78,13 @@ def create(bench: Bench) -> list[Row]:
             [
                 Comparison(
                     f"create, {connections} connections", bench.ours(requests, connections), "driver's insert_one"
-                )
+                ),
+                Comparison(
+                    f"full validation alone, against {connections} writers",
+                    lambda seconds: bench.load.submit(validate_observations, seconds).result(),
+                    "driver's insert_one",
+                    1.0,
+                ),
             ],
         )
     ]
@@ -139,4 +129,6 @@ SUBJECTS: dict[str, Callable[[Bench], list[Row]]] = {
     "search": search,
     "create": create,
     "transaction": transaction,
+    "access": access,
+    "audit": audit,
 }

@@ -1,0 +1,131 @@
+"""What access control costs: the same reads and searches, in this process, with and without it, and with the trace.
+
+Each function runs in a process of its own and returns that process's CPU time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import replace
+from itertools import count
+
+import uvloop
+
+from bench.driver import cpu_seconds
+from bench.measure import Comparison, Row, Sample, compare
+from bench.processes import DATABASE
+from bench.record import OBSERVATIONS, PATIENTS
+from bench.setting import Bench
+from fhir_dmp.access.requester import OPEN, Kind, Requester
+from fhir_dmp.app import Sources, open_context
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.request import Memory, Request
+from fhir_dmp.interactions.trace import run_traced
+from fhir_dmp.interactions.update import update
+from fhir_dmp.json_text import JsonObject, write_json
+from fhir_dmp.settings import read_settings
+
+DOCTOR = Requester(
+    Kind.PRACTITIONER,
+    "bench",
+    rpps="99900000777",
+    profession="10",
+    organization="990000777",
+    purposes=frozenset({"TREAT"}),
+    scopes=("user/*.rs",),
+    token_id="bench",
+)
+SYSTEM = {"scope": "http://terminology.hl7.org/CodeSystem/consentscope", "rpps": "https://rpps.esante.gouv.fr"}
+
+
+def access(bench: Bench) -> list[Row]:
+    """Reads and searches of one patient, by a professional whom a Consent names, against the same by the server."""
+    return [
+        row
+        for kind, name in (("read", "read by id"), ("search", "20 of one patient"))
+        for connections in (1, 16)
+        for row in compare(
+            {"without access control": bench.driver(ask, kind, "open", connections)},
+            [
+                Comparison(
+                    f"{name}, {connections} at once, decided",
+                    bench.driver(ask, kind, "decided", connections),
+                    "without access control",
+                    0.87,
+                ),
+                Comparison(
+                    f"{name}, {connections} at once, decided and traced",
+                    bench.driver(ask, kind, "traced", connections),
+                    "without access control",
+                    0.74,
+                ),
+            ],
+        )
+    ]
+
+
+def ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float) -> Sample:
+    """Reads or searches as interactions do, at random among the patients."""
+    return uvloop.run(_ask(uri, kind, mode, concurrency, seconds))
+
+
+async def _ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float) -> Sample:
+    settings = {"MONGODB_URI": uri, "DATABASE": DATABASE, "BASE_URL": "http://127.0.0.1/fhir"}
+    environ = {f"FHIR_DMP_{name}": value for name, value in settings.items()}
+    async with open_context(read_settings(environ), Sources()) as context:
+        await _store_records(context)
+        asked = context if mode == "traced" else replace(context, trail=None)
+        requests = _requests(kind, OPEN if mode == "open" else DOCTOR)
+        shape, turn = ("[type]/[id]" if kind == "read" else "[type]"), count()
+        route = context.routes.find("GET", shape, "Observation")
+        done, began, start = 0, cpu_seconds(), time.perf_counter()
+
+        async def repeat() -> None:
+            nonlocal done
+            while time.perf_counter() < start + seconds:
+                await run_traced(route, asked, replace(requests[next(turn) % len(requests)], memory=Memory()))
+                done += 1
+
+        await asyncio.gather(*(repeat() for _ in range(concurrency)))
+        return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
+
+
+def _requests(kind: str, requester: Requester) -> list[Request]:
+    draw = random.Random(1)
+    if kind == "read":
+        numbers = draw.sample(range(OBSERVATIONS), 2000)
+        return [Request(requester, "Observation", f"o-{number}", path=f"Observation/o-{number}") for number in numbers]
+    patients = draw.sample(range(PATIENTS), PATIENTS)
+    parameters = [(("patient", f"Patient/p-{number}"), ("_count", "20"), ("_total", "none")) for number in patients]
+    return [Request(requester, "Observation", parameters=row, path="Observation") for row in parameters]
+
+
+async def _store_records(context: Context) -> None:
+    """The Patients of the Observations, each with a Consent that names the professional, and four that do not."""
+    for number in range(PATIENTS):
+        patient = {"resourceType": "Patient", "id": f"p-{number}", "active": True}
+        rows = [patient, *(_consent(number, position) for position in range(5))]
+        for row in rows:
+            request = Request(OPEN, row["resourceType"], row["id"], body=write_json(row), path="")
+            await update(context, request)
+
+
+def _consent(number: int, position: int) -> JsonObject:
+    role = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
+    rpps = DOCTOR.rpps if position == 0 else f"9990000{position}{number:03}"
+    actor = {"role": role, "reference": {"identifier": {"system": SYSTEM["rpps"], "value": rpps}}}
+    return {
+        "resourceType": "Consent",
+        "id": f"p-{number}-{position}",
+        "status": "active",
+        "scope": {"coding": [{"system": SYSTEM["scope"], "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/p-{number}"},
+        "dateTime": "2026-01-01",
+        "performer": [{"reference": f"Patient/p-{number}"}],
+        "organization": [{"reference": "Organization/dmp"}],
+        "policy": [{"uri": "https://www.legifrance.gouv.fr/codes/id/LEGISCTA000006196074"}],
+        "provision": {"type": "permit", "actor": [actor]},
+    }
