@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
+import orjson
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from fhir_dmp.access.consent import Reading
+from fhir_dmp.access.matrix import parse_matrix
+from fhir_dmp.audit.access import Recorder
+from fhir_dmp.authentication.smart import build_security, build_smart_configuration
 from fhir_dmp.capability_statement import VERSION
 from fhir_dmp.instant import Milliseconds
-from fhir_dmp.interactions.context import Context
-from fhir_dmp.loader import load_capability, load_definitions, load_registry
-from fhir_dmp.packages.definitions import Definitions
+from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.interactions.context import AskCodes, Context, Routes
+from fhir_dmp.interactions.routes import ROUTES
+from fhir_dmp.issuer.identities import Identity, read_identities
+from fhir_dmp.issuer.routes import build_router
+from fhir_dmp.issuer.server import AuthorizationServer
+from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_habilitation, load_registry
+from fhir_dmp.operations.routes import OPERATIONS
+from fhir_dmp.packages.port import DefinitionsUnavailable
+from fhir_dmp.packages.source import RulesSource
+from fhir_dmp.rest.discovery import Discovery
 from fhir_dmp.rest.fhir import FhirEndpoint
 from fhir_dmp.rest.front import Front
 from fhir_dmp.rest.middleware import RequestLog
@@ -25,13 +39,21 @@ from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.space import SearchSpace, systems_of
 from fhir_dmp.settings import Settings, read_settings
+from fhir_dmp.sign_in import Mode, SignIn, open_sign_in
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
-from fhir_dmp.store.mongo.store import MongoStore, connect
+from fhir_dmp.store.mongo.audit import MongoAuditTrail
+from fhir_dmp.store.mongo.packages import MongoPackages
+from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.port import Store
+from fhir_dmp.terminology_server.client import TerminologyServer
 from fhir_dmp.validation.compiler import Schemas
 
 BASE_PATH = "/fhir"
+ALL_ROUTES = Routes((*ROUTES, *OPERATIONS))
+REQUIRED = Mode(needs_tokens=True, has_local_issuer=False)
+_DIRECTORY = "00-annuaire.json"
+"""The professionals as whom one can sign in at the local issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,50 +64,129 @@ class Sources:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-def create_app(settings: Settings | None = None, sources: Sources | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None, sources: Sources | None = None, mode: Mode = REQUIRED) -> ASGIApp:
     """Returns the server as an ASGI application; it connects to the database when it starts."""
-    settings = settings or read_settings()
+    settings, sources = settings or read_settings(), sources or Sources()
     front = Front(BASE_PATH)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_context(settings, sources or Sources()) as context:
-            app.state.store = context.store
-            front.endpoint = FhirEndpoint(context, settings.max_body, BASE_PATH)
+        async with (
+            _open_store(settings) as store,
+            _open_context(settings, sources, store) as context,
+            open_sign_in(settings, mode, store.database, sources.now, sources.new_id) as sign_in,
+        ):
+            app.state.store, app.state.sign_in = store, sign_in
+            _open_front(front, context, sign_in, settings.max_body, needs_tokens=mode.needs_tokens)
             yield
 
     app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.include_router(monitoring)
+    if mode.has_local_issuer:
+        app.include_router(build_router(lambda: _local_issuer(app), _load_identities()))
     document = app.openapi()
-    document["paths"] |= build_paths(BASE_PATH)
+    document["paths"] |= build_paths(BASE_PATH, ALL_ROUTES)
     front.others = app
     return RequestLog(front)
+
+
+def _open_front(front: Front, context: Context, sign_in: SignIn, max_body: int, *, needs_tokens: bool) -> None:
+    """Lets requests in, and tells apps where tokens are had."""
+    if sign_in.endpoints:
+        front.discovery = Discovery(build_smart_configuration(sign_in.endpoints))
+    if sign_in.endpoints or needs_tokens:
+        context = replace(context, security=build_security(sign_in.endpoints))
+    front.endpoint = FhirEndpoint(context, sign_in.authentication, sign_in.proxies, max_body, BASE_PATH)
+
+
+def _local_issuer(app: FastAPI) -> AuthorizationServer:
+    server: AuthorizationServer = app.state.sign_in.server
+    return server
+
+
+def _load_identities() -> list[Identity]:
+    return read_identities(orjson.loads((data_folder("examples") / _DIRECTORY).read_bytes())["entry"])
 
 
 @asynccontextmanager
 async def open_context(settings: Settings, sources: Sources) -> AsyncIterator[Context]:
     """Connects to the database and yields the Context of every interaction; raises StoreUnusable."""
+    async with _open_store(settings) as store, _open_context(settings, sources, store) as context:
+        yield context
+
+
+@asynccontextmanager
+async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
     client = connect(settings.mongodb_uri)
     try:
         store = MongoStore(client, settings.database)
         await store.prepare()
-        yield build_context(settings, sources, store, await store.shared_secret())
+        yield store
     finally:
         await client.close()
 
 
-def build_context(settings: Settings, sources: Sources, store: Store, secret: bytes) -> Context:
+@asynccontextmanager
+async def _open_context(settings: Settings, sources: Sources, store: MongoStore) -> AsyncIterator[Context]:
+    packages = MongoPackages(store.database.client, settings.database)
+    definitions = RulesSource(packages, Schemas(load_registry()))
+    await _load(definitions)
+    cache = AccessCache()
+
+    async def after_write(resource_types: Collection[str]) -> None:
+        cache.forget(resource_types)
+        await definitions.after_write(resource_types)
+
+    store.after_write = after_write
+    async with definitions.watching(), _terminology_server(settings) as ask_codes:
+        context = build_context(settings, sources, store, definitions, await store.shared_secret())
+        context = replace(context, cache=cache)
+        trail = MongoAuditTrail(store.database, context.indexer, sources.now)
+        try:
+            yield replace(context, ask_codes=ask_codes, trail=trail)
+        finally:
+            await trail.close()
+
+
+@asynccontextmanager
+async def _terminology_server(settings: Settings) -> AsyncIterator[AskCodes | None]:
+    if not settings.terminology_server:
+        yield None
+        return
+    server = TerminologyServer(settings.terminology_server, settings.terminology_timeout)
+    try:
+        yield server.ask
+    finally:
+        await server.close()
+
+
+async def _load(definitions: RulesSource) -> None:
+    try:
+        await definitions.load()
+    except DefinitionsUnavailable as fault:
+        raise StoreUnusable(f"the packages cannot be read: {fault}") from fault
+
+
+def build_context(
+    settings: Settings, sources: Sources, store: Store, definitions: RulesSource, secret: bytes
+) -> Context:
     """Wires the definitions, the store, the clock and the ids together."""
     capability = load_capability()
     registry = load_registry()
     space = _build_space(settings, capability, registry)
-    schemas = Schemas(registry)
-    rules = Definitions((), schemas).build_rules()
     return Context(
         registry=registry,
         capability=capability,
-        schemas=schemas,
-        rules=lambda: rules,
+        schemas=definitions.rules().schemas,
+        rules=definitions.rules,
+        routes=ALL_ROUTES,
+        depth=settings.validation,
+        ask_codes=None,
+        matrix=parse_matrix(load_habilitation()),
+        reading=Reading(settings.base_url, settings.time_zone),
+        cache=AccessCache(),
+        recorder=Recorder(settings.base_url),
+        trail=None,
         space=space,
         indexer=Indexer(space),
         cursors=Cursors(secret),
@@ -95,6 +196,7 @@ def build_context(settings: Settings, sources: Sources, store: Store, secret: by
         zone=settings.time_zone,
         now=sources.now,
         new_id=sources.new_id,
+        security=None,
     )
 
 
@@ -108,5 +210,10 @@ def _build_space(settings: Settings, capability: Capability, registry: Registry)
         ]
         for name in capability.types
     }
-    systems = systems_of(row for row in load_definitions("terminology") if row["resourceType"] == "ValueSet")
+    systems = _load_systems()
     return SearchSpace(registry, exposed, base_url=settings.base_url, zone=settings.time_zone, systems=systems)
+
+
+@cache
+def _load_systems() -> dict[str, str]:
+    return systems_of(row for row in load_definitions("terminology") if row["resourceType"] == "ValueSet")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.search.space import SearchSpace
+from fhir_dmp.search.modifier import modifiers_of
+from fhir_dmp.search.space import Parameter, SearchSpace
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import BASE
 
@@ -12,7 +15,13 @@ DATE = "2026-11-21"
 """When the statement's form last changed."""
 
 
-def build_capability_statement(capability: Capability, space: SearchSpace, base_url: str) -> JsonObject:
+Operations = Mapping[str, Mapping[str, str]]
+"""The operations of each type, and under the empty name of the system: names with their definitions."""
+
+
+def build_capability_statement(
+    capability: Capability, space: SearchSpace, operations: Operations, base_url: str
+) -> JsonObject:
     """Builds the statement of this instance; it lists only what is routed and indexed."""
     return {
         "resourceType": "CapabilityStatement",
@@ -28,14 +37,15 @@ def build_capability_statement(capability: Capability, space: SearchSpace, base_
         "rest": [
             {
                 "mode": "server",
-                "resource": [_build_type(capability, space, name) for name in sorted(capability.types)],
+                "resource": [_build_type(capability, space, operations, name) for name in sorted(capability.types)],
                 "interaction": [{"code": code} for code in sorted(capability.system)],
+                "operation": _build_operations(operations[""]),
             }
         ],
     }
 
 
-def _build_type(capability: Capability, space: SearchSpace, name: str) -> JsonObject:
+def _build_type(capability: Capability, space: SearchSpace, operations: Operations, name: str) -> JsonObject:
     exposed = capability.types[name].interactions
     writes = "create" in exposed
     resource: JsonObject = {
@@ -54,9 +64,17 @@ def _build_type(capability: Capability, space: SearchSpace, name: str) -> JsonOb
     if capability.types[name].documentation:
         resource["documentation"] = capability.types[name].documentation
     parameters = space.parameters(name).values()
-    resource["searchParam"] = [_build_parameter(item.code, item.url, item.type) for item in parameters]
+    resource["searchParam"] = [_build_parameter(item) for item in parameters]
+    resource["operation"] = _build_operations(operations[name])
     return resource
 
 
-def _build_parameter(code: str, url: str, kind: str) -> JsonObject:
-    return {"name": code, "definition": url, "type": kind}
+def _build_operations(operations: Mapping[str, str]) -> list[JsonObject]:
+    return [{"name": name, "definition": definition} for name, definition in sorted(operations.items())]
+
+
+def _build_parameter(parameter: Parameter) -> JsonObject:
+    """R4 has no element for the modifiers that a server takes."""
+    row = {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+    modifiers = ", ".join(f":{name}" for name in modifiers_of(parameter))
+    return {**row, "documentation": f"Modifiers: {modifiers}"} if modifiers else row

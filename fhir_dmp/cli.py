@@ -21,6 +21,7 @@ from fhir_dmp.commands.check import Format
 from fhir_dmp.commands.connection import parse_target
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.load import load_paths
+from fhir_dmp.commands.token_command import tokens
 from fhir_dmp.loader import DefinitionsMissing
 from fhir_dmp.settings import SETTINGS
 
@@ -50,7 +51,8 @@ _SETTINGS_HELP = _preformatted(
 _SERVE_EXAMPLES = _preformatted(
     "Examples:",
     "fhir-dmp serve --demo                    with the demo records, on http://127.0.0.1:8080/fhir",
-    "fhir-dmp serve --auth open --port 9000   empty, for your own data",
+    "fhir-dmp serve --auth open --port 9000   empty and without tokens, on this machine only",
+    "FHIR_DMP_ISSUERS=issuers.json fhir-dmp serve --host 0.0.0.0",
 )
 _LOAD_EXAMPLES = _preformatted(
     "Examples:",
@@ -65,6 +67,34 @@ _VALIDATE_EXAMPLES = _preformatted(
     "fhir-dmp validate a.json --profile https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins",
     "fhir-dmp validate a.json --package hl7.fhir.fr.core-2.2.0.tgz",
 )
+_PACKAGES_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp packages add hl7.fhir.fr.core-2.2.0.tgz",
+    "fhir-dmp packages install ans.fhir.fr.pdsm@3.1.1",
+    "fhir-dmp packages install hl7.fhir.uv.ips@latest --no-dependencies",
+    "fhir-dmp packages remove hl7.fhir.fr.core@2.1.0",
+)
+_FHIRPATH_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp fhirpath 'name.given' patient.json",
+    "fhir-dmp fhirpath 'given.first()' patient.json --context \"name.where(use = 'official')\"",
+)
+_GENERATE_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp generate --patients 1000 --out records            a file of each type",
+    "fhir-dmp generate --patients 1000 --out records --bundles  a transaction for each patient",
+    "fhir-dmp generate --patients 100 --load                    into http://127.0.0.1:8080/fhir",
+)
+_VERIFY_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp verify                          the last line is an anchor: keep it off this machine",
+    "fhir-dmp verify --anchor 12:9f86d0…      proves that nothing before that anchor was changed since",
+)
+_REINDEX_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp reindex                         after a new version, beside the running server",
+    "fhir-dmp reindex --all                   after a change of FHIR_DMP_BASE_URL or FHIR_DMP_TIME_ZONE",
+)
 _EXIT_CODES = _preformatted(
     "Exit codes:", "0 done", "1 the data is refused", "2 usage", "3 the environment: no server, no database, no file"
 )
@@ -78,6 +108,19 @@ commands = typer.Typer(
     # plain text: it can be searched, piped and pasted, and brackets are no markup
     rich_markup_mode=None,
 )
+
+packages = typer.Typer(
+    add_completion=False,
+    epilog=_PACKAGES_EXAMPLES,
+    help="""The FHIR packages that the servers of a database know.
+
+    They are kept in the database, or in the embedded MongoDB of the data folder, whether a server runs on it or not.
+    Running servers take what changes without a restart. Several versions of a package may be there side by side.
+    """,
+    rich_markup_mode=None,
+)
+commands.add_typer(packages, name="packages")
+commands.add_typer(tokens, name="token")
 
 
 def main() -> None:
@@ -107,8 +150,8 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer requests.")] = 1,
-    demo: Annotated[bool, typer.Option("--demo", help="Load the demo records, once; implies --auth open.")] = False,
-    auth: Annotated[Auth, typer.Option(help="open: no tokens, on a loopback address only.")] = Auth.REQUIRED,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demo records, once, and issue tokens.")] = False,
+    auth: Annotated[Auth, typer.Option(help="open: no tokens are needed, on a loopback address only.")] = Auth.REQUIRED,
 ) -> None:
     """Start the server.
 
@@ -116,8 +159,9 @@ def serve_command(
     """
     # imported here: the other commands start faster without the server's libraries
     from fhir_dmp.commands.serve import start_server  # noqa: PLC0415  see above
+    from fhir_dmp.sign_in import Mode  # noqa: PLC0415  see above
 
-    start_server(host, port, workers=workers, is_demo=demo, needs_tokens=auth is Auth.REQUIRED)
+    start_server(host, port, workers, Mode(needs_tokens=auth is Auth.REQUIRED, has_local_issuer=demo))
 
 
 @commands.command(epilog=_LOAD_EXAMPLES)
@@ -162,14 +206,140 @@ def validate(
 
     The profiles are those that a resource claims in meta.profile, and those of --profile, with |version or without.
     Known are the definitions of R4, the shipped French profiles (FR Core, PDSm, DMP), and those of the packages,
-    which replace a shipped one; of two packages with the same canonical the first counts. What cannot be decided
-    offline is told as information. The exit code is 1 if there is any error; warnings leave it at 0.
+    which replace a shipped one: of several versions the newest, of two packages with the same one the first. What
+    cannot be decided offline is told as information. The exit code is 1 if there is any error; warnings leave it at 0.
     """
     # imported here: the other commands start faster without what validates
     from fhir_dmp.commands.validate import validate_paths  # noqa: PLC0415  see above
 
     is_valid = validate_paths(files, form, profile or (), package or ())
     raise typer.Exit(Exit.DONE if is_valid else Exit.REFUSED)
+
+
+@packages.command("list")
+def packages_list() -> None:
+    """List the installed packages, and what they depend on that is not here."""
+    # imported here: the other commands start faster without the database's libraries
+    from fhir_dmp.commands.packages import list_packages  # noqa: PLC0415  see above
+
+    list_packages()
+
+
+@packages.command("add")
+def packages_add(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.tgz", help="A FHIR package.")],
+) -> None:
+    """Install the package of an archive."""
+    from fhir_dmp.commands.packages import add_file  # noqa: PLC0415  as above
+
+    add_file(file)
+
+
+@packages.command("install")
+def packages_install(
+    package: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The version may be latest, or 2.1.x.")],
+    *,
+    dependencies: Annotated[
+        bool, typer.Option("--dependencies/--no-dependencies", help="Fetch what it depends on, too.")
+    ] = True,
+) -> None:
+    """Fetch a package, and what it depends on, from the registry of FHIR_DMP_PACKAGE_REGISTRY."""
+    from fhir_dmp.commands.packages import install_from_registry  # noqa: PLC0415  as above
+
+    install_from_registry(package, with_dependencies=dependencies)
+
+
+@packages.command("remove")
+def packages_remove(package: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="As list writes it.")]) -> None:
+    """Remove a package, and tell which ones depend on it."""
+    from fhir_dmp.commands.packages import remove_package  # noqa: PLC0415  as above
+
+    remove_package(package)
+
+
+@commands.command(epilog=_FHIRPATH_EXAMPLES)
+def fhirpath(
+    *,
+    expression: Annotated[str, typer.Argument(help="A FHIRPath expression.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file with a resource, in JSON.")],
+    context: Annotated[
+        str, typer.Option(metavar="EXPRESSION", help="Evaluate for each item that this expression finds.")
+    ] = "",
+) -> None:
+    """Evaluate a FHIRPath expression against a resource.
+
+    Each result is a line of JSON. An expression that is not acceptable is exit code 1, with the place in it.
+    """
+    # imported here: the other commands start faster without what validates
+    from fhir_dmp.commands.fhirpath import evaluate_file  # noqa: PLC0415  see above
+
+    evaluate_file(expression, file, context)
+
+
+@commands.command(epilog=_GENERATE_EXAMPLES)
+def generate(  # noqa: PLR0913  an argument for each option
+    *,
+    patients: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many patients.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="The same seed gives the same records.")] = 1,
+    out: Annotated[Path | None, typer.Option(file_okay=False, metavar="DIR", help="A new or empty folder.")] = None,
+    load: Annotated[bool, typer.Option("--load", help="Send them to the server of --url instead.")] = False,
+    bundles: Annotated[bool, typer.Option("--bundles", help="Transactions instead of a file for each type.")] = False,
+    until: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="The last day of care; today by default.")] = "",
+    years: Annotated[int, typer.Option(min=1, max=20, help="Years of care.")] = 3,
+    url: Annotated[str, typer.Option(help="Base URL of the server.")] = DEFAULT_URL,
+    token: Annotated[str, typer.Option(help="Bearer token.", envvar="FHIR_DMP_TOKEN")] = "",
+) -> None:
+    """Generate synthetic French records.
+
+    People and care are drawn from public figures: age, sex and département, chronic diseases, acts of each year,
+    documents fed. Everything is fictional: INS under the OID of tests, RPPS and FINESS of a range that is not given
+    out. The same version, seed, patients, years and last day give the same bytes; more patients only add to fewer.
+    """
+    # imported here: the other commands start faster without the tables
+    from fhir_dmp.commands.generate import run_generation  # noqa: PLC0415  see above
+
+    target = parse_target(url, token) if load else None
+    with _terminated_as_interrupted():
+        is_done = run_generation((patients, seed, until, years), out, target, as_bundles=bundles)
+    raise typer.Exit(Exit.DONE if is_done else Exit.REFUSED)
+
+
+@commands.command(epilog=_VERIFY_EXAMPLES)
+def verify(
+    *,
+    anchor: Annotated[
+        str, typer.Option(metavar="NUMBER:HASH", help="An anchor that an earlier run, or the server's log, wrote.")
+    ] = "",
+) -> None:
+    """Prove that the database is as it was written.
+
+    Follows the chains of the audit trail and its anchors, and looks at every resource: versions without a gap, the
+    current one the newest, search facts those of the content. Works beside a running server or without one. Each
+    finding is a line, and any is exit code 1.
+    """
+    # imported here: the other commands start faster without the server's libraries
+    from fhir_dmp.commands.verify import verify_database  # noqa: PLC0415  see above
+
+    raise typer.Exit(Exit.DONE if verify_database(anchor) else Exit.REFUSED)
+
+
+@commands.command(epilog=_REINDEX_EXAMPLES)
+def reindex(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Rebuild what is not stale, too; begins anew.")] = False,
+) -> None:
+    """Rebuild the facts by which resources are found, and by which it is decided who may see them.
+
+    Without --all only those that another version of the extraction wrote, of current and of past versions. Works beside
+    a running server or without one, and loses nothing that is written meanwhile. Run the same command again to resume.
+    The exit code is 1 if any document keeps stale facts; each that cannot be rebuilt is a line.
+    """
+    # imported here: the other commands start faster without the server's libraries
+    from fhir_dmp.commands.reindex import reindex_database  # noqa: PLC0415  see above
+
+    with _terminated_as_interrupted():
+        is_done = reindex_database(is_complete=everything)
+    raise typer.Exit(Exit.DONE if is_done else Exit.REFUSED)
 
 
 @commands.command()

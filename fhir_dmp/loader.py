@@ -42,6 +42,12 @@ def load_capability() -> Capability:
     return parse_capability(orjson.loads((data_folder("capability") / "server.json").read_bytes()))
 
 
+def load_habilitation() -> JsonObject:
+    """Returns the table of capability/habilitation.json, which fhir_dmp.access.matrix parses."""
+    table: JsonObject = orjson.loads((data_folder("capability") / "habilitation.json").read_bytes())
+    return table
+
+
 def load_shipped_definitions() -> list[JsonObject]:
     """Returns the conformance resources of profiles/. Raises DefinitionsMissing where the folder is not installed."""
     files = sorted(data_folder("profiles").glob("*/*.json"))

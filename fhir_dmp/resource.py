@@ -29,7 +29,8 @@ class Identity(NamedTuple):
 class Version:
     """One version of a resource. `content` is the JSON exactly as it is served; None where the version is a deletion.
 
-    `version_id` counts from 1; `method` is the interaction that made it, as a history says.
+    `version_id` counts from 1; `method` is the interaction that made it, as a history says. `patient` is the id of the
+    Patient whose record it is in, where the store told it.
     """
 
     identity: Identity
@@ -37,6 +38,7 @@ class Version:
     last_updated: Milliseconds
     method: Method
     content: bytes | None
+    patient: str = ""
 
     @property
     def etag(self) -> str:
@@ -71,4 +73,4 @@ def build_version(
 def build_deletion(previous: Version, now: Milliseconds) -> Version:
     """Returns the version that says the resource is gone."""
     last_updated = max(now, previous.last_updated + 1)
-    return Version(previous.identity, previous.version_id + 1, last_updated, "DELETE", None)
+    return Version(previous.identity, previous.version_id + 1, last_updated, "DELETE", None, previous.patient)

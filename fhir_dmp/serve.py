@@ -10,19 +10,20 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import uvicorn
-from rich.console import Console
 from starlette.types import ASGIApp
 
 from fhir_dmp.app import create_app
 from fhir_dmp.loader import load_registry
-from fhir_dmp.seed import seed_definitions
 from fhir_dmp.settings import Settings
+from fhir_dmp.sign_in import Mode
 
 _COLLECTIONS = (50_000, 20, 50)
 """The thresholds of Python's garbage collector: new objects, then collections of a generation before the next's."""
+_MODE = "_FHIR_DMP_MODE"
+"""How a worker is told its Mode: the fields that are true. It is no setting: `serve` writes it at every start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,9 @@ def _end_server(fault: Exception) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def serve(address: Address, workers: int, settings: Settings, uri: str) -> None:
+def serve(address: Address, workers: int, settings: Settings, mode: Mode) -> None:
     """Serves until a signal ends it. Workers are processes that read their settings from the environment."""
-    settings = replace(settings, mongodb_uri=uri, base_url=settings.base_url or address.base_url)
-    with Console(stderr=True).status("Storing the R4 definitions (at the first start only)…"):
-        seed_definitions(settings)
+    os.environ[_MODE] = " ".join(name for name in Mode.__slots__ if getattr(mode, name))
     os.environ["FHIR_DMP_MONGODB_URI"] = settings.mongodb_uri
     os.environ["FHIR_DMP_BASE_URL"] = settings.base_url
     # uvicorn raises the signal again when it is done: as an exit, it lets the embedded MongoDB be shut down in order
@@ -99,4 +98,5 @@ def create_worker() -> ASGIApp:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
-    return create_app()
+    told = os.environ[_MODE].split()
+    return create_app(mode=Mode("needs_tokens" in told, "has_local_issuer" in told))

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_data_path
 
+from fhir_dmp.conformance.validate import Depth
+
 
 class SettingInvalid(ValueError):
     """A setting has a value that cannot be used; the message names it and says what it takes."""
@@ -32,12 +34,22 @@ SETTINGS = (
     Setting("FHIR_DMP_DATABASE", "fhir_dmp", "name of the database"),
     Setting("FHIR_DMP_DATA_DIR", "", "folder of the embedded MongoDB; empty: the platform's data folder"),
     Setting("FHIR_DMP_BASE_URL", "", "public base URL, for fullUrl, links and Location; empty: from --host and --port"),
+    Setting("FHIR_DMP_VALIDATION", "full", "of writes: full (R4 and profiles), core (R4 alone), off (structure alone)"),
+    Setting("FHIR_DMP_PACKAGE_REGISTRY", "https://packages.fhir.org", "where `packages install` fetches from"),
+    Setting("FHIR_DMP_TERMINOLOGY_SERVER", "", "base URL, for codes that are not here; empty: none is asked"),
+    Setting("FHIR_DMP_TERMINOLOGY_TIMEOUT", "2", "the longest that a write waits for it, in seconds"),
     Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
+    Setting("FHIR_DMP_ISSUERS", "", "whose tokens are accepted: JSON, or the name of a file that has it"),
+    Setting(
+        "FHIR_DMP_TRUSTED_PROXIES", "", "addresses and networks that may speak for a client (certificate, address)"
+    ),
+    Setting("FHIR_DMP_CLIENT_CERTIFICATE_HEADER", "Client-Cert", "the header in which those proxies hand it over"),
     Setting("FHIR_DMP_LOG_LEVEL", "info", "debug, info, warning or error"),
     Setting("FHIR_DMP_MONGOD", "", "mongod binary of the embedded MongoDB; empty: the one that is installed"),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_MOST_SECONDS = 60
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -49,8 +61,15 @@ class Settings:
     database: str
     data_dir: Path
     base_url: str
+    validation: Depth
+    package_registry: str
+    terminology_server: str
+    terminology_timeout: float
     time_zone: ZoneInfo
     max_body: int
+    issuers: str
+    trusted_proxies: str
+    client_certificate_header: str
     log_level: str
 
 
@@ -65,8 +84,15 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         database=read("FHIR_DMP_DATABASE"),
         data_dir=Path(read("FHIR_DMP_DATA_DIR") or user_data_path("fhir-dmp", appauthor=False)),
         base_url=_read_base_url(read("FHIR_DMP_BASE_URL")),
+        validation=_read_depth(read("FHIR_DMP_VALIDATION")),
+        package_registry=_read_registry(read("FHIR_DMP_PACKAGE_REGISTRY")),
+        terminology_server=_read_terminology_server(read("FHIR_DMP_TERMINOLOGY_SERVER")),
+        terminology_timeout=_read_seconds(read("FHIR_DMP_TERMINOLOGY_TIMEOUT")),
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
         max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
+        issuers=read("FHIR_DMP_ISSUERS"),
+        trusted_proxies=read("FHIR_DMP_TRUSTED_PROXIES"),
+        client_certificate_header=read("FHIR_DMP_CLIENT_CERTIFICATE_HEADER"),
         log_level=_read_level(read("FHIR_DMP_LOG_LEVEL")),
     )
 
@@ -76,6 +102,37 @@ def _read_base_url(text: str) -> str:
     if text and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
         raise SettingInvalid(f"FHIR_DMP_BASE_URL takes an http or https URL without query, not {text!r}")
     return text.rstrip("/")
+
+
+def _read_depth(text: str) -> Depth:
+    try:
+        return Depth(text.lower())
+    except ValueError:
+        raise SettingInvalid(f"FHIR_DMP_VALIDATION takes one of full, core, off, not {text!r}") from None
+
+
+def _read_registry(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise SettingInvalid(f"FHIR_DMP_PACKAGE_REGISTRY takes the URL of a FHIR package registry, not {text!r}")
+    return text.rstrip("/")
+
+
+def _read_terminology_server(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise SettingInvalid(f"FHIR_DMP_TERMINOLOGY_SERVER takes an http or https URL without query, not {text!r}")
+    return text.rstrip("/")
+
+
+def _read_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise SettingInvalid(f"FHIR_DMP_TERMINOLOGY_TIMEOUT takes seconds, up to {_MOST_SECONDS}, not {text!r}")
+    return seconds
 
 
 def _read_zone(text: str) -> ZoneInfo:

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fhir_dmp"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf8")) for path in MODULES}
-PURE = ("spec", "snapshot", "fhirpath", "validation", "terminology", "conformance", "search", "access")
+PURE = (
+    "spec", "regex", "snapshot", "fhirpath", "validation", "terminology", "conformance", "search", "access", "audit",
+)  # fmt: skip
 PURE_FILES = (
     "bundle.py",
     "resource.py",

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_dmp.app import ALL_ROUTES
 from fhir_dmp.interactions.routes import ROUTES
-from fhir_dmp.loader import data_folder, load_capability, load_registry
+from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_registry
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
 from tests.rest.server import BASE_URL, FHIR_JSON, Server
@@ -29,7 +30,13 @@ SAMPLE = {
     "reference": "Patient/1",
     "uri": "urn:x",
 }
-UNEXPOSED = {"interaction-unsupported", "type-unknown", "url-unknown", "method-not-allowed"}
+UNEXPOSED = {"interaction-unsupported", "type-unknown", "url-unknown", "operation-unknown", "method-not-allowed"}
+OPERATIONS = [route for route in ALL_ROUTES.rows if route.operation]
+R4 = "http://hl7.org/fhir/OperationDefinition/"
+EXPLAIN_ACCESS = {
+    "name": "dmp-explain-access",
+    "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-explain-access",
+}
 URLS = {
     "": "",
     "_search": "_search",
@@ -124,13 +131,63 @@ async def test_a_method_that_no_route_has_is_refused(method: str, shape: str, cl
     assert await _send(client, method, URLS[shape].format("Patient")) == (405, "method-not-allowed")
 
 
-@pytest.mark.parametrize(
-    "url", ["$everything", "Patient/$match", "Patient/1/$everything", "Patient/1/Observation", "Patient/1/*"]
-)
-async def test_operations_and_compartments_are_neither_listed_nor_routed(
-    url: str, client: httpx.AsyncClient, statement: Json
+@pytest.mark.parametrize("name", ["", *TYPES])
+async def test_each_operation_is_routed_as_listed(
+    name: str, client: httpx.AsyncClient, statement: Json, types: Json
 ) -> None:
-    assert "operation" not in statement["rest"][0]
+    entry = types[name] if name else statement["rest"][0]
+    listed = {row["name"]: row["definition"] for row in entry["operation"]}
+    routed = {route.operation for route in OPERATIONS if route.resource_type in ({name, "[type]"} if name else {""})}
+    assert listed.keys() == routed
+    for route in OPERATIONS:
+        url = route.shape.replace("[type]", name).replace("[id]", "absent")
+        if route.resource_type in ({name, "[type]"} if name else {""}):
+            assert listed[route.operation] == route.definition
+            assert (await _send(client, route.method, url))[1] not in UNEXPOSED, route
+
+
+async def test_the_operations_are_those_of_r4_and_two_of_ours(statement: Json, types: Json) -> None:
+    assert statement["rest"][0]["operation"] == [
+        {"name": "fhirpath", "definition": "https://fhir-dmp.fr/OperationDefinition/fhirpath"},
+        {"name": "validate", "definition": f"{R4}Resource-validate"},
+    ]
+    validate = {"name": "validate", "definition": f"{R4}Resource-validate"}
+    special = {"ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code")}
+    for name, entry in types.items():
+        own = [{"name": code, "definition": f"{R4}{name}-{code}"} for code in special.get(name, ())]
+        own += [EXPLAIN_ACCESS] if name == "Patient" else []
+        assert entry["operation"] == sorted([*own, validate], key=lambda row: row["name"])
+    defined = {row["url"] for row in load_definitions("operations")}
+    ours = {"https://fhir-dmp.fr/OperationDefinition/fhirpath", EXPLAIN_ACCESS["definition"]}
+    assert {route.definition for route in OPERATIONS} - defined == ours
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["$everything", "Patient/$match", "Patient/1/$everything", "Patient/$expand", "ValueSet/$lookup", "$expand",
+     "CodeSystem/1/$lookup", "Unheard/$expand", "$fhirpath/$validate", "Patient/1/_history/1/$validate"],
+)  # fmt: skip
+async def test_an_operation_that_is_not_listed_is_not_routed(url: str, client: httpx.AsyncClient) -> None:
+    for method in ("GET", "POST"):
+        assert await _send(client, method, url) == (404, "operation-unknown")
+
+
+@pytest.mark.parametrize("route", OPERATIONS, ids=lambda route: f"{route.method} {route.shape}")
+async def test_an_operation_says_which_methods_it_takes(route: Json, client: httpx.AsyncClient) -> None:
+    url = route.shape.replace("[type]", "Patient").replace("[id]", "absent")
+    response = await client.delete(url)
+    taken = {row.method for row in OPERATIONS if row.shape == route.shape}
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == (taken | {"HEAD"} if "GET" in taken else taken)
+
+
+@pytest.mark.parametrize("name", ["Questionnaire", "Unheard"])
+async def test_a_type_that_is_not_listed_has_no_operation(name: str, client: httpx.AsyncClient) -> None:
+    assert await _send(client, "POST", f"{name}/$validate") == (404, "type-unknown")
+
+
+@pytest.mark.parametrize("url", ["Patient/1/Observation", "Patient/1/*", "_a$b", "Patient/_$"])
+async def test_compartments_are_neither_listed_nor_routed(url: str, client: httpx.AsyncClient, statement: Json) -> None:
     assert "compartment" not in statement["rest"][0]
     assert await _send(client, "GET", url) == (404, "url-unknown")
 
@@ -173,6 +230,7 @@ async def test_writable_and_read_only_types_say_how_they_are_written(types: Json
         "documentation": "The record itself: what professionals and patients write and read.",
         "interaction": [],
         "searchParam": [],
+        "operation": [EXPLAIN_ACCESS, {"name": "validate", "definition": f"{R4}Resource-validate"}],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,

@@ -28,6 +28,8 @@ from fhir_dmp.settings import SETTINGS
 Capture = pytest.CaptureFixture[str]
 COMMANDS = ("serve", "load", "validate", "version")
 SECONDS = 120
+NOBODY = "set FHIR_DMP_ISSUERS, or start with --demo, or with --auth open (both on a loopback address only)"
+LOOPBACK = "the server listens on a loopback address only"
 
 
 @pytest.fixture(autouse=True)
@@ -61,14 +63,17 @@ def _free_port() -> int:
         ("load . --token é", "--token takes a bearer token: letters, digits and -._~+/= only"),
         ("load .", "the folder . holds no *.json and no *.ndjson file"),
         ("validate .", "the folder . holds no *.json and no *.ndjson file"),
-        ("serve", "tokens are not there yet: start with --auth open (on a loopback address only)"),
+        (
+            "serve",
+            f"tokens are required, and there is nobody whose tokens are accepted: {NOBODY}",
+        ),
         (
             "serve --auth open --host 0.0.0.0",
             "without tokens the server listens on a loopback address only, and 0.0.0.0 is none",
         ),
         (
             "serve --demo --host 192.0.2.1",
-            "without tokens the server listens on a loopback address only, and 192.0.2.1 is none",
+            f"the demo's issuer asks for no password: with it {LOOPBACK}, and 192.0.2.1 is none",
         ),
     ],
 )
@@ -88,10 +93,23 @@ def test_a_value_that_an_option_does_not_take_is_one_line_too(arguments: str, ca
     assert captured.err.count("\n") == 1
 
 
-def test_a_setting_that_cannot_be_used_is_exit_code_two(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setenv("FHIR_DMP_TIME_ZONE", "Mars")
-    assert run(["serve", "--demo"]) == 2
-    assert capsys.readouterr().err == "fhir-dmp: FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'\n"
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("FHIR_DMP_TIME_ZONE", "Mars", "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'"),
+        ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
+        ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_exit_code_two(
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv(name, value)
+    for arguments in (["serve"], ["serve", "--demo"], ["serve", "--auth", "open"]):
+        assert run(arguments) == 2
+        shown = capsys.readouterr().err
+        assert shown.startswith(f"fhir-dmp: {message}")
+        assert shown.count("\n") == 1
 
 
 def test_a_busy_port_is_told_before_the_database_starts(tmp_path: Path, capsys: Capture) -> None:
@@ -200,31 +218,40 @@ def environment(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -
     mongodb_client.drop_database(name)
 
 
-def _serve_demo(environment: dict[str, str], port: int, log: Path) -> str:
+def _serve_demo(environment: dict[str, str], port: int, log: Path, *options: str) -> str:
     """Runs `serve --demo` until it has said what to try, and returns what it wrote."""
     with log.open("wb") as file:
-        process = subprocess.Popen([_program(), "serve", "--demo", "--port", str(port)], env=environment, stdout=file)
+        command = [_program(), "serve", "--demo", "--port", str(port), *options]
+        process = subprocess.Popen(command, env=environment, stdout=file)
     try:
         deadline = time.monotonic() + SECONDS
         while "/metadata" not in (shown := log.read_text()):
             assert process.poll() is None, shown
             assert time.monotonic() < deadline, shown
             time.sleep(0.1)
-        total = httpx.get(f"http://127.0.0.1:{port}/fhir/Patient?_summary=count", trust_env=False).json()["total"]
-        assert total > 0
+        _check_tokens(f"http://127.0.0.1:{port}/fhir", dict(re.findall(r"^  ([A-Z]+)=(\S+)$", shown, re.MULTILINE)))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     return shown
 
 
+def _check_tokens(base: str, shown: dict[str, str]) -> None:
+    """The server needs the tokens that it shows, in every worker."""
+    url = f"{base}/DocumentReference?patient={shown['GERARD']}&_summary=count"
+    for _ in range(10):
+        assert httpx.get(url, trust_env=False).status_code == 401
+        headers = {"authorization": f"Bearer {shown['MEDECIN']}"}
+        assert httpx.get(url, headers=headers, trust_env=False).json()["total"] > 0
+
+
 def test_serve_demo_loads_the_records_at_the_first_start_only(environment: dict[str, str], tmp_path: Path) -> None:
     port = _free_port()
     first = _serve_demo(environment, port, tmp_path / "first.log")
     assert first.count("demo: ") > 0
-    second = _serve_demo(environment, port, tmp_path / "second.log")
+    second = _serve_demo(environment, port, tmp_path / "second.log", "--workers", "2")
     assert "demo: " not in second
-    assert f"curl 'http://127.0.0.1:{port}/fhir/Patient?" in second
+    assert f'"http://127.0.0.1:{port}/fhir/DocumentReference?' in second
 
 
 def test_load_reads_its_token_from_the_environment(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 from fhir_dmp.commands.check import Finding, parse_or_explain, place_issues
@@ -17,8 +16,9 @@ from fhir_dmp.conformance.rules import Rules
 from fhir_dmp.conformance.validate import validate_resource
 from fhir_dmp.conformance.visit import Environment
 from fhir_dmp.loader import load_registry
-from fhir_dmp.packages.archive import PackageUnusable, read_archive
+from fhir_dmp.packages.archive import read_archive
 from fhir_dmp.packages.definitions import Definitions
+from fhir_dmp.packages.manifest import PackageUnusable
 from fhir_dmp.validation.compiler import Schemas
 
 
@@ -38,7 +38,7 @@ def build_checks(canonicals: Iterable[str], packages: Iterable[Path]) -> Checks:
     Raises CommandError where one cannot be read, or a profile is not known or cannot be used.
     """
     try:
-        packaged = list(chain.from_iterable(read_archive(file) for file in packages))
+        packaged = [read_archive(file) for file in packages]
     except PackageUnusable as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
     definitions = Definitions(packaged, Schemas(load_registry()))

@@ -75,8 +75,9 @@ class Reply:
 
     @property
     def issues(self) -> list[JsonObject]:
-        """The issues of an OperationOutcome; one made of the status where the answer is none."""
-        return read_issues(self.body) or [{"severity": "error", "diagnostics": self.title}]
+        """What an OperationOutcome refuses for; one issue made of the status where it says nothing of the kind."""
+        found = [issue for issue in read_issues(self.body) if issue.get("severity") not in {"warning", "information"}]
+        return found or [{"severity": "error", "diagnostics": self.title}]
 
     @property
     def title(self) -> str:

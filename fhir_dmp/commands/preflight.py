@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import socket
 
+from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.issuer.clients import load_clients
+from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.serve import Address
 from fhir_dmp.settings import SettingInvalid, Settings, read_settings
+from fhir_dmp.sign_in import Mode, check_sign_in
 
 
 def check_settings() -> Settings:
@@ -21,11 +25,32 @@ def check_settings() -> Settings:
         raise CommandError(Exit.USAGE, str(fault)) from None
 
 
-def check_open(address: Address) -> None:
-    """Without tokens, only this machine may reach the server."""
-    if not address.is_loopback:
-        message = f"without tokens the server listens on a loopback address only, and {address.host} is none"
+def check_mode(address: Address, settings: Settings, mode: Mode) -> None:
+    """Somebody has to give tokens; without them, or where they are had for the asking, only this machine may come."""
+    try:
+        check_sign_in(settings)
+    except SettingUnusable as fault:
+        raise CommandError(Exit.USAGE, str(fault)) from None
+    if not address.is_loopback and not (mode.needs_tokens and not mode.has_local_issuer):
+        why = "the demo's issuer asks for no password: with it" if mode.needs_tokens else "without tokens"
+        message = f"{why} the server listens on a loopback address only, and {address.host} is none"
         raise CommandError(Exit.USAGE, message)
+    if mode.needs_tokens and not mode.has_local_issuer and not settings.issuers:
+        message = (
+            "tokens are required, and there is nobody whose tokens are accepted: set FHIR_DMP_ISSUERS, or start with "
+            "--demo, or with --auth open (both on a loopback address only)"
+        )
+        raise CommandError(Exit.USAGE, message)
+
+
+def check_local_issuer(settings: Settings) -> None:
+    """The keys and the clients of the local issuer can be had; the first who asks makes the keys."""
+    try:
+        load_keys(settings.data_dir)
+        load_clients(settings.data_dir)
+    except (OSError, SettingUnusable) as fault:
+        message = f"the local issuer cannot be had in {settings.data_dir}: {fault}"
+        raise CommandError(Exit.ENVIRONMENT, message) from None
 
 
 def check_free(address: Address) -> None:

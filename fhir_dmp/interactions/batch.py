@@ -15,9 +15,9 @@ from fhir_dmp.interactions.entry import (
     rows_of,
     within_entry,
 )
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.request import Request, Result, Status
-from fhir_dmp.interactions.routes import find_route
+from fhir_dmp.interactions.trace import run_traced
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import FhirError
 
@@ -27,7 +27,7 @@ CONCURRENT = 16
 
 async def batch(context: Context, request: Request, bundle: JsonObject) -> Result:
     """Runs each entry as if it had come alone; deletions first, reads last, as in a transaction."""
-    open_gate(context, request, "batch")
+    check_exposed(context, request, "batch")
     rows = rows_of(bundle)
     entries: list[Entry] = []
     answers: dict[int, JsonObject] = {}
@@ -51,7 +51,8 @@ async def batch(context: Context, request: Request, bundle: JsonObject) -> Resul
 async def _run_entry(context: Context, entry: Entry) -> JsonObject:
     try:
         with within_entry(entry.index):
-            result = await find_route(entry.method, entry.shape).run(context, entry.request)
+            route = context.routes.find(entry.method, entry.shape, entry.request.resource_type)
+            result = await run_traced(route, context, entry.request)
     except FhirError as fault:
         return build_entry_error(fault)
     return build_entry_response(entry, result, context.base_url)

@@ -12,7 +12,10 @@ from fhir_dmp.json_text import write_json
 
 async def capabilities(context: Context, request: Request) -> Result:
     """Returns what this server can do; open to everybody. Its ETag changes when it does."""
-    statement = build_capability_statement(context.capability, context.space, context.base_url)
+    operations = {name: context.routes.operations(name) for name in ("", *context.capability.types)}
+    statement = build_capability_statement(context.capability, context.space, operations, context.base_url)
+    if context.security:
+        statement["rest"][0]["security"] = context.security
     body = write_json(statement)
     digest = sha256(body).hexdigest()[:16]
     etag = f'W/"{digest}"'

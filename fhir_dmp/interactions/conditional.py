@@ -32,6 +32,7 @@ def parse_criteria(context: Context, resource_type: str, parameters: Parameters,
         space=context.space,
         handling=Handling.STRICT,
         now=context.now(),
+        terms=context.rules().terminology,
     )
     if not any(value for _, value in parameters):
         message = "A conditional interaction needs search criteria."

@@ -32,7 +32,7 @@ def check_resource(context: Context, resource: JsonObject, resource_type: str, a
         raise error(Category.MALFORMED, "resource-type", message, at or resource_type)
     issues = validate_structure(resource, context.schemas)
     if any(issue.severity in {"error", "fatal"} for issue in issues):
-        raise FhirError(Category.MALFORMED, *(_within(issue, resource_type, at) for issue in issues))
+        raise FhirError(Category.MALFORMED, *(within(issue, resource_type, at) for issue in issues))
     tags = resource.get("meta", {}).get("tag", ())
     if any((tag.get("system"), tag.get("code")) == _SUBSETTED for tag in tags):
         message = "The resource is tagged SUBSETTED: it is part of a resource and would overwrite the whole."
@@ -49,8 +49,8 @@ def check_size(content: bytes, at: str) -> None:
         raise error(Category.TOO_LARGE, "resource-too-large", message, at)
 
 
-def _within(issue: Issue, resource_type: str, at: str) -> Issue:
-    """Moves an issue's expression from the resource to its place in the Bundle."""
+def within(issue: Issue, resource_type: str, at: str) -> Issue:
+    """Returns an issue with its expression moved from the resource to its place `at` in a Bundle (empty: none)."""
     if not at:
         return issue
     expression = at + issue.expression.removeprefix(resource_type)

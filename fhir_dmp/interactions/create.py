@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fhir_dmp.access.restriction import Restriction
+from dataclasses import replace
+
+from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import (
     guard_key,
     match_one,
@@ -14,6 +16,7 @@ from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.resource import Identity, build_version
 from fhir_dmp.store.port import Change, Writer
@@ -21,21 +24,25 @@ from fhir_dmp.store.port import Change, Writer
 
 async def create(context: Context, request: Request) -> Result:
     """Stores a resource under a new id; with If-None-Exist, unless one that matches is here already."""
-    restriction = open_gate(context, request, "create")
+    await open_gate(context, request, "create")
     require_no_parameters(request)
     resource = parse_resource(context, request)
+    await require_valid(context, request, resource)
     if request.preconditions.if_none_exist:
-        return await _create_unless_exists(context, request, resource, restriction)
+        return await _create_unless_exists(context, request, resource)
     change = first_version(context, resource, Identity(request.resource_type, context.new_id()))
+    await authorise(context, request, "create", [change])
     await context.store.insert(change)
     return created(change, request)
 
 
 def first_version(context: Context, resource: JsonObject, identity: Identity) -> Change:
-    """Builds the change that creates a resource."""
+    """Builds the change that creates a resource; raises FhirError for what must not be stored at all."""
+    require_interpretable(context, resource)
     stamped, version = build_version(resource, identity, None, "POST", context.now())
     check_size(version.content or b"", identity.resource_type)
-    return Change(version, None, context.indexer.facts(stamped))
+    facts = context.indexer.facts(stamped)
+    return Change(replace(version, patient=facts.patient or ""), None, facts)
 
 
 def created(change: Change, request: Request) -> Result:
@@ -43,11 +50,10 @@ def created(change: Change, request: Request) -> Result:
     return Result(Status.CREATED, change.version, returns=request.returns or "representation", location=True)
 
 
-async def _create_unless_exists(
-    context: Context, request: Request, resource: JsonObject, restriction: Restriction
-) -> Result:
+async def _create_unless_exists(context: Context, request: Request, resource: JsonObject) -> Result:
     criteria = split_criteria(request.preconditions.if_none_exist)
     query = parse_criteria(context, request.resource_type, criteria)
+    restriction = await open_gate(context, request, "create", query.clause)
     identity = Identity(request.resource_type, context.new_id())
 
     async def work(writer: Writer) -> Result:
@@ -56,6 +62,7 @@ async def _create_unless_exists(
         if existing:
             return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
         change = first_version(context, resource, identity)
+        await authorise(context, request, "create", [change])
         await writer.write([change])
         return created(change, request)
 

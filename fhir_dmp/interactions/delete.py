@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.update import check_preconditions
 from fhir_dmp.resource import Version, build_deletion
@@ -13,7 +14,7 @@ from fhir_dmp.store.port import Change, Writer
 
 async def delete(context: Context, request: Request) -> Result:
     """Deletes a resource; what is absent, hidden or deleted already gets the same answer."""
-    restriction = open_gate(context, request, "delete")
+    restriction = await open_gate(context, request, "delete")
     require_no_parameters(request)
 
     async def work(writer: Writer) -> Result:
@@ -25,8 +26,9 @@ async def delete(context: Context, request: Request) -> Result:
 
 async def conditional_delete(context: Context, request: Request) -> Result:
     """Deletes the one resource that matches the criteria, if any."""
-    restriction = open_gate(context, request, "delete")
+    check_exposed(context, request, "delete")
     query = parse_criteria(context, request.resource_type, request.parameters)
+    restriction = await open_gate(context, request, "delete", query.clause)
 
     async def work(writer: Writer) -> Result:
         await writer.guard([guard_key(request.resource_type, query)])
@@ -40,7 +42,7 @@ def last_version(context: Context, request: Request, current: Version | None) ->
     check_preconditions(request.preconditions, current)
     if current is None or current.content is None:
         return None
-    return Change(build_deletion(current, context.now()), current, None)
+    return Change(build_deletion(current, context.now()), current, None, facts_of(context, current))
 
 
 def deleted(change: Change | None) -> Result:
@@ -51,5 +53,6 @@ def deleted(change: Change | None) -> Result:
 async def _delete(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
     change = last_version(context, request, current)
     if change:
+        await authorise(context, request, "delete", [change])
         await writer.write([change])
     return deleted(change)

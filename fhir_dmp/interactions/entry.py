@@ -142,6 +142,8 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
         handling=request.handling,
         returns=(request.returns or "minimal") if method not in {"GET", "HEAD"} else "representation",
         path=path,
+        memory=request.memory,
+        origin=request.origin,
     )
     if method == "PATCH" and resource is not None:
         part = _carry_patch(context, part, resource, f"Bundle.entry[{index}].resource")

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
+from fhir_dmp.access.clauses import every
+from fhir_dmp.access.decide import MAX_RECORDS, Deny, decide, decide_item
+from fhir_dmp.access.inquiry import PUBLIC, Inquiry
+from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
+from fhir_dmp.access.reason import Reason, Rule
+from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.access.scopes import parse_scopes
+from fhir_dmp.access.write import ADMINISTERED
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.request import Request
-from fhir_dmp.outcome import Category, error
+from fhir_dmp.interactions.records import Records, identities_in, patients_in
+from fhir_dmp.interactions.request import Parameters, Request
+from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.parse import parse_search
+from fhir_dmp.search.query import And, Clause, Handling, Has, LinkValue, OfType, SearchQuery, WithId
+
+_EVERYTHING = Restriction.none()
+_CITING = 100
+"""How many documents that cite a Binary are looked at."""
+_READS = frozenset({"read", "vread", "history-instance"})
+_EMERGENCIES = frozenset({BREAK_GLASS, REGULATION})
+_OF_ONE_PATIENT = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE, Kind.HELPER})
 
 
-def open_gate(context: Context, request: Request, interaction: str) -> Restriction:
-    """Returns the Restriction of this request; raises FhirError (not found, not allowed) where nothing is exposed.
+def check_exposed(context: Context, request: Request, interaction: str) -> None:
+    """Raises FhirError (not found, not allowed) where this server does not expose an interaction at all.
 
     `interaction` is a code of http://hl7.org/fhir/restful-interaction.
     """
@@ -24,4 +49,180 @@ def open_gate(context: Context, request: Request, interaction: str) -> Restricti
         raise error(
             Category.NOT_ALLOWED, "interaction-unsupported", f"The interaction {interaction} on {on} is not exposed."
         )
-    return Restriction.none()
+
+
+async def open_gate(
+    context: Context,
+    request: Request,
+    interaction: str,
+    clause: Clause | None = None,
+    identities: Collection[Identity] = (),
+) -> Restriction:
+    """Returns the Restriction of this request; raises FhirError where the interaction is not exposed or allowed.
+
+    What it is about, and so whose records decide, is told by `clause` where it asks for what matches, by `identities`
+    where it asks for some resources, and else by the resource that its URL names.
+    """
+    check_exposed(context, request, interaction)
+    if request.requester.kind is Kind.SYSTEM:
+        return _EVERYTHING
+    inquiry = await inquire(context, request, interaction)
+    if not identities and request.resource_id:
+        identities = (request.identity,)
+    if not identities and clause and patients_in(clause) is None:
+        identities = identities_in(clause)
+    if any(identity.resource_type == "Binary" for identity in identities) and interaction in _READS:
+        return await _open_binaries(context, request, interaction, identities)
+    patients = await _patients(context, request, inquiry, clause, identities)
+    states = await read_states(context, request, patients)
+    if len(states) > 1 and identities and not inquiry.requester.purposes.isdisjoint(_EMERGENCIES):
+        states = await _with_something_to_see(context, inquiry, states, identities)
+    decision = decide(replace(inquiry, records=max(1, len(states))), states, context.matrix)
+    if isinstance(decision, Deny):
+        raise _refusal(decision)
+    if _is_administration(request, interaction):
+        return Restriction(every([OfType((request.resource_type,)), inquiry.scope]))
+    types = {identity.resource_type for identity in identities} or {request.resource_type}
+    return decision.restriction if "" in types else decision.restriction.among(types)
+
+
+def _is_administration(request: Request, interaction: str) -> bool:
+    """An administrator reads no Patient, but what he writes over, or deletes, has to be found."""
+    is_his = request.requester.kind is Kind.ADMINISTRATOR and request.resource_type in ADMINISTERED
+    return is_his and interaction in {"update", "delete"}
+
+
+async def _with_something_to_see(
+    context: Context, inquiry: Inquiry, states: list[RecordState], identities: Collection[Identity]
+) -> list[RecordState]:
+    """The records that count where an emergency opens one only: those that hold nothing for him do not exist."""
+    alone = decide(replace(inquiry, records=1), states, context.matrix)
+    if isinstance(alone, Deny):
+        return states
+    found = await context.reader.read_latest(identities, alone.restriction)
+    patients = {version.patient for version in found.values()}
+    return [state for state in states if state.patient_id in patients]
+
+
+async def _open_binaries(
+    context: Context, request: Request, interaction: str, identities: Collection[Identity]
+) -> Restriction:
+    """A Binary is in nobody's record of itself: it is shown with a document that cites it and is shown."""
+    shown = []
+    part = replace(request, resource_type="DocumentReference", resource_id="")
+    for identity in identities:
+        texts = (str(identity), f"{context.base_url}/{identity}")
+        citing = Has("DocumentReference", "location", (LinkValue(texts),))
+        query = SearchQuery(("DocumentReference",), And((OfType(("DocumentReference",)), citing)), count=_CITING)
+        cited = await context.reader.search(query, _EVERYTHING)
+        documents = [version.identity for version in cited.versions]
+        if documents:
+            restriction = await open_gate(context, part, interaction, identities=documents)
+            if await context.reader.read(documents, restriction):
+                shown.append(identity.resource_id)
+    return Restriction(WithId("Binary", tuple(shown)))
+
+
+async def inquire(context: Context, request: Request, interaction: str) -> Inquiry:
+    """Returns who asks for what, when; raises FhirError (forbidden) for a scope that cannot be enforced."""
+    requester, now = request.requester, context.now()
+    memory = request.memory
+    if memory.closure is None:
+        memory.closure = await _records(context).closure(requester)
+    scopes = parse_scopes(requester.scopes, partial(_parse_scope, context))
+    return Inquiry(requester, memory.closure, scopes, interaction, now)
+
+
+async def read_states(context: Context, request: Request, patients: Collection[str]) -> list[RecordState]:
+    """Returns the states of the records of some patients; one that is not here has none."""
+    known = request.memory.states
+    unknown = [patient for patient in patients if patient not in known]
+    if unknown:
+        found = await _records(context).states(unknown)
+        known.update({patient: found.get(patient) for patient in unknown})
+    return [state for patient in patients if (state := known[patient])]
+
+
+async def _patients(
+    context: Context, request: Request, inquiry: Inquiry, clause: Clause | None, identities: Collection[Identity]
+) -> Collection[str]:
+    """The patients that a request may be about. One that names none is about all that are open to a professional."""
+    requester = inquiry.requester
+    if request.resource_type in PUBLIC.resource_types:
+        return ()
+    if requester.kind in _OF_ONE_PATIENT:
+        return (requester.patient_id,)
+    if requester.kind is not Kind.PRACTITIONER:
+        return ()
+    if identities:
+        return await _patients_of(context, identities)
+    if inquiry.interaction == "create" and clause is None:
+        return ()
+    named: Collection[str] | None = patients_in(clause) if clause else None
+    if named is None:
+        named = await _records(context).open_to(inquiry.closure)
+    if len(named) > MAX_RECORDS:
+        raise _too_many()
+    return sorted(named)
+
+
+async def _patients_of(context: Context, identities: Collection[Identity]) -> Collection[str]:
+    patients = {identity.resource_id for identity in identities if identity.resource_type == "Patient"}
+    others = [identity for identity in identities if identity.resource_type != "Patient"]
+    found = await context.reader.read_latest(others, _EVERYTHING) if others else {}
+    return sorted(patients | {version.patient for version in found.values() if version.patient})
+
+
+def records_behind(context: Context, request: Request, restriction: Restriction) -> Records:
+    """Returns what decides access, for explaining it: as far as the requester sees it himself.
+
+    An administrator sees no record: he is told decisions, which all of it goes into, and none of it.
+    """
+    is_all = request.requester.kind is Kind.ADMINISTRATOR
+    return replace(_records(context), unrestricted=_EVERYTHING if is_all else restriction)
+
+
+async def judge_refused(context: Context, request: Request, interaction: str) -> tuple[Version | None, Reason]:
+    """Returns why a resource was refused, and it, for the trace alone: the requester learns neither.
+
+    Does the same work for what is absent.
+    """
+    identity = request.identity
+    version = (await context.reader.read_latest((identity,), _EVERYTHING)).get(identity)
+    inquiry = await inquire(context, request, interaction)
+    states = await read_states(context, request, [version.patient] if version and version.patient else [])
+    if version is None or version.content is None or not states:
+        return version, Reason(Rule.OTHER_RECORD)
+    facts = context.indexer.facts(parse_json_object(version.content))
+    return version, decide_item(inquiry, states[0], context.matrix, facts).reason
+
+
+def _records(context: Context) -> Records:
+    # inside a transaction everything is read as the transaction sees it
+    cache = context.cache if context.reader is context.store else None
+    return Records(context.reader, cache, _EVERYTHING, context.reading, context.now(), context.indexer.facts)
+
+
+def _parse_scope(context: Context, resource_type: str, parameters: Parameters) -> Clause:
+    query = parse_search(
+        resource_type,
+        parameters,
+        space=context.space,
+        handling=Handling.STRICT,
+        now=context.now(),
+        terms=context.rules().terminology,
+    )
+    return query.clause
+
+
+def _refusal(decision: Deny) -> FhirError:
+    """What a requester is told who may see nothing at all: it depends on nothing that is stored."""
+    if decision.reason.rule is Rule.TOO_MANY_RECORDS:
+        return _too_many()
+    message = "The token does not allow this."
+    return error(Category.FORBIDDEN, "not-allowed", message)
+
+
+def _too_many() -> FhirError:
+    message = f"The search ranges over more than {MAX_RECORDS:,} records: name the patients that it is about."
+    return error(Category.TOO_COSTLY, "records-too-many", message)

@@ -10,6 +10,7 @@ from fhir_dmp.instant import Milliseconds, parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
@@ -23,7 +24,7 @@ _DIGITS = 9
 
 async def history_instance(context: Context, request: Request) -> Result:
     """Returns the versions of one resource; not found where it never was here, or is hidden."""
-    restriction = open_gate(context, request, "history-instance")
+    restriction = await open_gate(context, request, "history-instance")
     if not await context.reader.read_latest((request.identity,), restriction):
         raise not_found(request.identity)
     return await _answer(context, request, HistoryQuery(DEFAULT_COUNT, identity=request.identity), "history-instance")
@@ -41,17 +42,17 @@ async def history_system(context: Context, request: Request) -> Result:
 
 
 async def _answer(context: Context, request: Request, base: HistoryQuery, interaction: str) -> Result:
-    restriction = open_gate(context, request, interaction)
+    restriction = await open_gate(context, request, interaction)
     query = _parse(context, request, base)
     total = await context.reader.count_history(query, restriction)
     versions: Sequence[Version] = ()
     if query.limit:
         versions = await context.reader.history(replace(query, limit=query.limit + 1), restriction)
-    shown = versions[: query.limit]
+    shown = await redact(context, request, versions[: query.limit])
     links: list[Link] = [("self", build_link(context.base_url, request.path, request.parameters))]
     if len(versions) > len(shown):
         links.append(("next", _next_link(context, request, shown[-1])))
-    return Result(Status.OK, body=build_history(context.base_url, shown, links, total))
+    return Result(Status.OK, body=build_history(context.base_url, shown, links, total), versions=shown)
 
 
 def _next_link(context: Context, request: Request, last: Version) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jsonpatch
 import jsonpointer
 
+from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.update import next_version, updated
+from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.json_text import Json, JsonObject, parse_json, parse_json_object, write_json
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
@@ -25,7 +29,7 @@ MAX_COPIED = 1024 * 1024
 
 async def patch(context: Context, request: Request) -> Result:
     """Stores the version that the patch makes of the current one."""
-    restriction = open_gate(context, request, "patch")
+    restriction = await open_gate(context, request, "patch")
     require_no_parameters(request)
     parse_patch(request)
 
@@ -38,8 +42,9 @@ async def patch(context: Context, request: Request) -> Result:
 
 async def conditional_patch(context: Context, request: Request) -> Result:
     """Patches the one resource that matches the criteria."""
-    restriction = open_gate(context, request, "patch")
+    check_exposed(context, request, "patch")
     query = parse_criteria(context, request.resource_type, request.parameters)
+    restriction = await open_gate(context, request, "patch", query.clause)
     parse_patch(request)
 
     async def work(writer: Writer) -> Result:
@@ -70,7 +75,9 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     resource = patched_resource(context, request, current)
     if b"?" in request.body:
         refuse_conditional_references(context, resource)
+    await require_valid(replace(context, reader=writer), request, resource)
     change = patched_version(context, request, resource, current)
+    await authorise(context, request, "patch", [change])
     await writer.write([change])
     return updated(change, request)
 

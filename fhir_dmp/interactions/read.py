@@ -5,6 +5,7 @@ from __future__ import annotations
 from fhir_dmp.instant import parse_http_date
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, parse_version_id
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
@@ -13,20 +14,20 @@ from fhir_dmp.subset import parse_subset, subset_content
 
 async def read(context: Context, request: Request) -> Result:
     """Returns the current version; absent and hidden are both not found."""
-    restriction = open_gate(context, request, "read")
+    restriction = await open_gate(context, request, "read")
     identity = request.identity
     version = (await context.reader.read((identity,), restriction)).get(identity)
     if version is None:
         version = (await context.reader.read_latest((identity,), restriction)).get(identity)
-    return _answer(context, request, version)
+    return await _answer(context, request, version)
 
 
 async def vread(context: Context, request: Request) -> Result:
     """Returns one version, current or not."""
-    restriction = open_gate(context, request, "vread")
+    restriction = await open_gate(context, request, "vread")
     number = parse_version_id(request.version_id)
-    version = number and await context.reader.read_version(request.identity, number, restriction)
-    return _answer(context, request, version or None)
+    version = await context.reader.read_version(request.identity, number, restriction) if number else None
+    return await _answer(context, request, version)
 
 
 def not_found(identity: Identity) -> FhirError:
@@ -34,15 +35,16 @@ def not_found(identity: Identity) -> FhirError:
     return error(Category.NOT_FOUND, "resource-absent", f"There is no {identity} here.")
 
 
-def _answer(context: Context, request: Request, version: Version | None) -> Result:
+async def _answer(context: Context, request: Request, version: Version | None) -> Result:
     if version is None:
         raise not_found(request.identity)
     if version.content is None:
         raise error(Category.DELETED, "resource-deleted", f"{version.identity} was deleted.")
     if _is_known(request.preconditions, version):
         return Result(Status.NOT_MODIFIED, version)
+    (version,) = await redact(context, request, [version])
     subset = parse_subset(request.parameters) if request.parameters else None
-    body = subset_content(version.content, subset, context.registry) if subset else None
+    body = subset_content(version.content or b"", subset, context.registry) if subset else None
     return Result(Status.OK, version, body)
 
 

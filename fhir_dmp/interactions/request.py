@@ -9,7 +9,10 @@ from enum import Enum
 from typing import Literal
 from urllib.parse import parse_qsl
 
+from fhir_dmp.access.closure import Closure
+from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Requester
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity, Version, is_id
@@ -22,6 +25,26 @@ MAX_PARAMETERS = 1000
 MAX_QUERY = 64 * 1024
 """Characters of one query string, form or set of criteria."""
 Return = Literal["minimal", "representation", "OperationOutcome"]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What decides access, as far as it was read for a request: the requester's closure, and the states of records.
+
+    None stands for a record that is not here.
+    """
+
+    closure: Closure | None = None
+    states: dict[str, RecordState | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from, for the audit trail: its id, the client's network address, and when it came."""
+
+    request_id: str = ""
+    address: str = ""
+    began: Milliseconds = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +61,8 @@ class Preconditions:
 class Request:
     """One interaction asked for. Parts that its URL does not have are empty.
 
-    `body` holds what was sent, unparsed; `resource` is set instead where a Bundle's entry carries it.
+    `body` holds what was sent, unparsed; `resource` is set instead where a Bundle's entry carries it. `memory` is what
+    access control has read for it; the entries of a Bundle share it.
     """
 
     requester: Requester
@@ -53,6 +77,8 @@ class Request:
     handling: Handling = Handling.STRICT
     returns: Return | None = None
     path: str = ""
+    memory: Memory = field(default_factory=Memory)
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def identity(self) -> Identity:
@@ -71,7 +97,10 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource)."""
+    """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource).
+
+    `versions` are those that a body gives away, for the trace.
+    """
 
     status: Status
     version: Version | None = None
@@ -79,6 +108,12 @@ class Result:
     returns: Return = "representation"
     location: bool = False
     etag: str = ""
+    versions: Sequence[Version] = ()
+
+    @property
+    def disclosed(self) -> Sequence[Version]:
+        """All versions that the result gives away, or that were written."""
+        return (self.version, *self.versions) if self.version else self.versions
 
 
 def parse_query(text: str) -> Parameters:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fhir_dmp.interactions.conditional import parse_criteria, split_criteria
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.entry import within_entry
-from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Request
+from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.writing import Written
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.reference import is_conditional, rewrite
@@ -62,12 +62,13 @@ def _targets_of(row: Written, by_full_url: Mapping[str, Written]) -> dict[str, s
 async def _resolve(context: Context, writer: Writer, located: Sequence[Written], text: str, row: Written) -> str:
     """Returns the one resource that criteria match, as it will be after this transaction."""
     resource_type, _, criteria = text.partition("?")
-    request = Request(row.entry.request.requester, resource_type)
+    request = replace(row.entry.request, resource_type=resource_type, resource_id="")
     touched = {other.identity for other in located if other.identity and not other.is_existing_match}
     count = 2 + sum(identity.resource_type == resource_type for identity in touched)
     with within_entry(row.entry.index):
-        restriction = open_gate(context, request, "search-type")
+        check_exposed(context, request, "search-type")
         query = parse_criteria(context, resource_type, split_criteria(criteria), count=count)
+        restriction = await open_gate(context, request, "search-type", query.clause)
     stored = await writer.search(query, restriction)
     found = {version.identity for version in stored.versions} - touched
     for other in located:

@@ -7,11 +7,14 @@ other transactions get in its way, and so starts each time from what was prepare
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
+from fhir_dmp.conformance.bundle import BundleIndex
+from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import (
     guard_key,
     match_one,
@@ -22,12 +25,13 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.entry import ORDER, Entry, build_entry_response, parse_entry, rows_of, within_entry
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import resolve_references
-from fhir_dmp.interactions.routes import find_route
+from fhir_dmp.interactions.trace import is_traced, record
 from fhir_dmp.interactions.update import check_body_id
+from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.interactions.writing import Written, apply_patch, build_change, build_result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
@@ -63,26 +67,39 @@ class Prepared:
         return self.entry.request.resource_type
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An entry, the interaction that it was, and what came of it."""
+
+    entry: Entry
+    interaction: str
+    result: Result
+
+
 async def transaction(context: Context, request: Request, bundle: JsonObject) -> Result:
     """Runs a transaction Bundle; raises the FhirError of the first entry that fails, and then nothing is written."""
-    open_gate(context, request, "transaction")
+    check_exposed(context, request, "transaction")
     entries = sorted(_parse_entries(context, request, bundle), key=_rank)
-    writes = [_prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
+    writes = [await _prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
     for entry in reads:
-        _check_read(entry)
+        _check_read(context, entry)
+    await _require_valid(context, bundle, writes)
 
-    async def work(writer: Writer) -> list[tuple[int, JsonObject]]:
-        answers = await _write(context, writer, writes)
+    async def work(writer: Writer) -> list[Done]:
+        done = await _write(context, writer, writes)
         inside = replace(context, reader=writer)
         for entry in reads:
             with within_entry(entry.index):
-                result = await find_route(entry.method, entry.shape).run(inside, entry.request)
-            answers.append((entry.index, build_entry_response(entry, result, context.base_url)))
-        return sorted(answers, key=lambda answer: answer[0])
+                route = context.routes.find(entry.method, entry.shape, entry.request.resource_type)
+                done.append(Done(entry, route.interaction, await route.run(inside, entry.request)))
+        return sorted(done, key=lambda row: row.entry.index)
 
-    answers = await context.store.transact(work) if entries else []
-    return Result(Status.OK, body=build_response("transaction-response", [answer for _, answer in answers]))
+    done = await context.store.transact(work) if entries else []
+    if is_traced(request):
+        await record(context, [(row.interaction, row.entry.request, row.result) for row in done])
+    answers = [build_entry_response(row.entry, row.result, context.base_url) for row in done]
+    return Result(Status.OK, body=build_response("transaction-response", answers))
 
 
 def _parse_entries(context: Context, request: Request, bundle: JsonObject) -> Iterator[Entry]:
@@ -95,21 +112,23 @@ def _rank(entry: Entry) -> tuple[int, int]:
     return ORDER.index(entry.method), entry.index
 
 
-def _check_read(entry: Entry) -> None:
+def _check_read(context: Context, entry: Entry) -> None:
     if entry.method not in {"GET", "HEAD"}:
         message = f"{entry.method} {entry.shape or 'of the base'} is no interaction of a transaction's entry."
         raise error(Category.MALFORMED, "entry-interaction", message, f"{entry.at}.request")
     with within_entry(entry.index):
-        find_route(entry.method, entry.shape)
+        context.routes.find(entry.method, entry.shape, entry.request.resource_type)
 
 
-def _prepare(context: Context, entry: Entry) -> Prepared:
+async def _prepare(context: Context, entry: Entry) -> Prepared:
     request = entry.request
     with within_entry(entry.index):
-        restriction = open_gate(context, request, _WRITES[entry.method, entry.shape])
+        check_exposed(context, request, _interaction_of(entry))
         if entry.method == "POST" or entry.shape == "[type]/[id]":
             require_no_parameters(request)
         criteria = _parse_entry_criteria(context, entry)
+        clause = criteria.clause if criteria else None
+        restriction = await open_gate(context, request, _interaction_of(entry), clause)
         if entry.shape == "[type]/[id]" and entry.method == "PUT":
             require_id(request)
         if entry.method == "PATCH":
@@ -124,6 +143,16 @@ def _prepare(context: Context, entry: Entry) -> Prepared:
     return Prepared(entry, restriction, criteria, context.new_id(), slots)
 
 
+async def _require_valid(context: Context, bundle: JsonObject, writes: Iterable[Prepared]) -> None:
+    """Validates what the entries bring, before the transaction begins: it may run more than once."""
+    index = BundleIndex(bundle)
+    for row in writes:
+        entry, resource = row.entry, row.entry.request.resource
+        if resource is not None:
+            nearby = partial(index.find, full_url=entry.full_url)
+            await require_valid(context, entry.request, resource, nearby=nearby, at=f"{entry.at}.resource")
+
+
 def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
     request = entry.request
     if entry.method == "POST":
@@ -134,8 +163,9 @@ def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
     return None
 
 
-async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -> list[tuple[int, JsonObject]]:
-    """Writes every entry in bulk and returns the answers by the entries' index."""
+async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -> list[Done]:
+    """Writes every entry in bulk and returns what became of each."""
+    inside = replace(context, reader=writer)
     await writer.guard(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)
     located = [await _locate(row, writer) for row in writes]
     _refuse_duplicates(writes, located)
@@ -143,12 +173,20 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     for row in located:
         with within_entry(row.entry.index):
             apply_patch(context, row)
+            if row.entry.method == "PATCH" and row.resource:
+                await require_valid(inside, row.entry.request, row.resource)
     await resolve_references(context, writer, located)
     for row in located:
         with within_entry(row.entry.index):
             row.change = build_change(context, row)
+            if row.change:
+                await authorise(inside, row.entry.request, _interaction_of(row.entry), [row.change])
     await writer.write([row.change for row in located if row.change])
-    return [(row.entry.index, build_entry_response(row.entry, build_result(row), context.base_url)) for row in located]
+    return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
+
+
+def _interaction_of(entry: Entry) -> str:
+    return _WRITES[entry.method, entry.shape]
 
 
 async def _locate(row: Prepared, writer: Writer) -> Written:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, require_id
+from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity, Method, Version, build_version
@@ -16,15 +20,17 @@ from fhir_dmp.store.port import Change, Writer
 
 async def update(context: Context, request: Request) -> Result:
     """Stores the next version of a resource; its first, where the requester may choose ids."""
-    restriction = open_gate(context, request, "update")
+    restriction = await open_gate(context, request, "update")
     require_no_parameters(request)
     require_id(request)
     resource = parse_resource(context, request)
     check_body_id(resource, request.resource_id)
+    await require_valid(context, request, resource)
 
     async def work(writer: Writer) -> Result:
         previous = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
         change = next_version(context, request, resource, previous)
+        await authorise(context, request, "update", [change])
         await writer.write([change])
         return updated(change, request)
 
@@ -33,9 +39,11 @@ async def update(context: Context, request: Request) -> Result:
 
 async def conditional_update(context: Context, request: Request) -> Result:
     """Updates the one resource that matches the criteria, or creates one where none does."""
-    restriction = open_gate(context, request, "update")
+    check_exposed(context, request, "update")
     query = parse_criteria(context, request.resource_type, request.parameters)
+    restriction = await open_gate(context, request, "update", query.clause)
     resource = parse_resource(context, request)
+    await require_valid(context, request, resource)
     new_id = context.new_id()
 
     async def work(writer: Writer) -> Result:
@@ -44,6 +52,7 @@ async def conditional_update(context: Context, request: Request) -> Result:
         identity = match.identity if match else Identity(request.resource_type, resource.get("id") or new_id)
         previous = match or (await writer.read_latest((identity,), restriction)).get(identity)
         change = conditional_version(context, request, resource, identity, match, previous)
+        await authorise(context, request, "update", [change])
         await writer.write([change])
         return updated(change, request)
 
@@ -89,9 +98,11 @@ def next_version(
     if previous is None and not request.requester.may_choose_ids:
         message = "This server assigns ids: create the resource with POST."
         raise error(Category.NOT_ALLOWED, "id-assigned-by-server", message)
+    require_interpretable(context, resource)
     stamped, version = build_version(resource, target, previous, method, context.now())
     check_size(version.content or b"", target.resource_type)
-    return Change(version, previous, context.indexer.facts(stamped))
+    facts = context.indexer.facts(stamped)
+    return Change(replace(version, patient=facts.patient or ""), previous, facts, facts_of(context, previous))
 
 
 def check_preconditions(preconditions: Preconditions, current: Version | None) -> None:

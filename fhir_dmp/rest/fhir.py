@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from fhir_dmp.access.requester import OPEN
+from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.authentication.authenticator import Authentication
+from fhir_dmp.authentication.certificate import TrustedProxies
+from fhir_dmp.authentication.fault import refuse_excluded
 from fhir_dmp.interactions.base import process
 from fhir_dmp.interactions.capabilities import capabilities
-from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
-from fhir_dmp.interactions.request import Parameters, Request
-from fhir_dmp.interactions.routes import ROUTES, Run, find_route, method_not_allowed
+from fhir_dmp.interactions.request import Origin, Parameters, Request
+from fhir_dmp.interactions.trace import run_traced
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
 from fhir_dmp.rest.negotiation import JSON_TYPES, check_accept, check_encoding, check_versions, parse_content_type
@@ -30,6 +34,10 @@ FORM = "application/x-www-form-urlencoded"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, *JSON_TYPES}), "_search": frozenset({FORM})}
 _PRESENTATION = frozenset({"_format", "_pretty"})
+_PUBLIC = frozenset({"metadata", ".well-known/smart-configuration"})
+"""The paths that need no token; the second has nothing where nobody is known who gives tokens."""
+_ANYONE = Requester(Kind.EXCLUDED, "")
+"""Who asks for what is public: access control would show him nothing."""
 _SYSTEM: dict[tuple[str, str], Run] = {("POST", ""): process, ("GET", "metadata"): capabilities}
 
 logger = logging.getLogger("fhir_dmp")
@@ -40,6 +48,8 @@ class FhirEndpoint:
     """Answers everything below the base URL. Every error leaves as an OperationOutcome."""
 
     context: Context
+    authentication: Authentication
+    proxies: TrustedProxies
     max_body: int
     base_path: str
 
@@ -63,19 +73,32 @@ class FhirEndpoint:
     async def _answer(self, scope: Scope, receive: Receive, headers: HeaderMap, parameters: Parameters) -> Response:
         path = self._path_below(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        requester, origin = await self._identify(scope, headers, is_public=method == "GET" and path in _PUBLIC)
         shape, parts = parse_path([unquote(segment) for segment in split_path(path)])
-        run = _find_run(method, shape)
+        run = self._find_run(method, shape, parts.resource_type)
         accept = headers.get(b"accept", "")
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
         check_accept(accept, dict(parameters).get("_format", "") if parameters else "")
-        request = build_request(OPEN, parts, path, headers, parameters)
+        request = build_request(requester, origin, parts, path, headers, parameters)
         if method in _WITH_BODY:
             request = await self._with_body(request, method, shape, headers, receive)
         if request.parameters:
             kept = [pair for pair in request.parameters if pair[0] not in _PRESENTATION]
             request = replace(request, parameters=kept)
         return build_http_response(await run(self.context, request), self.context.base_url)
+
+    async def _identify(self, scope: Scope, headers: HeaderMap, *, is_public: bool) -> tuple[Requester, Origin]:
+        """Returns who asks, and from where; raises FhirError where he may ask for nothing."""
+        peer = (scope.get("client") or ("",))[0]
+        request_id = scope.get("fhir_dmp.request_id", "")
+        origin = Origin(request_id, self.proxies.find_client(headers, peer), self.context.now())
+        if is_public:
+            return _ANYONE, origin
+        requester = await self.authentication.authenticate(headers, peer)
+        if requester.kind is Kind.EXCLUDED:
+            raise refuse_excluded()
+        return requester, origin
 
     async def _with_body(
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
@@ -93,6 +116,12 @@ class FhirEndpoint:
             check_accept("", wanted)
         return replace(request, parameters=[*request.parameters, *form])
 
+    def _find_run(self, method: str, shape: str, resource_type: str) -> Run:
+        run = _SYSTEM.get((method, shape))
+        if run is None and shape == "metadata":
+            raise method_not_allowed(method)
+        return run or partial(run_traced, self.context.routes.find(method, shape, resource_type))
+
     def _refuse(self, fault: FhirError, scope: Scope) -> Response:
         response = respond_to_error(fault)
         if fault.category is Category.NOT_ALLOWED:
@@ -105,8 +134,8 @@ class FhirEndpoint:
         methods = {method for method, place in _SYSTEM if place == shape}
         methods |= {
             route.method
-            for route in ROUTES
-            if route.shape == shape and self.context.capability.permits(parts.resource_type, route.interaction)
+            for route in self.context.routes.at(shape, parts.resource_type)
+            if self.context.capability.permits(parts.resource_type, route.interaction)
         }
         return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
@@ -114,13 +143,6 @@ class FhirEndpoint:
         """The path below the base, still percent-encoded: an encoded slash is no separator."""
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         return raw.decode("latin-1").removeprefix(self.base_path).strip("/")
-
-
-def _find_run(method: str, shape: str) -> Run:
-    run = _SYSTEM.get((method, shape))
-    if run is None and shape == "metadata":
-        raise method_not_allowed(method)
-    return run or find_route(method, shape).run
 
 
 async def _send(response: Response, send: Send, *, with_body: bool) -> None:

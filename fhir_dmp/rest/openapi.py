@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_dmp.interactions.routes import ROUTES, Route
+from fhir_dmp.interactions.context import Route, Routes
 
 _PARAMETERS = {"[type]": "type", "[id]": "id", "[vid]": "vid"}
 _ANSWER = {"description": "FHIR JSON", "content": {"application/fhir+json": {}}}
 _FAILURE = {"description": "An OperationOutcome", "content": {"application/fhir+json": {}}}
 
 
-def build_paths(base_path: str) -> dict[str, Any]:
+def build_paths(base_path: str, routes: Routes) -> dict[str, Any]:
     """Builds the `paths` of the FHIR API."""
     paths: dict[str, Any] = {
         f"{base_path}/metadata": {"get": _build("capabilities", "")},
         base_path: {"post": _build("batch or transaction", "", has_body=True)},
     }
-    for route in ROUTES:
+    for route in routes.rows:
         path = "/".join((base_path, *(_segment(part) for part in route.shape.split("/") if part)))
         paths.setdefault(path, {})[route.method.lower()] = _build_route(route)
     return paths
@@ -28,7 +28,8 @@ def _segment(part: str) -> str:
 
 
 def _build_route(route: Route) -> dict[str, Any]:
-    return _build(route.interaction, route.shape, has_body=route.method in {"POST", "PUT", "PATCH"})
+    summary = f"${route.operation}" if route.operation else route.interaction
+    return _build(summary, route.shape, has_body=route.method in {"POST", "PUT", "PATCH"})
 
 
 def _build(summary: str, shape: str, *, has_body: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.interactions.path import Parts
-from fhir_dmp.interactions.request import Parameters, Preconditions, Request, Return, parse_query
+from fhir_dmp.interactions.request import Origin, Parameters, Preconditions, Request, Return, parse_query
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.search.query import Handling
 
@@ -63,7 +63,9 @@ async def read_body(receive: Receive, limit: int, headers: HeaderMap) -> bytes:
             return b"".join(chunks)
 
 
-def build_request(requester: Requester, parts: Parts, path: str, headers: HeaderMap, parameters: Parameters) -> Request:
+def build_request(
+    requester: Requester, origin: Origin, parts: Parts, path: str, headers: HeaderMap, parameters: Parameters
+) -> Request:
     """Builds the Request of an interaction without body."""
     request = Request(
         requester=requester,
@@ -73,6 +75,7 @@ def build_request(requester: Requester, parts: Parts, path: str, headers: Header
         parameters=parameters,
         preconditions=_preconditions(headers),
         path=path,
+        origin=origin,
     )
     prefer = headers.get(b"prefer")
     return _with_preferences(request, prefer) if prefer else request

@@ -8,13 +8,20 @@ from types import MappingProxyType
 
 from fhir_dmp.json_text import JsonObject
 
+OPERATION = "operation"
+"""The code of operations among the interactions: http://hl7.org/fhir/restful-interaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class TypeCapability:
-    """What clients may do with one type: interactions by their code in http://hl7.org/fhir/restful-interaction."""
+    """What clients may do with one type: interactions by their code in http://hl7.org/fhir/restful-interaction.
+
+    `profiles` are canonicals that every resource of the type has to meet.
+    """
 
     interactions: frozenset[str]
     documentation: str = ""
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +34,23 @@ class Capability:
     """Types of search parameters that are not exposed."""
 
     def permits(self, resource_type: str, interaction: str) -> bool:
-        """Tells whether an interaction is exposed for a type, or for the system where the type is empty."""
+        """Tells whether an interaction is exposed for a type, or for the system where the type is empty.
+
+        Operations are, wherever the type is: which there are is said by the routing table alone.
+        """
         if not resource_type:
-            return interaction in self.system
+            return interaction in self.system or interaction == OPERATION
         exposed = self.types.get(resource_type)
-        return exposed is not None and interaction in exposed.interactions
+        return exposed is not None and (interaction in exposed.interactions or interaction == OPERATION)
 
 
 def parse_capability(table: JsonObject) -> Capability:
     """Returns the Capability of the table in capability/server.json (its shape: capability/schema.json)."""
+    mandatory = table["mandatoryProfiles"]
     types = {
-        name: TypeCapability(frozenset(group["interaction"]), group.get("documentation", ""))
+        name: TypeCapability(
+            frozenset(group["interaction"]), group.get("documentation", ""), tuple(mandatory.get(name, ()))
+        )
         for group in table["groups"]
         for name in group["types"]
     }

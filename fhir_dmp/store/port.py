@@ -6,7 +6,7 @@ What a restriction hides is absent: no method tells hidden from absent. Every me
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -21,11 +21,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A new version to write, the version it follows, and the facts of its content (None for a deletion)."""
+    """A new version to write, the version it follows, and the facts of its content (None for a deletion).
+
+    `previous_facts` are those of the version it follows: the history is shown by them. Without them only unrestricted
+    requesters see that version.
+    """
 
     version: Version
     previous: Version | None
     facts: Facts | None
+    previous_facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class HistoryQuery:
     after: HistoryKey | None = None
 
 
+Stamps = frozenset[tuple[str, int]]
+"""Versions: `Type/id` and version id of each."""
+
+
 class Reader(Protocol):
     """The reading half of the store."""
 
@@ -72,7 +81,10 @@ class Reader(Protocol):
         ...
 
     async def read_version(self, identity: Identity, version_id: int, restriction: Restriction) -> Version | None:
-        """Returns one version, which may be a deletion; None where absent or hidden."""
+        """Returns one version, which may be a deletion; None where absent or hidden.
+
+        A past version is hidden where it would be by its own facts, or the newest one is; so it is in a history.
+        """
         ...
 
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
@@ -81,6 +93,12 @@ class Reader(Protocol):
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """Returns how many current versions match, counting no further than `limit` (0: no limit)."""
+        ...
+
+    async def stamps(
+        self, patients: Collection[str], resource_types: Collection[str], restriction: Restriction
+    ) -> Mapping[str, Stamps]:
+        """Returns, by patient, which versions of these types are current; a patient who has none is no key."""
         ...
 
     async def history(self, query: HistoryQuery, restriction: Restriction) -> Sequence[Version]:

@@ -7,8 +7,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -17,7 +19,9 @@ from pymongo import MongoClient
 
 from fhir_dmp.app import create_app
 from fhir_dmp.cli import run
-from fhir_dmp.settings import read_settings
+from fhir_dmp.settings import Settings, read_settings
+from fhir_dmp.sign_in import Mode
+from tests.rest.server import OPEN
 
 READY_SECONDS = 30
 Load = Callable[..., int]
@@ -32,10 +36,19 @@ class RunningServer:
         self.base_url = f"http://127.0.0.1:{self.port}/fhir"
         settings = {"MONGODB_URI": uri, "DATABASE": self.database, "BASE_URL": self.base_url, **changed}
         self._settings = read_settings({f"FHIR_DMP_{name}": value for name, value in settings.items()})
+        self._mode = OPEN
+
+    @classmethod
+    def of(cls, settings: Settings, mode: Mode) -> Self:
+        """A server with settings of a test's own, but for its address."""
+        running = cls(settings.mongodb_uri)
+        running._settings = replace(settings, base_url=running.base_url)
+        running.database, running._mode = settings.database, mode
+        return running
 
     def start(self) -> None:
         """Returns when the server answers."""
-        app = create_app(self._settings)
+        app = create_app(self._settings, mode=self._mode)
         config = uvicorn.Config(app, port=self.port, log_level="error", access_log=False, ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
@@ -50,6 +63,15 @@ class RunningServer:
         """Ends the server in order."""
         self._server.should_exit = True
         self._thread.join()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Starts the server, and stops it whatever happens."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
 
     def get(self, path: str) -> Any:
         """What the server answers to a read or search below its base."""
@@ -70,6 +92,24 @@ def server(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> Ite
     yield running
     running.stop()
     mongodb_client.drop_database(running.database)
+
+
+@pytest.fixture
+def settings(
+    mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """The settings of a server on an empty database of this test's own, which commands read too."""
+    name = f"test_{uuid.uuid4().hex}"
+    given = {
+        "FHIR_DMP_MONGODB_URI": mongodb_uri,
+        "FHIR_DMP_DATABASE": name,
+        "FHIR_DMP_DATA_DIR": str(tmp_path / "data"),
+        "FHIR_DMP_BASE_URL": "http://127.0.0.1/fhir",
+    }
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    yield read_settings(given)
+    mongodb_client.drop_database(name)
 
 
 @pytest.fixture(autouse=True)

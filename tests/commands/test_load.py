@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pymongo import MongoClient
 
-import fhir_dmp.rest.fhir
-from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.cli import run
+from fhir_dmp.settings import Settings
 from tests.commands.conftest import Load, RunningServer
+from tests.rest.server import GUARDED, OPEN
 
 Capture = pytest.CaptureFixture[str]
 BIRTH_DATE = "Patient.birthDate: '19' is not a date: expected YYYY, YYYY-MM or YYYY-MM-DD"
@@ -35,6 +36,11 @@ def _observation(subject: str, **members: Any) -> dict[str, Any]:
         "subject": {"reference": subject},
         **members,
     }
+
+
+def _encounter(subject: str) -> dict[str, Any]:
+    visit = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
+    return {"resourceType": "Encounter", "status": "finished", "class": visit, "subject": {"reference": subject}}
 
 
 def _create(full_url: str, resource: dict[str, Any], **request: str) -> dict[str, Any]:
@@ -173,11 +179,12 @@ def test_a_document_is_stored_as_a_bundle(server: RunningServer, load: Load, tmp
         "status": "final",
         "type": {"text": "t"},
         "date": "2026-01-01",
-        "author": [{"reference": "Practitioner/1"}],
+        "author": [{"reference": B}],
         "title": "t",
     }
+    author = {"resourceType": "Practitioner", "id": "1"}
     document = {
-        **_bundle("document", {"fullUrl": A, "resource": composition}),
+        **_bundle("document", {"fullUrl": A, "resource": composition}, {"fullUrl": B, "resource": author}),
         "id": "d",
         "identifier": {"system": "urn:s", "value": "d"},
         "timestamp": "2026-01-01T00:00:00Z",
@@ -213,7 +220,7 @@ def test_what_is_refused_is_told_with_place_element_and_reason(
     assert load(file) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{file}:57:42: error: {BIRTH_DATE} [primitive-format]",
-        f"{file}:211:1: error: Patient: unknown property 'frob' (Patient) [structure-unknown-property]",
+        f"{file}:211:44: error: Patient.frob: unknown property 'frob' (Patient) [structure-unknown-property]",
         f"{file}:301:1: error: not acceptable JSON: the body is not a JSON object [json-malformed]",
         "298 created, 0 updated, 0 unchanged, 3 refused",
     ]
@@ -259,29 +266,31 @@ def test_the_last_of_two_lines_about_one_resource_wins(server: RunningServer, lo
     assert server.get("Patient/p1/_history")["total"] == 15
 
 
-class Visitor(Requester):
-    """A requester who may not choose ids."""
-
-    __slots__ = ()
-
-    @property
-    def may_choose_ids(self) -> bool:
-        return False
-
-
-def test_a_server_that_assigns_ids_gets_creations(
-    server: RunningServer, load: Load, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fhir_dmp.rest.fhir, "OPEN", Visitor(Kind.SYSTEM, "visitor"))
-    bundle = _bundle("transaction", _create(A, _patient()), _create(B, _observation(A)))
+def test_a_server_that_assigns_ids_gets_creations(settings: Settings, tmp_path: Path, capsys: Capture) -> None:
+    """A hospital's system feeds, with its token, and chooses no ids."""
+    server = RunningServer.of(settings, OPEN)
+    with server.running():
+        httpx.put(
+            f"{server.base_url}/Patient/p", json=_patient(id="p", active=True), trust_env=False
+        ).raise_for_status()
+    observation = _observation("Patient/p", encounter={"reference": A})
+    bundle = _bundle("transaction", _create(A, _encounter("Patient/p")), _create(B, observation))
     _write(tmp_path / "in" / "t.json", bundle)
-    _write(tmp_path / "in" / "rows.ndjson", _patient(active=True), _patient(id="mine"))
-    assert load(tmp_path / "in") == 1
+    _write(tmp_path / "in" / "rows.ndjson", _observation("Patient/p"), _observation("Patient/p", id="mine"))
+    guarded = RunningServer.of(settings, GUARDED)
+    with guarded.running():
+        assert run(["load", str(tmp_path / "in"), "--url", guarded.base_url]) == 3
+        assert "does not accept the token" in capsys.readouterr().err
+        command = ["token", "system", "--client", "chu", "--organization", "990000028", "--url", guarded.base_url]
+        assert run(command) == 0
+        token = capsys.readouterr().out.strip()
+        assert run(["load", str(tmp_path / "in"), "--url", guarded.base_url, "--token", token]) == 1
     first, counts = capsys.readouterr().out.splitlines()
     assert first.endswith("[id-assigned-by-server]")
-    assert first.startswith(f"{tmp_path}/in/rows.ndjson:2:1: error: Patient: ")
+    assert first.startswith(f"{tmp_path}/in/rows.ndjson:2:1: error: Observation: ")
     assert counts == "3 created, 0 updated, 0 unchanged, 1 refused"
-    assert server.total("Patient") == 2
+    with server.running():
+        assert server.total("Observation?patient=p") == 2
 
 
 def test_what_is_too_large_at_once_is_sent_in_halves(

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from fhir_dmp.commands.failure import CommandError, Exit
-from fhir_dmp.commands.preflight import check_free, check_open, check_settings
+from fhir_dmp.commands.preflight import check_free, check_local_issuer, check_mode, check_settings
 from fhir_dmp.serve import Address
+from fhir_dmp.settings import read_settings
+from fhir_dmp.sign_in import Mode
+from tests.rest.server import OPEN
+
+REQUIRED = Mode(needs_tokens=True, has_local_issuer=False)
+DEMO = Mode(needs_tokens=True, has_local_issuer=True)
+OPEN_DEMO = Mode(needs_tokens=False, has_local_issuer=True)
+SETTINGS = read_settings({})
+WITH_ISSUER = read_settings(
+    {"FHIR_DMP_ISSUERS": '{"https://a.example": {"jwks": "https://a.example/k", "audience": "b"}}'}
+)
+OTHERS = ["0.0.0.0", "::", "192.0.2.1", "no-such-host.invalid"]
 
 
+@pytest.mark.parametrize("mode", [OPEN, DEMO, OPEN_DEMO], ids=str)
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_a_loopback_address_may_be_open(host: str) -> None:
-    check_open(Address(host, 8080))
+def test_a_loopback_address_may_be_open_and_issue_tokens(host: str, mode: Mode) -> None:
+    check_mode(Address(host, 8080), SETTINGS, mode)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no-such-host.invalid"])
-def test_any_other_address_needs_tokens(host: str) -> None:
+@pytest.mark.parametrize("mode", [OPEN, DEMO, OPEN_DEMO], ids=str)
+@pytest.mark.parametrize("host", OTHERS)
+def test_any_other_address_needs_tokens_of_another_issuer(host: str, mode: Mode) -> None:
     with pytest.raises(CommandError, match=f"and {host} is none") as fault:
-        check_open(Address(host, 8080))
+        check_mode(Address(host, 8080), WITH_ISSUER, mode)
+    assert fault.value.code is Exit.USAGE
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", *OTHERS])
+def test_a_server_that_needs_tokens_needs_an_issuer(host: str) -> None:
+    check_mode(Address(host, 8080), WITH_ISSUER, REQUIRED)
+    with pytest.raises(CommandError, match="set FHIR_DMP_ISSUERS") as fault:
+        check_mode(Address(host, 8080), SETTINGS, REQUIRED)
     assert fault.value.code is Exit.USAGE
 
 
@@ -40,6 +63,16 @@ def test_a_port_in_use_is_told_and_a_free_one_is_left_free() -> None:
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
     with pytest.raises(CommandError, match=r"^cannot listen on 192\.0\.2\.1 port 8080: "):
         check_free(Address("192.0.2.1", 8080))
+
+
+@pytest.mark.parametrize(("name", "text"), [("keys.json", "{"), ("clients.json", '{"a": 1}')])
+def test_a_local_issuer_that_cannot_be_had_is_told(tmp_path: Path, name: str, text: str) -> None:
+    settings = read_settings({"FHIR_DMP_DATA_DIR": str(tmp_path)})
+    check_local_issuer(settings)
+    (tmp_path / "issuer" / name).write_text(text)
+    with pytest.raises(CommandError, match=f"^the local issuer cannot be had in {tmp_path}: .*{name}") as fault:
+        check_local_issuer(settings)
+    assert fault.value.code is Exit.ENVIRONMENT
 
 
 def test_settings_of_this_environment_are_right() -> None:

@@ -157,6 +157,12 @@ def test_the_examples_have_no_errors(capsys: Capture) -> None:
     assert claimed == []
 
 
+def test_the_shipped_definitions_have_no_errors(capsys: Capture) -> None:
+    code, lines = _validate(capsys, str(data_folder("profiles")))
+    assert [line for line in lines if ": error: " in line] == []
+    assert code == 0
+
+
 INS = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins"
 INS_PATIENT = Path(__file__).parents[1] / "conformance" / "patient-ins.json"
 

@@ -23,8 +23,8 @@ CONCURRENT = 8
 async def corpus_client(
     mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a server of their own, without the shared one's checks: the examples are not all R4B."""
-    async with run_server(mongodb_uri, mongodb_client) as server:
+    """A client of a server of their own, without the shared one's checks: the examples are not all R4B, nor French."""
+    async with run_server(mongodb_uri, mongodb_client, VALIDATION="core") as server:
         transport = httpx.ASGITransport(app=server.app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
             yield client

@@ -16,16 +16,20 @@ import httpx
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from fhir_dmp.conformance.validate import validate_profiles
 from fhir_dmp.fhirpath.compile import compile_expression
 from fhir_dmp.fhirpath.node import Node
 from fhir_dmp.json_text import FhirDecimal, JsonObject, parse_json_object
 from fhir_dmp.loader import load_capability, load_registry
+from fhir_dmp.packages.definitions import Definitions
 from fhir_dmp.spec.search_parameter import SearchParameter
+from fhir_dmp.validation.compiler import Schemas
 
 SHARED = Path(os.environ.get("FHIR_DMP_SHARED", Path(__file__).parents[3] / "shared"))
 LISTING = SHARED / "corpus" / "spec-examples.json"
 ROWS: list[dict[str, str]] = json.loads(LISTING.read_text(encoding="utf-8")) if LISTING.is_file() else []
-REFUSED: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "refused.json").read_text(encoding="utf-8"))
+REFUSED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "refused.json").read_text(encoding="utf-8"))
+BELOW_PROFILES: dict[str, str] = json.loads((Path(__file__).parent / "below_profiles.json").read_text(encoding="utf-8"))
 CAPABILITY = load_capability()
 
 pytestmark = pytest.mark.skipif(not ROWS, reason=f"the specification's examples are not at {LISTING}")
@@ -202,11 +206,24 @@ async def test_example_is_taken_or_refused_for_a_listed_reason(file: str, posted
         return
     listed = REFUSED.get(Path(file).stem)
     found = (answer.status_code, [] if answer.is_success else codes_of(answer))
-    assert found == ((400, [listed["code"]]) if listed else (201, [])), answer.text
+    assert found == ((listed["status"], listed["codes"]) if listed else (201, [])), answer.text
 
 
 def codes_of(answer: httpx.Response) -> list[str]:
-    return [issue["details"]["coding"][0]["code"] for issue in answer.json()["issue"]]
+    return sorted({issue["details"]["coding"][0]["code"] for issue in answer.json()["issue"]})
+
+
+def test_an_example_falls_short_of_what_its_type_has_to_meet_for_a_listed_reason() -> None:
+    profiles = Definitions((), Schemas(load_registry())).build_rules().profiles
+
+    def falls_short(file: str) -> bool:
+        canonicals = CAPABILITY.types[TYPES[file]].profiles
+        resource = parse_json_object((SHARED / "corpus" / file).read_bytes())
+        return not validate_profiles(resource, canonicals, profiles).is_valid
+
+    found = {Path(file).stem for file in FILES if is_writable(TYPES[file]) and falls_short(file)}
+    assert found == BELOW_PROFILES.keys()
+    assert all(BELOW_PROFILES.values())
 
 
 def test_what_is_listed_as_refused_is_in_the_corpus_and_exposed() -> None:

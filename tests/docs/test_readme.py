@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,46 +23,53 @@ PORT = "8080"
 START_SECONDS = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A server as `make serve` starts it: its port, and the shell variables that it told to paste."""
+
+    port: str
+    variables: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The port of a server as `make serve` starts it, with its demo records loaded."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The server once it has said what to try."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        number = str(free.getsockname()[1])
-    environment = {**os.environ, "FHIR_DMP_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
-    command = [str(Path(sys.executable).parent / "fhir-dmp"), "serve", "--demo", "--port", number]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        port = str(free.getsockname()[1])
+    folder = tmp_path_factory.mktemp("data")
+    log = folder / "serve.log"
+    environment = {**os.environ, "FHIR_DMP_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    command = [str(Path(sys.executable).parent / "fhir-dmp"), "serve", "--demo", "--port", port]
+    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as server:
         try:
-            _wait_for_demo(f"http://127.0.0.1:{number}/fhir", server)
-            yield number
+            yield Demo(port, _wait_for_variables(log, server))
         finally:
             server.terminate()
 
 
-def _wait_for_demo(base: str, server: subprocess.Popen[str]) -> None:
-    """The demo's last record is that of Haute-Garonne: when it is here, all are."""
-    last = "Patient?address-postalcode=31&_summary=count"
+def _wait_for_variables(log: Path, server: subprocess.Popen[bytes]) -> dict[str, str]:
+    """The lines to paste end with one that reads /metadata."""
     until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            answer = httpx.get(f"{base}/{last}", timeout=5)
-        except httpx.TransportError:
-            answer = None
-        if answer and answer.status_code == 200 and answer.json()["total"]:
-            return
-        time.sleep(0.2)
-    pytest.fail(f"the server did not start: {server.stderr.read() if server.stderr and server.poll() else 'no demo'}")
+    while "/metadata" not in (told := log.read_text(encoding="utf8")):
+        if time.monotonic() > until or server.poll() is not None:
+            pytest.fail(f"the server did not start: {told}")
+        time.sleep(0.1)
+    return dict(re.findall(r"^  ([A-Z]+)=(\S+)$", told, re.MULTILINE))
 
 
-def _run_curl(line: str, port: str) -> str:
-    """Does what a curl line with -s, -H and -d does."""
-    words = shlex.split(line.replace(f":{PORT}/", f":{port}/").replace(f":{PORT} ", f":{port} "))[1:]
+def _run_curl(line: str, demo: Demo) -> str:
+    """Does what a curl line with -s, -X, -H and -d does, in a shell that has the variables."""
+    line = re.sub(r"'[^']*'|\$[A-Z]+", lambda found: _expand(found[0], demo.variables), line)
+    words = shlex.split(line.replace(f":{PORT}/", f":{demo.port}/").replace(f":{PORT} ", f":{demo.port} "))[1:]
     headers: dict[str, str] = {}
-    url, data = "", None
+    url, method, data = "", "", None
     while words:
         match words.pop(0):
             case "-s":
                 pass
+            case "-X":
+                method = words.pop(0)
             case "-H":
                 name, _, value = words.pop(0).partition(":")
                 headers[name] = value.strip()
@@ -69,17 +77,27 @@ def _run_curl(line: str, port: str) -> str:
                 data = words.pop(0).encode()
             case word:
                 url = word
-    return httpx.request("POST" if data else "GET", url, headers=headers, content=data).text
+    return httpx.request(method or ("POST" if data else "GET"), url, headers=headers, content=data).text
+
+
+def _expand(text: str, variables: dict[str, str]) -> str:
+    """The value of a variable; what is between single quotes stays as it is."""
+    return text if text.startswith("'") else variables[text.removeprefix("$")]
 
 
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[block[0][:60] for block in BLOCKS])
-def test_command_gives_the_answer_that_the_readme_shows(command: str, shown: str, port: str) -> None:
-    answer = _run_curl(command, port)
+def test_command_gives_the_answer_that_the_readme_shows(command: str, shown: str, demo: Demo) -> None:
+    answer = _run_curl(command, demo)
     place = 0
-    for fragment in shown.strip().replace(f":{PORT}/", f":{port}/").split("…"):
+    for fragment in shown.strip().replace(f":{PORT}/", f":{demo.port}/").split("…"):
         found = answer.find(fragment, place)
         assert found >= 0, f"{fragment!r} is not in {answer[place : place + 2000]}"
         place = found + len(fragment)
+
+
+def test_the_story_of_who_reads_has_eight_commands() -> None:
+    story = TEXT.partition("## The patient decides who reads")[2].partition("\n## ")[0]
+    assert story.count("\ncurl ") == 8
 
 
 def test_every_curl_line_is_followed_by_its_answer() -> None:

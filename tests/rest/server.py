@@ -2,14 +2,23 @@
 
 Every answer passes `check_answer`: no 5xx, each error an OperationOutcome with a stable code, each resource one that
 fhir.resources reads too.
+
+`run_server` needs no tokens: whoever asks is the server itself, and sees everything. With `mode=GUARDED` it needs them,
+and `server.tokens` makes them as the local issuer does:
+
+    headers = server.tokens.practitioner("99900000011", "10")
+    await server.client.get("Patient/1", headers=headers)
+
+`run_both` runs the two on one database: what the open one is given, the guarded one guards.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,9 +31,15 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from starlette.types import ASGIApp
 
+from fhir_dmp.access.requester import Kind
 from fhir_dmp.app import Sources, create_app
+from fhir_dmp.authentication.statement import Statement
+from fhir_dmp.issuer.grant import Grant, of_patient, of_professional, of_proxy, of_system
+from fhir_dmp.issuer.keys import SigningKeys, load_keys
+from fhir_dmp.issuer.server import issuer_url
 from fhir_dmp.outcome import CODES
-from fhir_dmp.settings import read_settings
+from fhir_dmp.settings import Settings, read_settings
+from fhir_dmp.sign_in import Mode
 
 Json = Any
 Pairs = Sequence[tuple[str, str]]
@@ -34,6 +49,9 @@ FHIR_JSON = "application/fhir+json"
 JSON_TYPE = "application/fhir+json; charset=utf-8"
 MAX_BODY = 2 * 1024 * 1024
 """Bytes: small enough for a test to pass it, large enough for a Bundle of 1,000 entries."""
+
+OPEN = Mode(needs_tokens=False, has_local_issuer=False)
+GUARDED = Mode(needs_tokens=True, has_local_issuer=True)
 
 ACCEPTED_FAILURES = frozenset({503})
 """Of the statuses from 500 on, the one that says what to do: try again."""
@@ -52,12 +70,62 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Makes tokens of the local issuer; each comes as the header that carries it.
+
+    `scope` takes SMART scopes; without, it is all that such a requester may have. They are good for an hour of `now`.
+    """
+
+    keys: SigningKeys
+    now: Callable[[], int]
+    seconds: int = 3600
+
+    def practitioner(
+        self, rpps: str, profession: str, *, scope: str = "user/*.cruds", **members: Any
+    ) -> dict[str, str]:
+        """A professional; `members` are those of Statement, such as `purposes=("BTG",), reason="coma"`."""
+        members = {"purposes": ("TREAT",), **members}
+        statement = Statement(f"rpps:{rpps}", rpps=rpps, professions=(profession,), **members)
+        return self.sign(of_professional(statement, "test", tuple(scope.split())))
+
+    def patient(self, patient_id: str, *, scope: str = "patient/*.cruds") -> dict[str, str]:
+        """The person of a Patient."""
+        return self.sign(of_patient(patient_id, "test", tuple(scope.split())))
+
+    def representative(self, patient_id: str, *, scope: str = "patient/*.cruds") -> dict[str, str]:
+        """Who represents that patient by law."""
+        return self.sign(of_proxy(Kind.REPRESENTATIVE.value, patient_id, "test", tuple(scope.split())))
+
+    def helper(self, patient_id: str, *, scope: str = "patient/*.cruds") -> dict[str, str]:
+        """Who helps that patient with his record."""
+        return self.sign(of_proxy(Kind.HELPER.value, patient_id, "test", tuple(scope.split())))
+
+    def hospital(self, finess: str, *, scope: str = "system/*.cruds") -> dict[str, str]:
+        """The system of the hospital with that number."""
+        return self.sign(of_system(Kind.HOSPITAL.value, "hospital", finess, tuple(scope.split())))
+
+    def administrator(self, *, scope: str = "system/*.cruds") -> dict[str, str]:
+        """An administrator of the server."""
+        return self.sign(of_system(Kind.ADMINISTRATOR.value, "console", "", tuple(scope.split())))
+
+    def auditor(self, *, scope: str = "system/*.rs") -> dict[str, str]:
+        """Who controls the traces."""
+        return self.sign(of_system(Kind.AUDITOR.value, "audit", "", tuple(scope.split())))
+
+    def sign(self, grant: Grant) -> dict[str, str]:
+        """A token of whatever a grant says."""
+        claims = grant.build_claims(issuer_url(BASE_URL), BASE_URL, str(uuid.uuid4()), self.now(), self.seconds)
+        return {"authorization": f"Bearer {self.keys.sign(claims)}"}
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: its application, a client of it, and its database from behind."""
+    """A running server: its application, a client of it, its database from behind, and who makes tokens for it."""
 
     app: ASGIApp
     client: httpx.AsyncClient
     database: Database[dict[str, Any]]
+    tokens: Tokens
 
     def count(self, collection: str = "resource", **wanted: Any) -> int:
         """How many documents a collection holds, asked of the database itself."""
@@ -77,21 +145,58 @@ class Server:
 
 @asynccontextmanager
 async def run_server(
-    mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]], sources: Sources | None = None, **changed: str
+    mongodb_uri: str,
+    mongodb_client: MongoClient[dict[str, Any]],
+    sources: Sources | None = None,
+    mode: Mode = OPEN,
+    **changed: str,
 ) -> AsyncIterator[Server]:
     """Runs a server on a database of its own, which is dropped afterwards; `changed` are settings without prefix."""
     name = f"test_{uuid.uuid4().hex}"
-    settings = {"MONGODB_URI": mongodb_uri, "DATABASE": name, "BASE_URL": BASE_URL, "MAX_BODY": str(MAX_BODY)}
-    environ = {f"FHIR_DMP_{key}": value for key, value in {**settings, **changed}.items()}
-    app = create_app(read_settings(environ), sources)
-    hooks = {"response": [_check_response]}
+    with tempfile.TemporaryDirectory(prefix="fhir-dmp-") as folder:
+        given = {
+            "MONGODB_URI": mongodb_uri,
+            "DATABASE": name,
+            "DATA_DIR": folder,
+            "BASE_URL": BASE_URL,
+            "MAX_BODY": str(MAX_BODY),
+        }
+        environ = {f"FHIR_DMP_{key}": value for key, value in {**given, **changed}.items()}
+        settings = read_settings(environ)
+        async with _run(settings, mongodb_client, sources, mode) as server:
+            yield server
+        mongodb_client.drop_database(settings.database)
+
+
+@asynccontextmanager
+async def run_both(
+    mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]], sources: Sources | None = None, **changed: str
+) -> AsyncIterator[tuple[Server, Server]]:
+    """Runs an open and a guarded server on one database: the first is to fill it and to look at all of it.
+
+    Whom the guarded one has asked about before, it looks up in the directory (AccessCache) only every 5 seconds of its
+    clock: fill in Practitioners, Organizations and CareTeams first. Consents and Patients count from the next request.
+    """
+    async with run_server(mongodb_uri, mongodb_client, sources, OPEN, **changed) as behind:
+        same = {**changed, "DATABASE": behind.database.name}
+        async with run_server(mongodb_uri, mongodb_client, sources, GUARDED, **same) as guarded:
+            yield behind, guarded
+
+
+@asynccontextmanager
+async def _run(
+    settings: Settings, mongodb_client: MongoClient[dict[str, Any]], sources: Sources | None, mode: Mode
+) -> AsyncIterator[Server]:
+    sources = sources or Sources()
+    app = create_app(settings, sources, mode)
     transport = httpx.ASGITransport(app=app)
+    hooks = {"response": [_check_response]}
     async with (
         _lifespan(app),
         httpx.AsyncClient(transport=transport, base_url=BASE_URL, event_hooks=hooks) as client,
     ):
-        yield Server(app, client, mongodb_client[name])
-    mongodb_client.drop_database(name)
+        tokens = Tokens(load_keys(settings.data_dir), sources.now)
+        yield Server(app, client, mongodb_client[settings.database], tokens)
 
 
 @asynccontextmanager
@@ -177,8 +282,8 @@ def check_answer(method: str, status: int, headers: dict[str, str], body: bytes)
 def check_outcome(outcome: Json) -> None:
     """An error says which one it is by a code that stays, whatever its words."""
     assert outcome["resourceType"] == "OperationOutcome"
+    assert outcome["issue"][0]["severity"] in {"fatal", "error"}, "what stopped the request comes first"
     for issue in outcome["issue"]:
-        assert issue["severity"] in {"fatal", "error"}, issue
         coding = issue["details"]["coding"][0]
         assert coding["system"] == CODES, issue
         assert coding["code"], issue

@@ -2,6 +2,7 @@
 
 resource  _id Type/id · ty · v · lu · m method · b content · and the fields of the facts (facts.py)
 history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · su when it was superseded
+          · and the facts of that version, of a deletion those of the version that it ended: who may see it
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from fhir_dmp.store.mongo.facts import build_fields
 
 Document = dict[str, Any]
 
-PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1}
-"""What is read of a current version: never the facts."""
+PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1, "pt": 1}
+"""What is read of a current version: of the facts only whose record it is in."""
 HISTORY_PROJECTION = {**PROJECTION, "r": 1}
 
 
@@ -25,15 +26,19 @@ def build_current(version: Version, facts: Facts) -> Document:
     return {**_build(version), "_id": str(version.identity), "b": version.content, **build_fields(facts)}
 
 
-def build_superseded(version: Version, at: Milliseconds) -> Document:
-    """Builds the history's document of a version that another one followed at a time."""
-    return {**build_deleted(version), "b": version.content, "su": at}
+def build_superseded(version: Version, at: Milliseconds, facts: Facts | None) -> Document:
+    """Builds the history's document of a version that another one followed at a time; `facts` are its own."""
+    return {**build_deleted(version, facts), "b": version.content, "su": at}
 
 
-def build_deleted(version: Version) -> Document:
-    """Builds the history's document of a deletion."""
+def build_deleted(version: Version, facts: Facts | None) -> Document:
+    """Builds the history's document of a deletion; `facts` are those of the version that it ended.
+
+    Without facts it is a version that only an unrestricted requester sees.
+    """
     reference = str(version.identity)
-    return {**_build(version), "_id": f"{reference}/{version.version_id}", "r": reference}
+    kept = build_fields(facts) if facts else {}
+    return {**_build(version), "_id": f"{reference}/{version.version_id}", "r": reference, **kept}
 
 
 def parse_version(document: Document) -> Version:
@@ -41,7 +46,7 @@ def parse_version(document: Document) -> Version:
     reference: str = document["r"] if "r" in document else document["_id"]
     resource_type, resource_id = reference.split("/")
     identity = Identity(resource_type, resource_id)
-    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"))
+    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"), document.get("pt") or "")
 
 
 def _build(version: Version) -> Document:

@@ -6,6 +6,8 @@
     q   numbers and quantities: p, l and h (inclusive), s system, c code, u unit, each of these only where present
         p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
         a bound on h is one on l, which is what the indexes have
+    k   marks: `~kind>text`; those of an author stand in t, whose index they need
+    cf  the rank of confidentiality · cl, ch the clinical time · op when it opens to the patient
     pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
 
 Systems have `%` and `|` percent-encoded, so the first `|` after one ends it. Codes are without case. Fields without
@@ -27,7 +29,9 @@ from fhir_dmp.search.facts import (
     DateFact,
     Facts,
     LinkFact,
+    Mark,
     QuantityFact,
+    Security,
     StringFact,
     TokenFact,
 )
@@ -37,13 +41,17 @@ Document = dict[str, Any]
 
 DAY = 25 * 3_600_000
 """The longest day there is, in milliseconds: what is no longer is narrow."""
+INDEXED_MARKS = frozenset({"author"})
+"""The kinds of marks that are looked up across records: what a hospital wrote."""
+_MARK = re.compile(r"~([a-z]+)>(.*)", re.DOTALL)
 _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
 
 def build_fields(facts: Facts) -> Document:
     """Builds the fields that hold the facts of a version, but for its type, id and time."""
     fields = {
-        "t": list(dict.fromkeys(_token_texts(facts))),
+        "t": list(dict.fromkeys([*_token_texts(facts), *_mark_texts(facts, are_indexed=True)])),
+        "k": list(_mark_texts(facts, are_indexed=False)),
         "s": list(dict.fromkeys(_string_texts(facts))),
         "d": [_build_date(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.dates],
         "q": [_build_quantity(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.quantities],
@@ -53,7 +61,27 @@ def build_fields(facts: Facts) -> Document:
     present = {name: value for name, value in fields.items() if value}
     if facts.date:
         present |= {"dl": Int64(facts.date.low), "dh": Int64(facts.date.high)}
-    return {**present, "x": EXTRACTOR_VERSION}
+    return {**present, **_build_security(facts.security), "x": EXTRACTOR_VERSION}
+
+
+def _build_security(security: Security) -> Document:
+    fields: Document = {} if security.rank is None else {"cf": security.rank}
+    if security.span:
+        fields |= {"cl": Int64(security.span[0]), "ch": Int64(security.span[1])}
+    if security.opens is not None:
+        fields["op"] = Int64(security.opens)
+    return fields
+
+
+def marked(kind: str, text: str) -> str:
+    """Returns the item of k, or of t, of a mark."""
+    return f"~{kind}>{text}"
+
+
+def _mark_texts(facts: Facts, *, are_indexed: bool) -> Iterator[str]:
+    for mark in facts.security.marks:
+        if (mark.kind in INDEXED_MARKS) == are_indexed:
+            yield marked(mark.kind, mark.text)
 
 
 def in_any_system(prefix: str, code: str) -> str:
@@ -141,13 +169,22 @@ def parse_facts(document: Document) -> Facts:
         patient=document.get("pt"),
         date=DateFact("", document["dl"], document["dh"]) if "dl" in document else None,
         codes=tuple(_parse_tokens(main_codes)[0]),
+        security=_parse_security(document),
     )
+
+
+def _parse_security(document: Document) -> Security:
+    found = map(_MARK.fullmatch, (*document.get("t", ()), *document.get("k", ())))
+    kinds: Any = [(mark[1], mark[2]) for mark in found if mark]
+    marks = [Mark(kind, text) for kind, text in kinds]
+    span = (document["cl"], document["ch"]) if "cl" in document else None
+    return Security(tuple(marks), document.get("cf"), span, document.get("op"))
 
 
 def _parse_tokens(texts: Iterable[str]) -> tuple[list[TokenFact], list[LinkFact]]:
     tokens, links = [], []
     for text in texts:
-        found = _TOKEN.fullmatch(text)
+        found = None if text.startswith("~") else _TOKEN.fullmatch(text)
         if found is None or found[2] == "=":
             continue
         if found[2] == ">":

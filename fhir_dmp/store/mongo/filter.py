@@ -17,27 +17,36 @@ from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Clause,
+    Clinical,
+    Condition,
+    ConfidentialUpTo,
     DateValue,
     Everything,
     Has,
     LastUpdated,
+    LinkPrefix,
     LinkValue,
+    Marked,
     Not,
     Nothing,
     OfType,
     Or,
     QuantityValue,
     StringValue,
+    TokenPrefix,
     TokenValue,
     Value,
+    Withheld,
     WithId,
 )
 from fhir_dmp.store.mongo.facts import (
     DAY,
+    INDEXED_MARKS,
     hold_decimal,
     in_any_system,
     in_system,
     linked,
+    marked,
     narrow_and_wide,
     texted,
     wide,
@@ -118,7 +127,7 @@ def _build(clause: Clause) -> Filter:
             return _build_condition(clause)
 
 
-def _build_condition(clause: OfType | WithId | LastUpdated | AboutPatient | Has) -> Filter:
+def _build_condition(clause: Condition) -> Filter:
     match clause:
         case OfType(resource_types):
             return one_of("ty", resource_types)
@@ -130,6 +139,20 @@ def _build_condition(clause: OfType | WithId | LastUpdated | AboutPatient | Has)
             return one_of("pt", patient_ids)
         case Has(resource_type, parameter, values):
             return _build_has(f"{resource_type}.{parameter}", values)
+        case _:
+            return _build_security(clause)
+
+
+def _build_security(clause: Marked | ConfidentialUpTo | Clinical | Withheld) -> Filter:
+    match clause:
+        case Marked(kind, texts):
+            return one_of("t" if kind in INDEXED_MARKS else "k", [marked(kind, text) for text in texts])
+        case ConfidentialUpTo(rank):
+            return {"cf": {"$lte": rank}}
+        case Clinical(value):
+            return all_of([{"cl": {"$exists": True}}, _span("cl", "ch", value)])
+        case Withheld(at):
+            return {"op": {"$gt": Int64(at)}}
 
 
 def one_of(name: str, values: Sequence[str]) -> Filter:
@@ -175,8 +198,8 @@ def _texts(prefix: str, value: Value) -> Iterator[str]:
 
 def _build_value(prefix: str, value: Value) -> Filter:
     match value:
-        case TokenValue(system):
-            return _starting("t", f"{prefix}=" if system is None else in_system(prefix, system, ""))
+        case TokenValue() | TokenPrefix() | LinkPrefix():
+            return _starting("t", _beginning(prefix, value))
         case StringValue(beginning):
             return _starting("s", texted(prefix, beginning))
         case DateValue():
@@ -189,6 +212,17 @@ def _build_value(prefix: str, value: Value) -> Filter:
             return _among_spans("q", prefix, condition, reach.get("$gt", reach.get("$gte")))
         case LinkValue():
             return NOTHING
+
+
+def _beginning(prefix: str, value: TokenValue | TokenPrefix | LinkPrefix) -> str:
+    """What the items of `t` begin with that a value asks for."""
+    match value:
+        case TokenPrefix(system, code):
+            return in_system(prefix, system, code)
+        case LinkPrefix(text):
+            return linked(prefix, text)
+        case TokenValue(system):
+            return f"{prefix}=" if system is None else in_system(prefix, system, "")
 
 
 def _among_spans(name: str, prefix: str, condition: Filter, least: Int64 | Decimal128 | None) -> Filter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -15,10 +15,10 @@ from fhir_dmp.search.query import Clause, SearchQuery
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.filter import all_of, build_filter
-from fhir_dmp.store.mongo.history import build_history_filter
+from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
-from fhir_dmp.store.port import HistoryQuery, SearchPage
+from fhir_dmp.store.port import HistoryQuery, SearchPage, Stamps
 
 Document = dict[str, Any]
 
@@ -45,18 +45,19 @@ class MongoReader:
         found = dict(await self.read(wanted, restriction))
         missing = [str(identity) for identity in wanted - found.keys()]
         if missing:
-            deleted = {"r": {"$in": missing}, "su": None}
+            deleted = all_of([{"r": {"$in": missing}}, build_deletion_filter(restriction.clause)])
             for version in await self._find(self._versions, deleted, HISTORY_PROJECTION):
                 found[version.identity] = version
         return found
 
     async def read_version(self, identity: Identity, version_id: int, restriction: Restriction) -> Version | None:
         """See the port."""
-        current = (await self.read((identity,), restriction)).get(identity)
-        if current and current.version_id == version_id:
-            return current
+        newest = (await self.read_latest((identity,), restriction)).get(identity)
+        if newest is None or newest.version_id == version_id:
+            return newest
         key = {"_id": f"{identity}/{version_id}"}
-        found = await self._find(self._versions, key, HISTORY_PROJECTION)
+        shown = build_history_filter(HistoryQuery(1, identity), restriction.clause, "r", paged=False)
+        found = await self._find(self._versions, all_of([key, shown]), HISTORY_PROJECTION)
         return found[0] if found else None
 
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
@@ -77,22 +78,36 @@ class MongoReader:
                 wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS, **bound
             )
 
+    async def stamps(
+        self, patients: Collection[str], resource_types: Collection[str], restriction: Restriction
+    ) -> Mapping[str, Stamps]:
+        """See the port."""
+        about = {"pt": {"$in": list(patients)}, "ty": {"$in": list(resource_types)}}
+        wanted = all_of([about, build_filter(restriction.clause)])
+        found: dict[str, set[tuple[str, int]]] = {}
+        with database_errors():
+            rows = self._resources.find(wanted, {"v": 1, "pt": 1}, session=self._session)
+            for row in await rows.to_list():
+                found.setdefault(row["pt"], set()).add((row["_id"], row["v"]))
+        return {patient: frozenset(stamps) for patient, stamps in found.items()}
+
     async def history(self, query: HistoryQuery, restriction: Restriction) -> Sequence[Version]:
         """See the port."""
         # the current versions first: one that is superseded meanwhile is then read twice, but never missed
-        current = await self._history_part(self._resources, query, restriction, "_id")
-        superseded = await self._history_part(self._versions, query, restriction, "r")
+        current = await self._current_part(query, restriction)
+        superseded = await self._past_part(query, restriction)
         both = {_history_key(version): version for version in [*superseded, *current]}
         return [both[key] for key in sorted(both, reverse=True)][: query.limit]
 
     async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
         """See the port."""
-        total = 0
-        for collection, field in ((self._resources, "_id"), (self._versions, "r")):
-            wanted = build_history_filter(query, restriction.clause, field, paged=False)
-            with database_errors():
-                total += await collection.count_documents(wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
-        return total
+        wanted = build_history_filter(query, restriction.clause, "_id", paged=False)
+        past = build_past_pipeline(query, restriction.clause, [{"$count": "total"}], paged=False)
+        with database_errors():
+            current = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            counted = await rows.to_list()
+        return current + (int(counted[0]["total"]) if counted else 0)
 
     async def _rows(self, plan: SearchPlan, limit: int) -> list[Document]:
         if plan.computed:
@@ -102,14 +117,19 @@ class MongoReader:
         rows = self._resources.find(plan.find_filter, plan.build_projection(PROJECTION), session=self._session)
         return await rows.sort(plan.order).limit(limit).max_time_ms(QUERY_MILLISECONDS).to_list()
 
-    async def _history_part(
-        self, collection: AsyncCollection[Document], query: HistoryQuery, restriction: Restriction, field: str
-    ) -> list[Version]:
-        wanted = build_history_filter(query, restriction.clause, field, paged=True)
-        order = [("lu", -1), (field, -1), ("v", -1)]
+    async def _current_part(self, query: HistoryQuery, restriction: Restriction) -> list[Version]:
+        wanted = build_history_filter(query, restriction.clause, "_id", paged=True)
+        order = [("lu", -1), ("_id", -1), ("v", -1)]
         with database_errors():
-            rows = collection.find(wanted, HISTORY_PROJECTION, session=self._session).sort(order).limit(query.limit)
+            rows = self._resources.find(wanted, PROJECTION, session=self._session).sort(order).limit(query.limit)
             return [parse_version(row) for row in await rows.max_time_ms(QUERY_MILLISECONDS).to_list()]
+
+    async def _past_part(self, query: HistoryQuery, restriction: Restriction) -> list[Version]:
+        stages: list[Document] = [{"$limit": query.limit}, {"$project": HISTORY_PROJECTION}]
+        past = build_past_pipeline(query, restriction.clause, stages, paged=True)
+        with database_errors():
+            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            return [parse_version(row) for row in await rows.to_list()]
 
     async def _find(
         self, collection: AsyncCollection[Document], wanted: Document, projection: Document

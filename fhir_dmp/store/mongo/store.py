@@ -6,7 +6,7 @@ What it acknowledges is on a majority of the members and in their journals; what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any, TypeVar
@@ -64,6 +64,8 @@ class MongoStore(MongoReader):
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}
         self._creations = Coalescer(self._create, largest=100)
+        self.after_write: Callable[[Collection[str]], Awaitable[None]] = _ignore
+        """Is told the types of what has just become durable, before the write is acknowledged."""
 
     async def prepare(self) -> None:
         """Checks that the database can run transactions and creates what is absent; raises StoreUnusable."""
@@ -121,6 +123,7 @@ class MongoStore(MongoReader):
             await self._create([creation])
         else:
             await self._creations.read([creation])
+        await self.after_write((change.version.identity.resource_type,))
 
     async def _create(self, creations: list[_Creation]) -> Mapping[_Creation, None]:
         """Stores resources with one command. Each is a document: that one is stored depends on no other."""
@@ -131,16 +134,27 @@ class MongoStore(MongoReader):
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
         """See the port."""
+        written: set[str] = set()
 
         async def run(session: AsyncClientSession) -> Result:
-            return await work(MongoWriter(self.database, session))
+            writer = MongoWriter(self.database, session)
+            result = await work(writer)
+            written.update(writer.written)
+            return result
 
         async with self._places:
             with database_errors():
                 async with self._client.start_session() as session:
-                    return await session.with_transaction(
+                    result = await session.with_transaction(
                         run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
+        if written:
+            await self.after_write(written)
+        return result
+
+
+async def _ignore(resource_types: Collection[str]) -> None:
+    del resource_types
 
 
 def connect(uri: str) -> Client:

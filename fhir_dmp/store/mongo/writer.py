@@ -35,6 +35,8 @@ class MongoWriter(MongoReader):
         """`session` has a transaction open."""
         super().__init__(database, session)
         self._guards = database[GUARD]
+        self.written: set[str] = set()
+        """The types of what was written."""
 
     async def guard(self, keys: Iterable[str]) -> None:
         """See the port. Writing to one document makes MongoDB let only one of two transactions go on."""
@@ -45,6 +47,7 @@ class MongoWriter(MongoReader):
 
     async def write(self, changes: Sequence[Change]) -> None:
         """See the port."""
+        self.written.update(change.version.identity.resource_type for change in changes)
         first = [change for change in changes if not _lives(change)]
         documents = [_build_document(change) for change in first if change.facts is not None]
         if documents:
@@ -100,9 +103,9 @@ def _build_past(change: Change) -> list[Document]:
     """What a change adds to the history: the version it follows, and itself where it is a deletion."""
     rows = []
     if change.previous and change.previous.content is not None:
-        rows.append(build_superseded(change.previous, change.version.last_updated))
+        rows.append(build_superseded(change.previous, change.version.last_updated, change.previous_facts))
     if change.version.content is None:
-        rows.append(build_deleted(change.version))
+        rows.append(build_deleted(change.version, change.previous_facts))
     return rows
 
 

@@ -39,7 +39,7 @@ from fhir_dmp.search.query import (
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
 from fhir_dmp.store.mongo.filter import NOTHING, after_prefix, build_filter
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
-from tests.strategies.search import IDS, NOW, REFERENCES, SPACE, TYPES, World, make_space, worlds
+from tests.strategies.search import IDS, NOW, REFERENCES, SPACE, TERMS, TYPES, World, make_space, worlds
 
 Document = dict[str, Any]
 
@@ -48,7 +48,7 @@ RESOURCES, SEARCHES = 30, 40
 CASES = Path(__file__).parents[2] / "search" / "cases"
 TABLES = [
     case
-    for name in ("general", "number", "date", "string", "uri", "token", "quantity", "reference")
+    for name in ("general", "number", "date", "string", "uri", "token", "quantity", "reference", "modifier")
     for case in parse_json((CASES / f"{name}.json").read_bytes())
 ]
 INDEXER = Indexer(SPACE)
@@ -101,7 +101,8 @@ def test_filter_decides_every_case_of_the_tables(collection: Collection[Document
         collection.insert_one(build_document(facts))
         for query in [*case["matches"], *case["misses"]]:
             parameters = parse_qsl(query, keep_blank_values=True)
-            parsed = parse_search(facts.resource_type, parameters, space=space, handling=Handling.STRICT, now=NOW)
+            kind = facts.resource_type
+            parsed = parse_search(kind, parameters, space=space, handling=Handling.STRICT, now=NOW, terms=TERMS)
             expected = {facts.resource_id} if query in case["matches"] else set()
             for part in (Everything(), AboutPatient((facts.patient or "",))):
                 wanted = expected if matches(part, facts) else set()

@@ -1,0 +1,69 @@
+"""May the requester make these changes: asked of every change right before it is written, by whatever way it came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fhir_dmp.access.change import Change as Alteration
+from fhir_dmp.access.change import Item
+from fhir_dmp.access.path import Verdict
+from fhir_dmp.access.reason import Reason, Rule
+from fhir_dmp.access.requester import Kind
+from fhir_dmp.access.write import decide_write
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import inquire, read_states
+from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.facts import Facts
+from fhir_dmp.store.port import Change
+
+_OF_ONE_PATIENT = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE})
+_ANOTHERS = Verdict(permitted=False, reason=Reason(Rule.OTHER_RECORD))
+
+
+async def authorise(context: Context, request: Request, interaction: str, changes: Iterable[Change]) -> None:
+    """Raises FhirError (forbidden, or not found where even that there is something is hidden) unless all may be made.
+
+    `interaction` is a code of http://hl7.org/fhir/restful-interaction.
+    """
+    if request.requester.kind is Kind.SYSTEM:
+        return
+    inquiry = await inquire(context, request, interaction)
+    for change in changes:
+        patient = _patient_of(change)
+        states = await read_states(context, request, [patient]) if patient else []
+        if patient and not states and request.requester.kind in _OF_ONE_PATIENT:
+            # as in a record that is another's: an absent one must not be told from it
+            raise _refusal(_ANOTHERS, change.version.identity)
+        alteration = Alteration(_item(change.version, change.facts), _item(change.previous, change.previous_facts))
+        verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
+        if not verdict.permitted:
+            raise _refusal(verdict, change.version.identity)
+
+
+def facts_of(context: Context, version: Version | None) -> Facts | None:
+    """Returns the facts of a stored version, None of a deletion."""
+    if version is None or version.content is None:
+        return None
+    return context.indexer.facts(parse_json_object(version.content))
+
+
+def _patient_of(change: Change) -> str:
+    facts = change.previous_facts or change.facts
+    return (facts.patient if facts else None) or ""
+
+
+def _item(version: Version | None, facts: Facts | None) -> Item | None:
+    if version is None or version.content is None or facts is None:
+        return None
+    return Item(parse_json_object(version.content), facts)
+
+
+def _refusal(verdict: Verdict, identity: Identity) -> FhirError:
+    """The rule that decided is told to the patient and never to the requester."""
+    if verdict.is_hidden:
+        return not_found(identity)
+    return error(Category.FORBIDDEN, "not-allowed", "The requester may not do this.")

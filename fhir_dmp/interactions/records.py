@@ -1,0 +1,224 @@
+"""What the store knows that decides access: by what a requester is known, and the state of each record.
+
+Read without restriction, for the gate alone: nothing of it leaves the server but as a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from fhir_dmp.access.closure import STRUCTURE_SYSTEMS, Closure, build_closure
+from fhir_dmp.access.consent import Reading
+from fhir_dmp.access.explain import with_draft
+from fhir_dmp.access.provision import related_targets
+from fhir_dmp.access.record import RecordState, build_record
+from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.resource import Identity
+from fhir_dmp.search.facts import Facts
+from fhir_dmp.search.query import (
+    AboutPatient,
+    And,
+    Clause,
+    Has,
+    LinkValue,
+    OfType,
+    Or,
+    SearchQuery,
+    TokenValue,
+    WithId,
+    all_of,
+    any_of,
+)
+from fhir_dmp.search.security import RPPS
+from fhir_dmp.store.port import Reader
+
+DEEPEST = 10
+"""How many levels of organizations above one another are followed."""
+_PAGE = 1000
+_DECIDING = ("Patient", "Consent")
+_MEMBERS = {"CareTeam": "participant", "PractitionerRole": "practitioner"}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Reads what decides access. `unrestricted` comes from the gate; without `cache` everything is read anew."""
+
+    reader: Reader
+    cache: AccessCache | None
+    unrestricted: Restriction
+    reading: Reading
+    now: Milliseconds
+    facts: Callable[[JsonObject], Facts]
+
+    async def closure(self, requester: Requester) -> Closure:
+        """Returns the closure of a requester."""
+        found = self.cache.closure(requester, self.now) if self.cache else None
+        if found is None:
+            found = await self._closure(requester)
+            if self.cache:
+                self.cache.keep_closure(requester, found, self.now)
+        return found
+
+    async def _closure(self, requester: Requester) -> Closure:
+        if requester.kind not in {Kind.PRACTITIONER, Kind.HOSPITAL}:
+            return build_closure(requester, (), self.now, self.reading)
+        rows = await self._named(requester)
+        rows += await self._above(rows)
+        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
+        if links:
+            has_member = [Has(name, parameter, (LinkValue(links),)) for name, parameter in _MEMBERS.items()]
+            rows += await self._find(tuple(_MEMBERS), any_of(has_member))
+        return build_closure(requester, rows, self.now, self.reading)
+
+    async def states(self, patients: Collection[str]) -> Mapping[str, RecordState]:
+        """Returns the states of the records of these patients; a Patient who is not here has none."""
+        if not patients:
+            return {}
+        if self.cache is None:
+            return await self._read_states(patients)
+        # the versions first: what is read afterwards is not older
+        stamps = await self.reader.stamps(patients, _DECIDING, self.unrestricted)
+        known = {patient: self.cache.state(patient, found) for patient, found in stamps.items()}
+        unknown = [patient for patient, state in known.items() if state is None]
+        read = await self._read_states(unknown) if unknown else {}
+        for patient, state in read.items():
+            if not state.references:
+                self.cache.keep_state(state, stamps[patient])
+        return {**{patient: state for patient, state in known.items() if state}, **read}
+
+    async def _read_states(self, patients: Collection[str]) -> Mapping[str, RecordState]:
+        rows = await self._find(_DECIDING, AboutPatient(tuple(patients)))
+        consents: dict[str, list[JsonObject]] = {}
+        for row in rows:
+            if row["resourceType"] == "Consent":
+                consents.setdefault(_patient_of(row, self.reading), []).append(row)
+        found = {
+            row["id"]: build_record(row, consents.get(row["id"], ()), self.reading)
+            for row in rows
+            if row["resourceType"] == "Patient"
+        }
+        targets = related_targets(directive for state in found.values() for directive in state.directives)
+        return await self._with_references(found, targets) if targets else found
+
+    async def supposed(self, patient: str, draft: JsonObject | None = None) -> RecordState | None:
+        """Returns the state of a record, as if a draft Consent were active where one is given; None where not here."""
+        rows = await self._find(("Patient", "Consent"), AboutPatient((patient,)))
+        consents = [row for row in rows if row["resourceType"] == "Consent"]
+        person = next((row for row in rows if row["resourceType"] == "Patient"), None)
+        if person is None:
+            return None
+        if draft is None:
+            state = build_record(person, consents, self.reading)
+        else:
+            state = with_draft(person, consents, draft, self.reading, {})
+        targets = related_targets(state.directives)
+        return (await self._with_references({patient: state}, targets))[patient] if targets else state
+
+    async def open_to(self, closure: Closure) -> list[str]:
+        """Returns the patients who name one of the requester's party: in an active Consent, or as médecin traitant."""
+        links = tuple(sorted(text for text in closure.party if "|" not in text))
+        if not links:
+            return []
+        named = Has("Consent", "actor", (LinkValue(links),))
+        active = Has("Consent", "status", (TokenValue(None, "active"),))
+        consents = await self._find(("Consent",), all_of([named, active]))
+        own = Has("Patient", "general-practitioner", (LinkValue(links),))
+        patients = {_patient_of(row, self.reading) for row in consents}
+        patients |= {row["id"] for row in await self._find(("Patient",), own)}
+        return sorted(patients - {""})
+
+    async def _with_references(
+        self, states: Mapping[str, RecordState], targets: Collection[str]
+    ) -> Mapping[str, RecordState]:
+        """What a directive names as `related` decides by what it refers to; what is not here refers to nothing."""
+        identities = [Identity(*target.split("/")) for target in targets if target.count("/") == 1]
+        versions = await self.reader.read(identities, self.unrestricted)
+        references = {target: frozenset[str]() for target in targets}
+        for identity, version in versions.items():
+            facts = self.facts(parse_json_object(version.content or b"{}"))
+            references[str(identity)] = frozenset(
+                mark.text for mark in facts.security.marks if mark.kind == "reference"
+            )
+        return {patient: replace(state, references=references) for patient, state in states.items()}
+
+    async def _named(self, requester: Requester) -> list[JsonObject]:
+        wanted: list[Clause] = []
+        if requester.rpps:
+            wanted.append(Has("Practitioner", "identifier", (TokenValue(RPPS, requester.rpps),)))
+        if requester.organization:
+            numbers = tuple(TokenValue(system, requester.organization) for system in STRUCTURE_SYSTEMS)
+            wanted.append(Has("Organization", "identifier", numbers))
+        return await self._find(("Practitioner", "Organization"), any_of(wanted)) if wanted else []
+
+    async def _above(self, rows: Iterable[JsonObject]) -> list[JsonObject]:
+        """The organizations that others are part of, level by level."""
+        found: dict[str, JsonObject] = {}
+        level = _parents(rows, self.reading)
+        for _ in range(DEEPEST):
+            wanted = level - found.keys()
+            if not wanted:
+                break
+            for row in await self._find(("Organization",), WithId("Organization", tuple(sorted(wanted)))):
+                found[row["id"]] = row
+            level = _parents((found[name] for name in wanted if name in found), self.reading)
+        return list(found.values())
+
+    async def _find(self, types: tuple[str, ...], clause: Clause) -> list[JsonObject]:
+        query = SearchQuery(types, all_of([OfType(types), clause]), count=_PAGE)
+        rows: list[JsonObject] = []
+        while True:
+            page = await self.reader.search(query, self.unrestricted)
+            rows += [parse_json_object(version.content) for version in page.versions if version.content]
+            if page.next_keys is None:
+                return rows
+            query = SearchQuery(types, query.clause, count=_PAGE, after=page.next_keys)
+
+
+def _parents(rows: Iterable[JsonObject], reading: Reading) -> set[str]:
+    links = (_link(row.get("partOf"), reading) for row in rows if row["resourceType"] == "Organization")
+    return {link.removeprefix("Organization/") for link in links if link.startswith("Organization/")}
+
+
+def _patient_of(consent: JsonObject, reading: Reading) -> str:
+    return _link(consent.get("patient"), reading).removeprefix("Patient/")
+
+
+def _link(value: object, reading: Reading) -> str:
+    text = value.get("reference") if isinstance(value, dict) else None
+    return text.removeprefix(f"{reading.base_url}/").partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def identities_in(clause: Clause) -> tuple[Identity, ...]:
+    """Returns the resources that a clause asks for by their ids; none where it does not."""
+    match clause:
+        case WithId(resource_type, resource_ids):
+            return tuple(Identity(resource_type, name) for name in resource_ids)
+        case And(clauses):
+            return next((found for inner in clauses if (found := identities_in(inner))), ())
+    return ()
+
+
+def patients_in(clause: Clause) -> frozenset[str] | None:
+    """Returns the patients that a clause is confined to, None where it is confined to none."""
+    match clause:
+        case AboutPatient(patient_ids):
+            return frozenset(patient_ids)
+        case WithId("Patient", resource_ids):
+            return frozenset(resource_ids)
+    return _patients_of_several(clause)
+
+
+def _patients_of_several(clause: Clause) -> frozenset[str] | None:
+    match clause:
+        case And(clauses):
+            parts = [found for found in map(patients_in, clauses) if found is not None]
+            return parts[0].intersection(*parts) if parts else None
+        case Or(clauses):
+            parts = [found for found in map(patients_in, clauses) if found is not None]
+            return frozenset[str]().union(*parts) if len(parts) == len(clauses) else None
+    return None

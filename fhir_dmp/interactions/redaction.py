@@ -1,0 +1,76 @@
+"""What a resource tells of others: Reference.display is taken away where the requester may not see the target.
+
+The title of a masked document would stand in every list that names it. A target that is absent loses its display as
+one that is hidden does. https://hl7.org/fhir/R4/references-definitions.html#Reference.display
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from fhir_dmp.access.inquiry import PUBLIC
+from fhir_dmp.access.requester import Kind
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import Json, JsonObject, parse_json_object, write_json
+from fhir_dmp.resource import Identity, Version
+
+_REFERENCE = re.compile(rb'"reference":"(?:[^"]*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?"')
+_NEVER_NAMED = frozenset({*PUBLIC.resource_types, "Patient", "Binary"})
+"""What everyone sees, the patient himself, and what is never referred to with a display."""
+
+
+async def redact(context: Context, request: Request, versions: Sequence[Version]) -> Sequence[Version]:
+    """Returns versions as the requester may see them."""
+    if request.requester.kind is Kind.SYSTEM:
+        return versions
+    named = {position: found for position, row in enumerate(versions) if (found := _targets(context, row))}
+    if not named:
+        return versions
+    targets = frozenset[Identity]().union(*named.values())
+    part = replace(request, resource_type=next(iter(targets)).resource_type, resource_id="")
+    restriction = await open_gate(context, part, "read", identities=targets)
+    hidden = targets - (await context.reader.read(targets, restriction)).keys()
+    return [
+        _without_displays(row, hidden) if named.get(position, frozenset()) & hidden else row
+        for position, row in enumerate(versions)
+    ]
+
+
+def _targets(context: Context, version: Version) -> frozenset[Identity]:
+    """The resources of records that a version refers to, if it shows any text that may be of theirs."""
+    content = version.content or b""
+    kinds = {kind.decode() for kind, _ in _REFERENCE.findall(content)} & context.capability.types.keys()
+    if b'display"' not in content or kinds <= _NEVER_NAMED:
+        return frozenset()
+    shown = [row for row in _references(parse_json_object(content)) if "display" in row or "_display" in row]
+    found = {target for row in shown if (target := _target(row))}
+    return frozenset(row for row in found if row.resource_type in kinds - _NEVER_NAMED)
+
+
+def _target(reference: JsonObject) -> Identity | None:
+    found = _REFERENCE.search(write_json({"reference": reference["reference"]}))
+    return Identity(found[1].decode(), found[2].decode()) if found else None
+
+
+def _without_displays(version: Version, hidden: Collection[Identity]) -> Version:
+    resource = parse_json_object(version.content or b"{}")
+    for reference in _references(resource):
+        if _target(reference) in hidden:
+            reference.pop("display", None)
+            reference.pop("_display", None)
+    return replace(version, content=write_json(resource))
+
+
+def _references(value: Json) -> Iterable[JsonObject]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value
+        for item in value.values():
+            yield from _references(item)

@@ -1,0 +1,134 @@
+"""The trace of an interaction: recorded, durably, before its answer leaves. CSP R1111-43, EHDS art. 9.
+
+The one way from a route to its result, for single requests, the entries of a batch and those of a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from fhir_dmp.access.inquiry import PUBLIC
+from fhir_dmp.access.reason import Rule
+from fhir_dmp.access.requester import Kind
+from fhir_dmp.access.wording import SENTENCES
+from fhir_dmp.audit.access import Access, Item, Label, Refusal
+from fhir_dmp.audit.event import build_events
+from fhir_dmp.interactions.context import Context, Route
+from fhir_dmp.interactions.gate import judge_refused
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.resource import Version
+from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES, VISIBILITY
+
+_HIDING = frozenset({HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
+"""The labels that hide a resource from someone who reads the trace of the record."""
+_HINT = b"INVISIBLE_"
+REFUSAL_SECONDS = 0.05
+"""The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
+_ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
+_REFUSED = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.DELETED})
+
+
+async def run_traced(route: Route, context: Context, request: Request) -> Result:
+    """Runs an interaction and records what it gave away or wrote; raises its FhirError once that is recorded too."""
+    if not is_traced(request):
+        return await route.run(context, request)
+    soonest = asyncio.get_running_loop().time() + REFUSAL_SECONDS
+    try:
+        result = await route.run(context, request)
+    except FhirError as fault:
+        if request.resource_id:
+            if fault.category in _REFUSED:
+                await _record_refusal(context, route.interaction, request)
+            await _wait_until(soonest)
+        raise
+    await record(context, [(route.interaction, request, result)])
+    if request.resource_id and result.status is Status.NO_CONTENT:
+        await _wait_until(soonest)
+    return result
+
+
+async def _wait_until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+
+
+def is_traced(request: Request) -> bool:
+    """Tells whether a request is recorded: all are, but those of the server itself and of a server without tokens."""
+    return request.requester.kind is not Kind.SYSTEM
+
+
+async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
+    """Records interactions that are done, all at once; directories and definitions are in nobody's record."""
+    accesses = [
+        _access(context, interaction, request, [_item(version) for version in result.disclosed])
+        for interaction, request, result in done
+        if request.resource_type not in PUBLIC.resource_types
+    ]
+    await _write(context, accesses)
+
+
+async def _record_refusal(context: Context, interaction: str, request: Request) -> None:
+    """The same work for what is hidden and for what is absent: how long it takes tells nothing.
+
+    What is hidden from someone who reads the trace of his own attempt is traced twice: as absent, for him, and as it is
+    under the labels that hide it from him.
+    """
+    version, reason = await judge_refused(context, request, interaction)
+    refusal = Refusal(reason.rule.value, SENTENCES[reason.rule][0], (reason.consent,) if reason.consent else ())
+    item = _item(version) if version else Item(request.identity)
+    if item.labels and request.requester.patient_id:
+        absent = _access(context, interaction, request, [Item(request.identity)], _ABSENT)
+        hidden = replace(_access(context, interaction, request, [item], refusal), patients=())
+        await _write(context, [absent, hidden])
+    else:
+        await _write(context, [_access(context, interaction, request, [item], refusal)])
+
+
+async def _write(context: Context, accesses: Sequence[Access]) -> None:
+    if context.trail:
+        await context.trail.record([event for access in accesses for event in build_events(access, context.recorder)])
+
+
+def _access(
+    context: Context, interaction: str, request: Request, items: Sequence[Item], refusal: Refusal | None = None
+) -> Access:
+    parameters = "&".join(f"{name}={value}" for name, value in request.parameters)
+    asked = f"{request.path}?{parameters}" if parameters else request.path
+    return Access(
+        requester=request.requester,
+        interaction=interaction,
+        request_id=request.origin.request_id,
+        address=request.origin.address,
+        began=request.origin.began or context.now(),
+        now=context.now(),
+        query=asked,
+        cleaned=asked,
+        items=items,
+        patients=_named(request),
+        refusal=refusal,
+    )
+
+
+def _named(request: Request) -> tuple[str, ...]:
+    """The patient that the URL names or the token is about, whether anything of his was found or not."""
+    if request.resource_type == "Patient" and request.resource_id:
+        return (request.resource_id,)
+    return (request.requester.patient_id,) if request.requester.patient_id else ()
+
+
+def _item(version: Version) -> Item:
+    return Item(version.identity, version.version_id, version.patient, _hiding_labels(version.content or b""))
+
+
+def _hiding_labels(content: bytes) -> tuple[Label, ...]:
+    if _HINT not in content:
+        return ()
+    resource = parse_json_object(content)
+    written: list[JsonObject] = [*resource.get("meta", {}).get("security", ())]
+    for concept in resource.get("securityLabel", ()):
+        written += concept.get("coding", ())
+    codes = {str(row.get("code")) for row in written if row.get("system") == VISIBILITY}
+    return tuple((VISIBILITY, code) for code in sorted(codes & _HIDING))
