@@ -6,6 +6,7 @@ Each function runs in a process of its own and returns that process's CPU time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from dataclasses import replace
@@ -21,10 +22,12 @@ from bench.setting import Bench
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.read import read
 from fhir_dmp.interactions.request import Memory, Request
 from fhir_dmp.interactions.trace import run_traced
 from fhir_dmp.interactions.update import update
 from fhir_dmp.json_text import JsonObject, write_json
+from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import read_settings
 
 DOCTOR = Requester(
@@ -37,6 +40,7 @@ DOCTOR = Requester(
     scopes=("user/*.rs",),
     token_id="bench",
 )
+_CONSENTS = 5
 SYSTEM = {"scope": "http://terminology.hl7.org/CodeSystem/consentscope", "rpps": "https://rpps.esante.gouv.fr"}
 
 
@@ -104,9 +108,12 @@ def _requests(kind: str, requester: Requester) -> list[Request]:
 
 async def _store_records(context: Context) -> None:
     """The Patients of the Observations, each with a Consent that names the professional, and four that do not."""
+    with contextlib.suppress(FhirError):
+        await read(context, Request(OPEN, "Consent", _consent(PATIENTS - 1, _CONSENTS - 1)["id"]))
+        return
     for number in range(PATIENTS):
         patient = {"resourceType": "Patient", "id": f"p-{number}", "active": True}
-        rows = [patient, *(_consent(number, position) for position in range(5))]
+        rows = [patient, *(_consent(number, position) for position in range(_CONSENTS))]
         for row in rows:
             request = Request(OPEN, row["resourceType"], row["id"], body=write_json(row), path="")
             await update(context, request)

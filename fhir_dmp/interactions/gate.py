@@ -107,7 +107,10 @@ async def _with_something_to_see(
 async def _open_binaries(
     context: Context, request: Request, interaction: str, identities: Collection[Identity]
 ) -> Restriction:
-    """A Binary is in nobody's record of itself: it is shown with a document that cites it and is shown."""
+    """A Binary is in nobody's record of itself: it is shown where the documents that cite it are, every one.
+
+    Were one enough, whoever wrote a document that cites another's Binary would open it to himself.
+    """
     shown = []
     part = replace(request, resource_type="DocumentReference", resource_id="")
     for identity in identities:
@@ -118,7 +121,7 @@ async def _open_binaries(
         documents = [version.identity for version in cited.versions]
         if documents:
             restriction = await open_gate(context, part, interaction, identities=documents)
-            if await context.reader.read(documents, restriction):
+            if len(await context.reader.read(documents, restriction)) == len(documents):
                 shown.append(identity.resource_id)
     return Restriction(WithId("Binary", tuple(shown)))
 

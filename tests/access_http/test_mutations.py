@@ -1,0 +1,175 @@
+"""Each hop at which the restriction enters is needed: without it, at that one place, an answer tells what is hidden.
+
+A mutant takes the restriction away at one hop; the comparison of test_non_interference.py then has to find a leak.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
+
+import pytest
+from pymongo import MongoClient
+
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.interactions.gate import check_exposed
+from fhir_dmp.store.mongo import history as history_filters
+from fhir_dmp.store.mongo import reader as reader_module
+from fhir_dmp.store.mongo.document import HISTORY_PROJECTION
+from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.port import HistoryQuery
+from tests.access_http.pair import Leak, Pair, open_pair
+
+SEEDS = int(os.environ.get("FHIR_DMP_MUTANT_SEEDS", "120"))
+REQUESTS = 24
+_NONE = Restriction.none()
+
+
+@pytest.fixture(scope="module")
+async def pair(
+    mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Pair]:
+    async with open_pair(mongodb_uri, mongodb_client, tmp_path_factory.mktemp("mutants")) as opened:
+        yield opened
+
+
+class Mutant(NamedTuple):
+    """One hop without restriction: where, what stands there instead, and the channels that lead over it."""
+
+    owner: Any
+    name: str
+    instead: Any
+    channels: tuple[str, ...]
+
+
+def _unrestricted(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The reading method of the store, whatever restriction it is given."""
+
+    async def run(self: MongoReader, *given: Any) -> Any:
+        shown = [_NONE if isinstance(value, Restriction) else value for value in given]
+        return await method(self, *shown)
+
+    return run
+
+
+async def _open(context: Any, request: Any, interaction: str, *_: Any, **__: Any) -> Restriction:
+    """A gate that stands open."""
+    check_exposed(context, request, interaction)
+    return _NONE
+
+
+async def _match_any(reader: Any, query: Any, _: Restriction) -> Any:
+    from fhir_dmp.interactions.conditional import match_one  # noqa: PLC0415  the one that is not a mutant
+
+    return await match_one(reader, query, _NONE)
+
+
+async def _version_of_hidden(self: MongoReader, identity: Any, version_id: int, restriction: Restriction) -> Any:
+    """Shows an older version by its own facts, whatever became of the resource."""
+    newest = (await self.read_latest((identity,), restriction)).get(identity)
+    if newest and newest.version_id == version_id:
+        return newest
+    shown = history_filters.build_history_filter(HistoryQuery(1, identity), restriction.clause, "r", paged=False)
+    key = {"$and": [{"_id": f"{identity}/{version_id}"}, shown]}
+    rows = await self._find(self._versions, key, HISTORY_PROJECTION)
+    return rows[0] if rows else None
+
+
+async def _version_by_newest(self: MongoReader, identity: Any, version_id: int, restriction: Restriction) -> Any:
+    """Shows every version of what is shown now."""
+    newest = (await self.read_latest((identity,), restriction)).get(identity)
+    return await MUTANT_READ_VERSION(self, identity, version_id, _NONE) if newest else None
+
+
+STORE = vars(MongoReader)
+MUTANT_READ_VERSION = MongoReader.read_version
+_WRITES = ("update", "patch", "delete", "bundle")
+
+
+def _gate(module: str, *channels: str) -> Mutant:
+    return Mutant(importlib.import_module(module), "open_gate", _open, channels)
+
+
+MUTANTS: dict[str, Mutant] = {
+    "the store's read": Mutant(MongoReader, "read", _unrestricted(MongoReader.read), ("read", "vread")),
+    "the store's newest versions": Mutant(
+        MongoReader, "read_latest", _unrestricted(MongoReader.read_latest), ("read", "update", "delete")
+    ),
+    "deletions among the newest versions": Mutant(
+        reader_module, "build_deletion_filter", lambda _: {"su": None}, ("read", "history", "delete")
+    ),
+    "a version, by its own facts": Mutant(MongoReader, "read_version", _version_by_newest, ("vread",)),
+    "a version, by the newest one's facts": Mutant(MongoReader, "read_version", _version_of_hidden, ("vread",)),
+    "the store's search": Mutant(MongoReader, "search", _unrestricted(MongoReader.search), ("search",)),
+    "the store's count": Mutant(MongoReader, "count", _unrestricted(MongoReader.count), ("search",)),
+    "a history's current versions": Mutant(
+        MongoReader, "_current_part", _unrestricted(STORE["_current_part"]), ("history",)
+    ),
+    "a history's past versions": Mutant(MongoReader, "_past_part", _unrestricted(STORE["_past_part"]), ("history",)),
+    "a history's past versions, by the newest one's facts": Mutant(
+        history_filters, "_still_shown", lambda _: [], ("history",)
+    ),
+    "a history's total": Mutant(MongoReader, "count_history", _unrestricted(MongoReader.count_history), ("history",)),
+    "the gate of read and vread": _gate("fhir_dmp.interactions.read", "read", "vread"),
+    "the gate of search": _gate("fhir_dmp.interactions.search", "search", "search_system"),
+    "the gate of history": _gate("fhir_dmp.interactions.history", "history"),
+    "the gate of update": _gate("fhir_dmp.interactions.update", "update", "update_matching"),
+    "the gate of patch": _gate("fhir_dmp.interactions.patch", "patch"),
+    "the gate of delete": _gate("fhir_dmp.interactions.delete", "delete"),
+    "the gate of conditional create": _gate("fhir_dmp.interactions.create", "create"),
+    "the gate of a transaction's entries": _gate("fhir_dmp.interactions.transaction", "bundle"),
+    "the gate of conditional references": _gate("fhir_dmp.interactions.resolution", "bundle"),
+    "the gate of operations on what is stored": _gate("fhir_dmp.operations.stored", "operation"),
+    **{
+        f"the match of criteria in {name}": Mutant(
+            importlib.import_module(f"fhir_dmp.interactions.{name}"), "match_one", _match_any, (channel,)
+        )
+        for name, channel in (
+            ("create", "create"), ("update", "update_matching"), ("patch", "patch"), ("delete", "delete"),
+            ("transaction", "bundle"),
+        )
+    },
+}  # fmt: skip
+
+ELSEWHERE = {
+    "fhir_dmp.interactions.gate": "the gate itself",
+    "fhir_dmp.interactions.redaction": "test_leak_channels.py, rows 20 and 21: what points at hidden things",
+    "fhir_dmp.interactions.value_sets": "value sets are in nobody's record: everyone reads them",
+    "fhir_dmp.operations.explain_access": "tests/operations: the patient and who acts for him explain his own record",
+    "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
+}
+"""Where else the gate is used, and what proves it."""
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+async def test_without_the_restriction_at_one_hop_a_leak_is_found(
+    name: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant = MUTANTS[name]
+    monkeypatch.setattr(mutant.owner, mutant.name, mutant.instead)
+    for seed in range(SEEDS):
+        try:
+            await pair.compare(seed, REQUESTS, mutant.channels)
+        except Leak:
+            return
+    pytest.fail(f"nothing tells that {name} is not restricted")
+
+
+def test_every_module_that_asks_the_gate_is_on_the_list() -> None:
+    importlib.import_module("fhir_dmp.app")
+    asking = {
+        name
+        for name, module in list(sys.modules.items())
+        if name.startswith("fhir_dmp.") and hasattr(module, "open_gate")
+    }
+    named = {mutant.owner.__name__ for mutant in MUTANTS.values() if mutant.name == "open_gate"}
+    assert asking == named | ELSEWHERE.keys()
+
+
+def test_every_reading_method_of_the_store_is_on_the_list() -> None:
+    named = {mutant.name for mutant in MUTANTS.values() if mutant.owner is MongoReader}
+    reading = {"read", "read_latest", "read_version", "search", "count", "count_history"}
+    assert reading <= named
