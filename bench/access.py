@@ -41,6 +41,8 @@ DOCTOR = Requester(
     token_id="bench",
 )
 _CONSENTS = 5
+_ROUNDS = 3
+"""Fewer than of other subjects: each turn opens a server's context of its own."""
 SYSTEM = {"scope": "http://terminology.hl7.org/CodeSystem/consentscope", "rpps": "https://rpps.esante.gouv.fr"}
 
 
@@ -66,6 +68,7 @@ def access(bench: Bench) -> list[Row]:
                     0.74,
                 ),
             ],
+            _ROUNDS,
         )
     ]
 

@@ -43,12 +43,20 @@ async def redact(context: Context, request: Request, versions: Sequence[Version]
 def _targets(context: Context, version: Version) -> frozenset[Identity]:
     """The resources of records that a version refers to, if it shows any text that may be of theirs."""
     content = version.content or b""
-    kinds = {kind.decode() for kind, _ in _REFERENCE.findall(content)} & context.capability.types.keys()
+    # of a reference that stands alone in its object nothing need be read
+    beside = {found[1] for found in _REFERENCE.finditer(content) if not _stands_alone(content, found)}
+    kinds = {kind.decode() for kind in beside} & context.capability.types.keys()
     if b'display"' not in content or kinds <= _NEVER_NAMED:
         return frozenset()
     shown = [row for row in _references(parse_json_object(content)) if "display" in row or "_display" in row]
     found = {target for row in shown if (target := _target(row))}
     return frozenset(row for row in found if row.resource_type in kinds - _NEVER_NAMED)
+
+
+def _stands_alone(content: bytes, found: re.Match[bytes]) -> bool:
+    """Tells whether an object has nothing but its reference: stored JSON has no white space between tokens."""
+    start, end = found.span()
+    return content[start - 1 : start] == b"{" and content[end : end + 1] == b"}"
 
 
 def _target(reference: JsonObject) -> Identity | None:
