@@ -23,6 +23,7 @@ from fhir_dmp.validation.finding import Step, quote
 
 Lookup = Callable[[str], JsonObject | None]
 
+_UNKNOWN = 10_000
 _META_PROFILE = (Step("meta", "meta"), Step("profile", "profile"))
 
 
@@ -39,16 +40,24 @@ class Profiles:
         self._base = BaseTrees(registry)
         self._compiler = BaseCompiler(self, self._base)
         self._profiles: dict[str, Profile] = {}
+        self._unknown: set[str] = set()
 
     def profile(self, canonical: str) -> Profile | None:
         """Returns the profile with this canonical, with version or without; None where it is unknown."""
         found = self._profiles.get(canonical)
         if found is None:
-            definition = self._find(canonical)
+            definition = None if canonical in self._unknown else self._find(canonical)
             if definition is None:
-                return None  # not kept: clients may claim any number of unknown profiles
+                self._note_unknown(canonical)
+                return None
             found = self._profiles[canonical] = self._compile(canonical, definition)
         return found
+
+    def _note_unknown(self, canonical: str) -> None:
+        """Clients may claim any number of unknown profiles: so many are remembered, and then forgotten."""
+        if len(self._unknown) >= _UNKNOWN:
+            self._unknown.clear()
+        self._unknown.add(canonical)
 
     def tree(self, canonical: str) -> Node | None:
         """Returns the snapshot of a definition as a tree; None where it is unknown or has none that can be made."""
