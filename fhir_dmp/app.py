@@ -131,16 +131,14 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
     packages = MongoPackages(store.database.client, settings.database)
     definitions = RulesSource(packages, Schemas(load_registry()))
     await _load(definitions)
-    cache = AccessCache()
-
-    async def after_write(resource_types: Collection[str]) -> None:
-        cache.forget(resource_types)
-        await definitions.after_write(resource_types)
-
-    store.after_write = after_write
     async with definitions.watching(), _terminology_server(settings) as ask_codes:
         context = build_context(settings, sources, store, definitions, await store.shared_secret())
-        context = replace(context, cache=cache)
+
+        async def after_write(resource_types: Collection[str]) -> None:
+            context.cache.forget(resource_types)
+            await definitions.after_write(resource_types)
+
+        store.after_write = after_write
         trail = MongoAuditTrail(store.database, context.indexer, sources.now)
         try:
             yield replace(context, ask_codes=ask_codes, trail=trail)
@@ -198,6 +196,11 @@ def build_context(
         new_id=sources.new_id,
         security=None,
     )
+
+
+def build_indexer(settings: Settings) -> Indexer:
+    """Returns the indexer of a server with these settings."""
+    return Indexer(_build_space(settings, load_capability(), load_registry()))
 
 
 def _build_space(settings: Settings, capability: Capability, registry: Registry) -> SearchSpace:

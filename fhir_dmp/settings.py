@@ -79,14 +79,17 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     def read(name: str) -> str:
         return environ.get(name) or _DEFAULTS[name]
 
+    def read_server(name: str, taken: str) -> str:
+        return _read_server(name, read(name), taken)
+
     return Settings(
         mongodb_uri=read("FHIR_DMP_MONGODB_URI"),
         database=read("FHIR_DMP_DATABASE"),
         data_dir=Path(read("FHIR_DMP_DATA_DIR") or user_data_path("fhir-dmp", appauthor=False)),
         base_url=_read_base_url(read("FHIR_DMP_BASE_URL")),
         validation=_read_depth(read("FHIR_DMP_VALIDATION")),
-        package_registry=_read_registry(read("FHIR_DMP_PACKAGE_REGISTRY")),
-        terminology_server=_read_terminology_server(read("FHIR_DMP_TERMINOLOGY_SERVER")),
+        package_registry=read_server("FHIR_DMP_PACKAGE_REGISTRY", "the URL of a FHIR package registry"),
+        terminology_server=read_server("FHIR_DMP_TERMINOLOGY_SERVER", "an http or https URL without query"),
         terminology_timeout=_read_seconds(read("FHIR_DMP_TERMINOLOGY_TIMEOUT")),
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
         max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
@@ -111,17 +114,11 @@ def _read_depth(text: str) -> Depth:
         raise SettingInvalid(f"FHIR_DMP_VALIDATION takes one of full, core, off, not {text!r}") from None
 
 
-def _read_registry(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise SettingInvalid(f"FHIR_DMP_PACKAGE_REGISTRY takes the URL of a FHIR package registry, not {text!r}")
-    return text.rstrip("/")
-
-
-def _read_terminology_server(text: str) -> str:
+def _read_server(name: str, text: str, taken: str) -> str:
+    """Returns the URL of another server, which may be none."""
     parts = urlsplit(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
-        raise SettingInvalid(f"FHIR_DMP_TERMINOLOGY_SERVER takes an http or https URL without query, not {text!r}")
+        raise SettingInvalid(f"{name} takes {taken}, not {text!r}")
     return text.rstrip("/")
 
 

@@ -26,6 +26,10 @@ class Kind(Enum):
     """Insurers, banks, employers, occupational medicine: never, whatever the scope (CSP L1111-18)."""
 
 
+EXCLUDED_SPECIALTIES = frozenset({"SM25"})
+"""Médecine du travail (TRE_R38), to whom no record is open (CSP L1111-17 IV)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """The party behind a request. `name` identifies it in logs, cursors and audit (the token's `sub`).

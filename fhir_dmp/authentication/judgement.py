@@ -10,13 +10,11 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.requester import EXCLUDED_SPECIALTIES, Kind, Requester
 from fhir_dmp.authentication.fault import RequesterUnknown
 from fhir_dmp.authentication.statement import Statement
 
 EXCLUDED_KINDS = frozenset({"insurer", "bank", "employer", "occupational-medicine"})
-EXCLUDED_SPECIALTIES = frozenset({"SM25"})
-"""Médecine du travail (TRE_R38)."""
 USUAL_KINDS = frozenset({Kind.PRACTITIONER, Kind.PATIENT, Kind.REPRESENTATIVE, Kind.HELPER, Kind.HOSPITAL})
 """What an issuer may say unless its setting says otherwise: administrators and auditors have to be allowed."""
 

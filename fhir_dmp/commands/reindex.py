@@ -11,21 +11,16 @@ from typing import TypeVar
 
 import typer
 
-from fhir_dmp.app import Sources, build_context
+from fhir_dmp.app import build_indexer
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.preflight import check_settings
 from fhir_dmp.commands.progress import show_progress
 from fhir_dmp.commands.reach import reach_database
-from fhir_dmp.loader import load_registry
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.packages.source import RulesSource
-from fhir_dmp.search.index import Indexer
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
-from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.reindex import Reindexing, read_base_url, register_server
-from fhir_dmp.store.mongo.store import Client, MongoStore, StoreUnusable, connect
-from fhir_dmp.validation.compiler import Schemas
+from fhir_dmp.store.mongo.store import Client, StoreUnusable, connect
 
 Result = TypeVar("Result")
 
@@ -80,7 +75,7 @@ def _run(settings: Settings, work: Callable[[Client], Awaitable[Result]]) -> Res
 
 async def _reindex(settings: Settings, client: Client, *, is_complete: bool) -> bool:
     base_url = settings.base_url or await read_base_url(client, settings.database) or _DEFAULT_BASE_URL
-    indexer = build_indexer(replace(settings, base_url=base_url), client)
+    indexer = build_indexer(replace(settings, base_url=base_url))
     reindexing = Reindexing(client, settings.database, indexer, is_complete=is_complete)
     if not await reindexing.size():
         raise CommandError(Exit.ENVIRONMENT, f"the database {settings.database} holds nothing")
@@ -88,12 +83,6 @@ async def _reindex(settings: Settings, client: Client, *, is_complete: bool) -> 
     stale = await reindexing.finish()
     typer.echo(_summarise(reindexing, findings, stale))
     return not stale and not findings
-
-
-def build_indexer(settings: Settings, client: Client) -> Indexer:
-    """Returns the indexer of a server with these settings."""
-    definitions = RulesSource(MongoPackages(client, settings.database), Schemas(load_registry()))
-    return build_context(settings, Sources(), MongoStore(client, settings.database), definitions, b"").indexer
 
 
 async def _rebuild(reindexing: Reindexing) -> int:

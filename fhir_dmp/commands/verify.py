@@ -8,22 +8,17 @@ from dataclasses import dataclass, replace
 
 import typer
 
-from fhir_dmp.app import Sources, build_context
+from fhir_dmp.app import build_indexer
 from fhir_dmp.audit.chain import Anchor
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.preflight import check_settings
 from fhir_dmp.commands.progress import Meter, show_progress
 from fhir_dmp.commands.reach import reach_database
-from fhir_dmp.loader import load_registry
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.packages.source import RulesSource
-from fhir_dmp.search.index import Indexer
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
-from fhir_dmp.store.mongo.packages import MongoPackages
-from fhir_dmp.store.mongo.store import Client, MongoStore, StoreUnusable, connect
+from fhir_dmp.store.mongo.store import StoreUnusable, connect
 from fhir_dmp.store.mongo.verify import Verification
-from fhir_dmp.validation.compiler import Schemas
 
 TOLD = 1000
 """Findings that are written; of more, only the number."""
@@ -74,7 +69,7 @@ async def _verify(settings: Settings, anchor: str) -> Summary:
     client = connect(settings.mongodb_uri)
     try:
         with database_errors():
-            verification = Verification(client, settings.database, _build_indexer(settings, client))
+            verification = Verification(client, settings.database, build_indexer(settings))
             size = await verification.size()
             if not size:
                 raise CommandError(Exit.ENVIRONMENT, f"the database {settings.database} holds nothing")
@@ -82,12 +77,6 @@ async def _verify(settings: Settings, anchor: str) -> Summary:
                 return await _tell(verification, anchor, meter)
     finally:
         await client.close()
-
-
-def _build_indexer(settings: Settings, client: Client) -> Indexer:
-    """Returns the indexer of a server with these settings."""
-    definitions = RulesSource(MongoPackages(client, settings.database), Schemas(load_registry()))
-    return build_context(settings, Sources(), MongoStore(client, settings.database), definitions, b"").indexer
 
 
 async def _tell(verification: Verification, anchor: str, meter: Meter) -> Summary:

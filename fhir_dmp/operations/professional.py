@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fhir_dmp.access.closure import STRUCTURE_SYSTEMS
-from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.requester import EXCLUDED_SPECIALTIES, Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.audit.access import EMERGENCIES
 from fhir_dmp.audit.code import PROFESSION, SPECIALTY, Mode
@@ -26,8 +26,6 @@ from fhir_dmp.search.security import RPPS
 KNOWN = ("professional", "profession", "organization", "mode", "reason", "regulator")
 TREATMENT = "TREAT"
 """The purpose of use of the normal mode (v3-ActReason)."""
-_EXCLUDED_SPECIALTY = "SM25"
-"""Médecine du travail, to whom no record is open (CSP L1111-17 IV)."""
 _RPPS_DIGITS = 11
 _MANY = 100
 
@@ -87,7 +85,7 @@ async def read_professional(context: Context, restriction: Restriction, inputs: 
     mode = read_mode(inputs)
     regulates = inputs.boolean("regulator")
     return Requester(
-        kind=Kind.EXCLUDED if _EXCLUDED_SPECIALTY in situation.specialties else Kind.PRACTITIONER,
+        kind=Kind.PRACTITIONER if EXCLUDED_SPECIALTIES.isdisjoint(situation.specialties) else Kind.EXCLUDED,
         name=f"rpps:{rpps}",
         rpps=rpps,
         profession=next(iter(situation.professions)),
