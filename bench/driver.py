@@ -25,15 +25,17 @@ from bench.measure import Sample
 from bench.processes import DATABASE
 from bench.record import build_observation
 from fhir_dmp.app import Sources, build_context
+from fhir_dmp.habilitation.source import MatrixSource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
-from fhir_dmp.loader import load_registry
+from fhir_dmp.loader import load_habilitation, load_registry
 from fhir_dmp.packages.source import RulesSource
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import Everything, Handling
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.document import PROJECTION, build_current
+from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.indexes import RESOURCE, create_collections
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan
@@ -135,7 +137,9 @@ def make_context(uri: str) -> Context:
     settings = read_settings({"FHIR_DMP_MONGODB_URI": uri, "FHIR_DMP_BASE_URL": "http://127.0.0.1/fhir"})
     client = connect(uri)
     definitions = RulesSource(MongoPackages(client, FLOOR_DATABASE), Schemas(load_registry()))
-    return build_context(settings, Sources(), MongoStore(client, FLOOR_DATABASE), definitions, b"")
+    matrices = MatrixSource(MongoMatrices(client, FLOOR_DATABASE), load_habilitation())
+    store = MongoStore(client, FLOOR_DATABASE)
+    return build_context(settings, Sources(), store, definitions, matrices, b"")
 
 
 @cache

@@ -14,10 +14,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from fhir_dmp.access.consent import Reading
-from fhir_dmp.access.matrix import parse_matrix
 from fhir_dmp.audit.access import Recorder
 from fhir_dmp.authentication.smart import build_security, build_smart_configuration
 from fhir_dmp.capability_statement import VERSION
+from fhir_dmp.habilitation.port import MatricesUnavailable, VersionTaken
+from fhir_dmp.habilitation.source import MatrixSource
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.cache import AccessCache
 from fhir_dmp.interactions.context import AskCodes, Context, Routes
@@ -43,6 +44,7 @@ from fhir_dmp.sign_in import Mode, SignIn, open_sign_in
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
+from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.port import Store
@@ -130,9 +132,10 @@ async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
 async def _open_context(settings: Settings, sources: Sources, store: MongoStore) -> AsyncIterator[Context]:
     packages = MongoPackages(store.database.client, settings.database)
     definitions = RulesSource(packages, Schemas(load_registry()))
-    await _load(definitions)
-    async with definitions.watching(), _terminology_server(settings) as ask_codes:
-        context = build_context(settings, sources, store, definitions, await store.shared_secret())
+    matrices = MatrixSource(MongoMatrices(store.database.client, settings.database), load_habilitation())
+    await _load(definitions, matrices, sources)
+    async with definitions.watching(), matrices.watching(), _terminology_server(settings) as ask_codes:
+        context = build_context(settings, sources, store, definitions, matrices, await store.shared_secret())
 
         async def after_write(resource_types: Collection[str]) -> None:
             context.cache.forget(resource_types)
@@ -158,15 +161,25 @@ async def _terminology_server(settings: Settings) -> AsyncIterator[AskCodes | No
         await server.close()
 
 
-async def _load(definitions: RulesSource) -> None:
+async def _load(definitions: RulesSource, matrices: MatrixSource, sources: Sources) -> None:
     try:
         await definitions.load()
+        await matrices.begin(sources.now)
     except DefinitionsUnavailable as fault:
         raise StoreUnusable(f"the packages cannot be read: {fault}") from fault
+    except MatricesUnavailable as fault:
+        raise StoreUnusable(f"the habilitation matrix cannot be read: {fault}") from fault
+    except VersionTaken as fault:
+        raise StoreUnusable(f"the habilitation matrix of capability/ needs a version of its own: {fault}") from fault
 
 
 def build_context(
-    settings: Settings, sources: Sources, store: Store, definitions: RulesSource, secret: bytes
+    settings: Settings,
+    sources: Sources,
+    store: Store,
+    definitions: RulesSource,
+    matrices: MatrixSource,
+    secret: bytes,
 ) -> Context:
     """Wires the definitions, the store, the clock and the ids together."""
     capability = load_capability()
@@ -180,7 +193,7 @@ def build_context(
         routes=ALL_ROUTES,
         depth=settings.validation,
         ask_codes=None,
-        matrix=parse_matrix(load_habilitation()),
+        matrices=matrices.matrix,
         reading=Reading(settings.base_url, settings.time_zone),
         cache=AccessCache(),
         recorder=Recorder(settings.base_url),

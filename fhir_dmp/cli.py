@@ -21,6 +21,7 @@ from fhir_dmp.commands.check import Format
 from fhir_dmp.commands.connection import parse_target
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.load import load_paths
+from fhir_dmp.commands.matrix_command import matrix
 from fhir_dmp.commands.token_command import tokens
 from fhir_dmp.loader import DefinitionsMissing
 from fhir_dmp.settings import SETTINGS
@@ -120,6 +121,7 @@ packages = typer.Typer(
     rich_markup_mode=None,
 )
 commands.add_typer(packages, name="packages")
+commands.add_typer(matrix, name="matrix")
 commands.add_typer(tokens, name="token")
 
 

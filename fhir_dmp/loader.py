@@ -48,6 +48,12 @@ def load_habilitation() -> JsonObject:
     return table
 
 
+def load_habilitation_schema() -> JsonObject:
+    """Returns the JSON schema of such tables."""
+    schema: JsonObject = orjson.loads((data_folder("capability") / "habilitation.schema.json").read_bytes())
+    return schema
+
+
 def load_shipped_definitions() -> list[JsonObject]:
     """Returns the conformance resources of profiles/. Raises DefinitionsMissing where the folder is not installed."""
     files = sorted(data_folder("profiles").glob("*/*.json"))

@@ -62,7 +62,8 @@ class Access:
     `interaction` is a code of http://hl7.org/fhir/restful-interaction, or `operation`; `began` is when the request
     came and `now` when its answer was ready. `query` is the search or operation as it was asked (path below the base,
     parameters, body of `_search`), `cleaned` what of it was understood. `patients` are the ids of those whom the
-    request names, whether anything of theirs was found or not.
+    request names, whether anything of theirs was found or not. `matrix` is the version of the habilitation matrix by
+    which a professional's access was decided, "" for whom none is asked.
     """
 
     requester: Requester
@@ -76,6 +77,7 @@ class Access:
     items: Sequence[Item] = ()
     patients: Sequence[str] = ()
     refusal: Refusal | None = None
+    matrix: str = ""
 
     @property
     def mode(self) -> Mode:

@@ -7,6 +7,7 @@ own, because R4 has no element for whom a person acts for.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.audit.access import Access, Recorder
@@ -14,6 +15,7 @@ from fhir_dmp.audit.code import (
     ACT_REASON,
     FINESS,
     IP_ADDRESS,
+    MATRIX_PREFIX,
     PROFESSION,
     PROVIDER,
     RPPS,
@@ -45,7 +47,7 @@ def build_client(access: Access, role: JsonObject) -> JsonObject:
     if access.address:
         agent["network"] = {"address": access.address, "type": IP_ADDRESS}
     if requester.kind in _SYSTEMS:
-        agent |= _build_authority(requester)
+        agent |= _build_authority(access)
     return agent
 
 
@@ -60,17 +62,19 @@ def build_server(recorder: Recorder, role: JsonObject) -> JsonObject:
     }
 
 
-def build_people(requester: Requester, role: JsonObject) -> Iterator[JsonObject]:
+def build_people(access: Access, role: JsonObject) -> Iterator[JsonObject]:
     """Yields the person who asked and his organisation, where there are such."""
+    requester = access.requester
     if requester.kind not in _SYSTEMS:
-        yield _build_person(requester, role)
+        yield _build_person(access, role)
     if requester.organization:
         who = {"type": "Organization", "identifier": {"system": FINESS, "value": requester.organization}}
         yield {"type": PROVIDER, "who": who, "requestor": False}
 
 
-def _build_person(requester: Requester, role: JsonObject) -> JsonObject:
+def _build_person(access: Access, role: JsonObject) -> JsonObject:
     """Builds the person. No reference to a Patient: the event would count as one about the patient who asked."""
+    requester = access.requester
     who: JsonObject = {"identifier": _identify(requester)}
     if requester.reference:
         who = {"reference": requester.reference, **who}
@@ -91,7 +95,7 @@ def _build_person(requester: Requester, role: JsonObject) -> JsonObject:
         "who": who,
         "name": requester.display or requester.name,
         "requestor": True,
-        **_build_authority(requester),
+        **_build_authority(access),
     }
 
 
@@ -99,11 +103,14 @@ def _identify(requester: Requester) -> JsonObject:
     return {"system": RPPS, "value": requester.rpps} if requester.rpps else {"value": requester.name}
 
 
-def _build_authority(requester: Requester) -> JsonObject:
-    """Builds what he relied on: the token, and the purposes that it states."""
+def _build_authority(access: Access) -> JsonObject:
+    """Builds what he relied on: the token, the version of the habilitation matrix, and the purposes of the token."""
+    requester = access.requester
     authority: JsonObject = {}
-    if requester.token_id:
-        authority["policy"] = [TOKEN_PREFIX + requester.token_id]
+    policies = [TOKEN_PREFIX + requester.token_id] if requester.token_id else []
+    policies += [MATRIX_PREFIX + quote(access.matrix, safe="")] if access.matrix else []
+    if policies:
+        authority["policy"] = policies
     if requester.purposes:
         authority["purposeOfUse"] = [{"coding": [coding(ACT_REASON, code)]} for code in sorted(requester.purposes)]
     return authority

@@ -17,6 +17,9 @@ RPPS = "https://rpps.esante.gouv.fr"
 FINESS = "https://finess.esante.gouv.fr"
 TOKEN_PREFIX = "urn:ietf:params:oauth:jti:"  # noqa: S105  the name of a namespace
 
+MATRIX_PREFIX = "https://fhir-dmp.fr/habilitation/"
+"""Stands before a version of the habilitation matrix, percent-encoded: AuditEvent.agent.policy holds URIs."""
+
 INTERACTION = "http://hl7.org/fhir/restful-interaction"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"

@@ -59,7 +59,7 @@ def build_decision(access: Access, decision: Decision, recorder: Recorder) -> Js
         "agent": [
             build_client(access, APPLICATION),
             build_server(recorder, AUTHORIZER),
-            *build_people(access.requester, RECIPIENT),
+            *build_people(access, RECIPIENT),
         ],
         "source": build_source(recorder),
         "entity": _build_entities(access, decision),

@@ -98,7 +98,7 @@ def _build_common(access: Access, recorder: Recorder) -> JsonObject:
         "agent": [
             build_client(access, shape.client),
             build_server(recorder, shape.server),
-            *build_people(access.requester, shape.person),
+            *build_people(access, shape.person),
         ],
         "source": build_source(recorder),
     }

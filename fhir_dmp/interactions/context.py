@@ -114,7 +114,8 @@ class Context:
 
     `rules` returns those that hold now: definitions come and go while the server runs. `routes` are those of the whole
     server. `depth` is how far writes are validated; `ask_codes` asks the terminology server, where there is one, for
-    codes unknown here. `matrix` is the habilitation matrix; `reading` reads Consents, and `cache` keeps what was read.
+    codes unknown here. `matrices` returns the habilitation matrix that holds now; `reading` reads Consents, and `cache`
+    keeps what was read.
     `trail` is where `recorder` has the trace kept; None where nobody's is. `reader` is the store, except inside a
     transaction: there it is the writer, which sees what was just written. `security` is what /metadata says of tokens;
     None where none are needed.
@@ -127,7 +128,7 @@ class Context:
     routes: Routes
     depth: Depth
     ask_codes: AskCodes | None
-    matrix: Matrix
+    matrices: Callable[[], Matrix]
     reading: Reading
     cache: AccessCache
     recorder: Recorder
@@ -142,3 +143,8 @@ class Context:
     now: Callable[[], Milliseconds]
     new_id: Callable[[], str]
     security: JsonObject | None
+
+    @property
+    def matrix(self) -> Matrix:
+        """The habilitation matrix that holds now: it may be replaced while the server runs."""
+        return self.matrices()

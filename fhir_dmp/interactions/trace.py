@@ -109,6 +109,7 @@ def _access(
         items=items,
         patients=_named(request),
         refusal=refusal,
+        matrix=context.matrix.version if request.requester.kind is Kind.PRACTITIONER else "",
     )
 
 

@@ -69,7 +69,12 @@ async def explain_access(context: Context, request: Request) -> Result:
     deciding = now.consents | (supposed.told.consents if supposed else frozenset())
     consents = await _read_consents(context, restriction, deciding - {UNSAVED})
     wording = Wording(frozenset(consents))
-    rows = [*_write_now(wording, question, now), *(_write_draft(wording, question, supposed) if supposed else ())]
+    matrix = {"name": "matrix", "valueString": context.matrix.version}
+    rows = [
+        *_write_now(wording, question, now),
+        matrix,
+        *(_write_draft(wording, question, supposed) if supposed else ()),
+    ]
     shown = [item for _, item in question.named if item]
     shown += [item for item, _, _ in supposed.changes[:MOST_CHANGES]] if supposed else []
     return replace(answer_parameters(rows), versions=(*_disclosed(shown), *consents.values()))

@@ -12,12 +12,10 @@ from fhir_dmp.packages.definitions import Definitions, is_r4_own
 from fhir_dmp.packages.package import TYPES, Definition, Package
 from fhir_dmp.packages.port import DefinitionSource, DefinitionsUnavailable
 from fhir_dmp.validation.compiler import Schemas
+from fhir_dmp.watch import following
 
 POLL_SECONDS = 5.0
 """How long after a failure the definitions are looked at again."""
-
-_SETTLE_SECONDS = 0.05
-"""How long changes may follow one another and still be taken together."""
 
 _logger = logging.getLogger(__name__)
 
@@ -68,25 +66,11 @@ class RulesSource:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Follows the changes that others make, for the length of a `with`."""
-        task = asyncio.create_task(self._watch(), name="definitions")
-        try:
+        follow = following(
+            self._source.changes, self.load, DefinitionsUnavailable, what="definitions", poll_seconds=POLL_SECONDS
+        )
+        async with follow:
             yield
-        finally:
-            while not task.done():  # a driver that is connecting may take a cancellation for a failed attempt
-                task.cancel()
-                await asyncio.wait([task], timeout=1)
-
-    async def _watch(self) -> None:
-        """What happens between two watches is seen as well: each begins with a look."""
-        while True:
-            try:
-                async for _ in self._source.changes():
-                    await asyncio.sleep(_SETTLE_SECONDS)
-                    await self.load()
-            except DefinitionsUnavailable as fault:
-                _logger.warning("changed definitions are looked for every %g s: %s", POLL_SECONDS, fault)
-            await asyncio.sleep(POLL_SECONDS)
-            await self.refresh()
 
     async def _load(self) -> None:
         packages = await self._source.read_packages(self._packages)
