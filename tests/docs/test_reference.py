@@ -75,9 +75,10 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_decisions_are_numbered_without_gap_and_have_their_parts() -> None:
+def test_decisions_have_a_number_each_and_their_parts() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    # not without a gap: pages that are written at the same time are given their numbers beforehand
+    assert len({int(page.name[:4]) for page in pages}) == len(pages)
     for page in pages:
         text = page.read_text(encoding="utf8")
         assert "0009" in page.name or all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequences"))
