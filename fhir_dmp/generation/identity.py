@@ -10,6 +10,8 @@ from __future__ import annotations
 from array import array
 from datetime import date
 
+from fhir_dmp.ins.matricule import matricule_key
+
 _ORDERS = 990
 _YEARS = 200
 _FIRST_YEAR = 1850
@@ -33,12 +35,6 @@ class BirthRegister:
         self._taken[cell] += 1
         number = f"{1 if is_male else 2}{birth.year % 100:02d}{birth.month:02d}{commune}{order:03d}"
         return number + matricule_key(number)
-
-
-def matricule_key(number: str) -> str:
-    """Returns the key of 13 characters of a NIR; Corsica counts as 19 (2A) and 18 (2B)."""
-    digits = number.replace("2A", "19").replace("2B", "18")
-    return f"{97 - int(digits) % 97:02d}"
 
 
 def with_luhn_digit(number: str) -> str:
