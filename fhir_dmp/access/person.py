@@ -16,8 +16,8 @@ from fhir_dmp.access.record import RecordState
 from fhir_dmp.search.query import ConfidentialUpTo, Marked, OfType, Withheld
 from fhir_dmp.search.sensitivity import HIDDEN_FROM_REPRESENTATIVES, HIGHEST, MASKED, NORMAL, VISIBILITY
 
-CLOSED_RECORD_TYPES = ("Patient", "Consent", "AuditEvent")
-"""What the patient still reads of a closed record: that it is, what he decided, who looked."""
+CLOSED_RECORD_TYPES = ("Patient", "Consent", "AuditEvent", "Communication")
+"""What the patient still reads of a closed record: that it is, what he decided, who looked, what he was told of it."""
 HELPING = "PATRQT"
 """The purpose of use of a helper who names none: at the patient's request (v3-ActReason)."""
 
@@ -50,7 +50,7 @@ def ways_of_helper(inquiry: Inquiry, state: RecordState) -> Ways:
 def _path_of_helper(inquiry: Inquiry, state: RecordState, purpose: str) -> Path:
     situation = Situation(inquiry.closure.party, purpose, "access", inquiry.now, state.references)
     opinions = {directive: compile_directive(directive, situation) for directive in state.directives}
-    private = Condition(no(OfType(("Consent", "AuditEvent"))), Reason(Rule.NOT_FOR_THIS_KIND))
+    private = Condition(no(OfType(("Consent", "AuditEvent", "Communication"))), Reason(Rule.NOT_FOR_THIS_KIND))
     return Path(
         otherwise=Reason(Rule.NO_CONSENT, purpose=purpose),
         grants=tuple(consent_grants(opinions, purpose)),

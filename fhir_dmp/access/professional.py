@@ -28,7 +28,8 @@ BREAK_GLASS, REGULATION = "BTG", "ETREAT"
 Mode = Literal["normal", "break-glass", "regulation"]
 
 _MASKS = Marked("label", (f"{VISIBILITY}|{MASKED}", f"{VISIBILITY}|{MASKED_THIRD}"))
-_PRIVATE = OfType(("Consent", "AuditEvent"))
+_NOTICES = OfType(("Communication",))
+_PRIVATE = OfType(("Consent", "AuditEvent", "Communication"))
 _GRANTED = {"break-glass": Rule.BREAK_GLASS, "regulation": Rule.REGULATION}
 
 
@@ -41,6 +42,8 @@ def ways_of_professional(inquiry: Inquiry, state: RecordState, matrix: Matrix) -
     always = (Condition(no(_PRIVATE), Reason(Rule.NOT_FOR_PROFESSIONALS)), one_patient())
     authored = Grant(authored_by(own), Reason(Rule.AUTHOR))
     paths = [Path(Reason(Rule.NOT_AUTHOR), (authored,), always, is_partial=True)]
+    if not state.attending.isdisjoint(own):
+        paths.append(_path_to_notices(own))
     for holders, rule in ((state.attending, Rule.ATTENDING), (state.administrators, Rule.ADMINISTRATOR)):
         if not holders.isdisjoint(own):
             paths.append(Path(Reason(rule), (Grant(EVERYTHING, Reason(rule)),), always))
@@ -52,6 +55,12 @@ def ways_of_professional(inquiry: Inquiry, state: RecordState, matrix: Matrix) -
 def one_patient() -> Condition:
     """The condition that an item does not also show another patient."""
     return Condition(no(Marked("flag", (SEVERAL_PATIENTS,))), Reason(Rule.SEVERAL_PATIENTS))
+
+
+def _path_to_notices(own: frozenset[str]) -> Path:
+    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own."""
+    to_him = Grant(every([_NOTICES, Marked("recipient", tuple(sorted(own)))]), Reason(Rule.NOTIFIED))
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him,), (one_patient(),), is_partial=True)
 
 
 def mode_of(purpose: str) -> Mode:

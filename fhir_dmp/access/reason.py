@@ -24,6 +24,7 @@ class Rule(Enum):
     BLOCKED = "blocked"
     AUTHOR = "author"
     ATTENDING = "attending"
+    NOTIFIED = "notified"
     ADMINISTRATOR = "administrator"
     NOT_REGULATOR = "not-regulator"
     NO_REASON = "no-reason"

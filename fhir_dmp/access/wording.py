@@ -36,8 +36,8 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
         "This item is about another person too.",
     ),
     Rule.NOT_FOR_PROFESSIONALS: (
-        "Les professionnels ne voient ni vos consentements ni les traces d'accès.",
-        "Professionals see neither your consents nor the traces of access.",
+        "Les professionnels ne voient ni vos consentements, ni les traces d'accès, ni les avis adressés à d'autres.",
+        "Professionals see neither your consents nor the traces of access nor notices to others.",
     ),
     Rule.BLOCKED: (
         "Vous avez bloqué ce professionnel : il n'accède à rien, même en urgence.",
@@ -50,6 +50,10 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
     Rule.ATTENDING: (
         "C'est votre médecin traitant : il voit tout le dossier, y compris ce qui est masqué.",
         "This is your médecin traitant: he sees the whole record, masked items too.",
+    ),
+    Rule.NOTIFIED: (
+        "Votre médecin traitant lit les avis d'accès en urgence qui lui sont adressés.",
+        "Your médecin traitant reads the notices of emergency access that are addressed to him.",
     ),
     Rule.ADMINISTRATOR: (
         "Vous lui avez donné les droits d'un médecin traitant.",

@@ -206,6 +206,12 @@ def items_of(event: JsonObject) -> list[str]:
     return found
 
 
+def labels_of(event: JsonObject) -> list[JsonObject]:
+    """Returns the labels that hide an event of ours from some of those who read the trace."""
+    labels: list[JsonObject] = event["meta"].get("security", [])
+    return labels
+
+
 def patient_of(event: JsonObject) -> str:
     """Returns the id of the patient whose record an event of ours is about, or ""."""
     rows = [row["what"]["reference"] for row in event.get("entity", ()) if row.get("role") == ROLE_PATIENT]

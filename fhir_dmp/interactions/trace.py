@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from fhir_dmp.access.decide import MAX_RECORDS
 from fhir_dmp.access.inquiry import PUBLIC
 from fhir_dmp.access.reason import Rule
 from fhir_dmp.access.requester import Kind
@@ -17,10 +18,11 @@ from fhir_dmp.audit.access import Access, Item, Label, Refusal
 from fhir_dmp.audit.event import build_events
 from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.gate import judge_refused
+from fhir_dmp.interactions.notices import notify_of_emergency
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError
-from fhir_dmp.resource import Version
+from fhir_dmp.resource import Version, is_id
 from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES, VISIBILITY
 
 _HIDING = frozenset({HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
@@ -29,6 +31,8 @@ _HINT = b"INVISIBLE_"
 REFUSAL_SECONDS = 0.05
 """The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
 _ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
+_PATIENTS = frozenset({f"{name}{modifier}" for name in ("patient", "subject") for modifier in ("", ":Patient")})
+"""The search parameters that name a patient by his id."""
 _REFUSED = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.DELETED})
 
 
@@ -61,13 +65,18 @@ def is_traced(request: Request) -> bool:
 
 
 async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
-    """Records interactions that are done, all at once; directories and definitions are in nobody's record."""
+    """Records interactions that are done, all at once; directories and definitions are in nobody's record.
+
+    Whom the law wants told of an emergency is told.
+    """
     accesses = [
-        _access(context, interaction, request, [_item(version) for version in result.disclosed])
+        (request, _access(context, interaction, request, [_item(version) for version in result.disclosed]))
         for interaction, request, result in done
         if request.resource_type not in PUBLIC.resource_types
     ]
-    await _write(context, accesses)
+    events = await _write(context, [access for _, access in accesses])
+    for (request, access), left in zip(accesses, events, strict=True):
+        await notify_of_emergency(context, request, access, left)
 
 
 async def _record_refusal(context: Context, interaction: str, request: Request) -> None:
@@ -87,9 +96,13 @@ async def _record_refusal(context: Context, interaction: str, request: Request) 
         await _write(context, [_access(context, interaction, request, [item], refusal)])
 
 
-async def _write(context: Context, accesses: Sequence[Access]) -> None:
-    if context.trail:
-        await context.trail.record([event for access in accesses for event in build_events(access, context.recorder)])
+async def _write(context: Context, accesses: Sequence[Access]) -> list[list[JsonObject]]:
+    """Returns the events that each access left, with their ids; none where no trace is kept."""
+    if context.trail is None:
+        return [[] for _ in accesses]
+    events = [build_events(access, context.recorder) for access in accesses]
+    ids = iter(await context.trail.record([event for left in events for event in left]))
+    return [[{**event, "id": next(ids)} for event in left] for left in events]
 
 
 def _access(
@@ -114,10 +127,14 @@ def _access(
 
 
 def _named(request: Request) -> tuple[str, ...]:
-    """The patient that the URL names or the token is about, whether anything of his was found or not."""
+    """The patients whom the request names or the token is about, whether anything of theirs was found or not."""
     if request.resource_type == "Patient" and request.resource_id:
         return (request.resource_id,)
-    return (request.requester.patient_id,) if request.requester.patient_id else ()
+    if request.requester.patient_id:
+        return (request.requester.patient_id,)
+    values = [text for name, value in request.parameters if name in _PATIENTS for text in value.split(",")]
+    named = dict.fromkeys(text.rpartition("Patient/")[2] for text in values)
+    return tuple(name for name in named if is_id(name))[:MAX_RECORDS]
 
 
 def _item(version: Version) -> Item:

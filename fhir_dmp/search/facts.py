@@ -66,7 +66,7 @@ class QuantityFact(NamedTuple):
     unit: str
 
 
-MarkKind = Literal["label", "class", "document", "code", "author", "reference", "flag"]
+MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "reference", "flag"]
 
 
 class Mark(NamedTuple):

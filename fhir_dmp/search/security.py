@@ -7,6 +7,7 @@ Marks are exact texts by kind:
     document   the code of a document's type
     code       system|code of every Coding of the content (https://hl7.org/fhir/R4/consent-definitions.html)
     author     who is responsible: references, and identifiers as system|value, also of contained resources
+    recipient  of a Communication: to whom it is sent, in the same form
     reference  every resource it refers to
     flag       several-patients
 
@@ -122,6 +123,7 @@ def find_security(
         *(Mark("document", code) for _, code in _codings(resource, "type") if _is_document(resource)),
         *(Mark("code", f"{system}|{code}") for system, code in walk.codes),
         *(Mark("author", text) for text in _authors(resource, texts_of)),
+        *(Mark("recipient", text) for text in _recipients(resource, texts_of)),
         *(Mark("reference", text) for text in references),
         *([Mark("flag", SEVERAL_PATIENTS)] if _has_others(resource, references, patient) else []),
     ]
@@ -216,6 +218,12 @@ def _authors(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
             values = [item for value in values for item in _objects(value.get(key))]
         for value in values:
             yield from _author_texts(value, contained, texts_of, depth=2)
+
+
+def _recipients(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
+    if resource["resourceType"] == "Communication":
+        for value in _objects(resource.get("recipient")):
+            yield from _author_texts(value, {}, texts_of, depth=0)
 
 
 def _author_texts(

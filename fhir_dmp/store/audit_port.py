@@ -11,8 +11,8 @@ from fhir_dmp.json_text import JsonObject
 class AuditTrail(Protocol):
     """Where AuditEvents are kept for good: there is no way to change or remove one."""
 
-    async def record(self, events: Sequence[JsonObject]) -> None:
-        """Stores events (without id and version) and returns when all are durable: only then may the answer leave.
+    async def record(self, events: Sequence[JsonObject]) -> Sequence[str]:
+        """Stores events (without id and version); returns their ids when all are durable: then the answer may leave.
 
         Raises FhirError (unavailable) where they could not be stored; then nothing may be answered but that.
         """

@@ -91,6 +91,20 @@ ITEMS: dict[str, Json] = {
     "fiche patient": {"resourceType": "Patient", "id": "p"},
     "annuaire": {"resourceType": "Organization", "id": "chu"},
     "un consentement": {"resourceType": "Consent", "id": "c", "patient": reference("Patient/p")},
+    "un avis au patient": {
+        "resourceType": "Communication",
+        "id": "avis",
+        "subject": reference("Patient/p"),
+        "recipient": [reference("Patient/p")],
+        "meta": {"security": [{"system": SYSTEMS["conf"], "code": "R"}]},
+    },
+    "un avis au médecin traitant": {
+        "resourceType": "Communication",
+        "id": "avis-mt",
+        "subject": reference("Patient/p"),
+        "recipient": [reference("Practitioner/martin")],
+        "meta": {"security": [{"system": SYSTEMS["conf"], "code": "R"}]},
+    },
     "une trace": {"resourceType": "AuditEvent", "id": "t", "entity": [{"what": reference("Patient/p")}]},
 }
 FACTS = {name: facts(resource) for name, resource in ITEMS.items()}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fhir_dmp.audit.access import Access, Item, Refusal
 from fhir_dmp.audit.event import build_events
-from fhir_dmp.audit.notice import build_notices, is_emergency
+from fhir_dmp.audit.notice import build_notice, opened_in_emergency, write_notice_id
 from fhir_dmp.audit.trace import build_line, write_day_and_time
 from fhir_dmp.conformance.validate import validate_resource
 from fhir_dmp.resource import Identity
 from tests.audit.trail import ANYONE, DOCTOR, HOSPITAL, PARIS, PATIENT, RECORDER, access, item, rules
+
+Json = Any
 
 URGENT = replace(DOCTOR, purposes=frozenset({"BTG"}), reason="Patient inconscient")
 CALLED = replace(DOCTOR, purposes=frozenset({"ETREAT"}), is_regulator=True)
@@ -62,17 +65,52 @@ def test_time_is_that_of_the_patient() -> None:
     assert write_day_and_time("2026-07-14T22:05:00.000Z", PARIS) == "15 juillet 2026 à 0 h 05"
 
 
-def test_emergency_is_notified_to_each_recipient_by_a_valid_communication() -> None:
-    event = {**build_events(access(URGENT), RECORDER)[0], "id": "e-1"}
-    notices = build_notices(event, ["Patient/p-1", "Practitioner/mt"], PARIS, {"10": "médecin"})
-    for notice in notices:
-        report = validate_resource(notice, rules().schemas, rules().profiles)
-        assert [issue.message for issue in report.issues if issue.severity == "error"] == []
-        assert notice["about"] == [{"reference": "AuditEvent/e-1"}]
-        assert WHO in notice["payload"][0]["contentString"]
-    assert [notice["recipient"][0]["reference"] for notice in notices] == ["Patient/p-1", "Practitioner/mt"]
-    assert notices[0]["payload"][0]["contentString"].startswith("Votre dossier")
-    assert notices[1]["payload"][0]["contentString"].startswith("Le dossier médical partagé de votre patient")
+def _event(done: Access) -> Json:
+    return {**build_events(done, RECORDER)[0], "id": "e-1"}
+
+
+RECIPIENTS = ("Patient/p-1", "Practitioner/mt", "https://rpps.esante.gouv.fr|10100000007")
+
+
+@pytest.mark.parametrize("done", [access(URGENT), access(CALLED)], ids=["break-glass", "regulation"])
+@pytest.mark.parametrize("recipient", RECIPIENTS)
+def test_notice_is_a_valid_communication_that_says_when_who_how_and_why(done: Access, recipient: str) -> None:
+    notice = build_notice(_event(done), "p-1", recipient, PARIS, {"10": "médecin"})
+    report = validate_resource(notice, rules().schemas, rules().profiles)
+    assert [issue.message for issue in report.issues if issue.severity == "error"] == []
+    text = notice["payload"][0]["contentString"]
+    assert text.startswith(f"{AT}{WHO} a ouvert ")
+    assert ("« Patient inconscient »" in text) is (done.mode.value == "bris_de_glace")
+    assert "document" not in text.replace("dossier médical partagé", ""), "what was read may be hidden from him"
+
+
+def test_the_patient_is_led_to_the_trace_and_his_doctor_is_not() -> None:
+    own, others = (build_notice(_event(access(URGENT)), "p-1", name, PARIS) for name in RECIPIENTS[:2])
+    assert own["about"] == [{"reference": "AuditEvent/e-1"}]
+    assert "votre dossier" in own["payload"][0]["contentString"]
+    assert "about" not in others
+    assert "le dossier médical partagé de votre patient" in others["payload"][0]["contentString"]
+
+
+def test_a_notice_does_not_lead_to_an_event_that_its_label_hides() -> None:
+    hidden = replace(item(1), labels=(("https://x", "INVISIBLE_PATIENT"),))
+    assert "about" not in build_notice(_event(access(URGENT, items=(hidden,))), "p-1", "Patient/p-1", PARIS)
+
+
+def test_an_identifier_is_named_as_one() -> None:
+    notice = build_notice(_event(access(URGENT)), "p-1", RECIPIENTS[2], PARIS)
+    identifier = {"system": "https://rpps.esante.gouv.fr", "value": "10100000007"}
+    assert notice["recipient"] == [{"type": "Practitioner", "identifier": identifier}]
+
+
+def test_one_notice_for_what_is_done_with_one_token() -> None:
+    done = access(URGENT)
+    later = replace(done, items=(item(2),), now=done.now + 3_600_000, request_id="another")
+    again = replace(done, requester=replace(URGENT, token_id="another"))
+    names = [write_notice_id(row, "p-1", "Patient/p-1") for row in (done, later, again)]
+    assert names[0] == names[1] != names[2]
+    assert write_notice_id(done, "p-1", "Practitioner/mt") != names[0]
+    assert write_notice_id(done, "p-2", "Patient/p-1") != names[0]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +121,8 @@ def test_emergency_is_notified_to_each_recipient_by_a_valid_communication() -> N
         (access(CALLED), True),
         (access(URGENT, refusal=Refusal("opposed")), False),
         (access(URGENT, items=()), False),
+        (access(URGENT, items=(), patients=("p-1",)), False),
     ],
 )
-def test_only_an_emergency_access_to_a_record_that_was_not_refused_is_notified(done: Access, expected: bool) -> None:
-    assert is_emergency(build_events(done, RECORDER)[0]) is expected
+def test_only_an_emergency_that_gave_something_away_is_notified(done: Access, expected: bool) -> None:
+    assert opened_in_emergency(done) == (frozenset({"p-1"}) if expected else frozenset())

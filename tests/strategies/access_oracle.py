@@ -56,7 +56,7 @@ def sees_of_record(
 ) -> bool:
     is_closed = traits.get("is_closed", False)
     if kind == "patient":
-        left = not is_closed or item["resourceType"] in {"Patient", "Consent", "AuditEvent"}
+        left = not is_closed or item["resourceType"] in {"Patient", "Consent", "AuditEvent", "Communication"}
         return who["patient"] == "p" and left and not is_withheld(item) and not shows_others(item)
     if is_closed or shows_others(item):
         return False
@@ -73,6 +73,7 @@ def helper_sees(who: Mapping[str, Json], consents: Sequence[Json], item: Json) -
     if any(is_unreadable(consent) for consent in in_force(consents)) or item["resourceType"] in {
         "Consent",
         "AuditEvent",
+        "Communication",
     }:
         return False
     if "MASQUE_PS" in visibility(item) or rank(item) > ORDER.index("N"):
@@ -92,6 +93,9 @@ def professional_sees(who: Mapping[str, Json], consents: Sequence[Json], item: J
         return False
     if any(is_block(consent, own) for consent in in_force(consents)):
         return False
+    if item["resourceType"] == "Communication":
+        sent_to = {text for row in item.get("recipient", []) for text in texts(row)}
+        return "Practitioner/martin" in own and bool(sent_to & own)
     if authors(item) & own or own & {"Practitioner/martin", "Practitioner/admin"}:
         return True
     return any(purpose_opens(who, consents, purpose, item) for purpose in who.get("purpose", "").split())

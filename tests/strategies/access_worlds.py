@@ -33,6 +33,7 @@ AUTHORS = (
     "Practitioner/petit", "Practitioner/auteur", "https://rpps.esante.gouv.fr|10000000004", "Organization/site",
     "https://finess.esante.gouv.fr|750000002", "Practitioner/equipier", "Patient/p", "#inside", "Organization/chu",
 )  # fmt: skip
+RECIPIENTS = ("Patient/p", "Practitioner/martin", "https://rpps.esante.gouv.fr|10000000001", "Practitioner/petit")
 DOCUMENT_TYPES = (
     (LOINC, "34112-3"),
     (LOINC, "11502-2"),
@@ -77,7 +78,7 @@ def make_item(random: Random, number: int) -> Json:
     kind = random.choice(
         ("DocumentReference",) * 4
         + ("Observation",) * 3
-        + ("Encounter", "Consent", "AuditEvent", "Patient", "Organization", "Medication")
+        + ("Encounter", "Consent", "AuditEvent", "Communication", "Patient", "Organization", "Medication")
     )
     item: Json = {"resourceType": kind, "id": str(number), "meta": {"lastUpdated": "2024-05-25T08:00:00Z"}}
     about = reference("Patient/" + random.choice("pppppq"))
@@ -90,6 +91,8 @@ def make_item(random: Random, number: int) -> Json:
     if kind == "Consent":
         return {**item, "patient": about}
     item["subject"] = about
+    if kind == "Communication":
+        return {**item, "recipient": [named(random.choice(RECIPIENTS))]}
     if random.random() < 0.3:
         item["meta"]["security"] = [coding(text) for text in some(random, LABELS)]
     if random.random() < 0.2:

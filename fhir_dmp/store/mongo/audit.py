@@ -74,10 +74,11 @@ class MongoAuditTrail:
         self._timer: asyncio.TimerHandle | None = None
         self._anchoring: asyncio.Task[None] | None = None
 
-    async def record(self, events: Sequence[JsonObject]) -> None:
+    async def record(self, events: Sequence[JsonObject]) -> Sequence[str]:
         """See the port."""
-        if events:
-            await self._entries.read([_Entry(event) for event in events])
+        entries = [_Entry(event) for event in events]
+        found = await self._entries.read(entries) if entries else {}
+        return [found[entry] for entry in entries]
 
     async def close(self) -> None:
         """Anchors what was recorded. Nothing may be recorded afterwards."""
@@ -87,7 +88,7 @@ class MongoAuditTrail:
             await self._anchoring
         await self._anchor()
 
-    async def _commit(self, entries: list[_Entry]) -> Mapping[_Entry, None]:
+    async def _commit(self, entries: list[_Entry]) -> Mapping[_Entry, str]:
         """Stores events with one command, in order, so that a chain never has a gap.
 
         After a failure nobody knows how many were stored: the chain ends there, and the next commit begins another.
@@ -107,7 +108,8 @@ class MongoAuditTrail:
             raise _unavailable() from fault
         self._chain = self._unanchored = head
         self._anchor_soon()
-        return {}
+        ids = (document["_id"].partition("/")[2] for document in documents)
+        return dict(zip(entries, ids, strict=True))
 
     def _build(self, entries: list[_Entry], head: Head) -> tuple[list[Document], Head]:
         documents = []
