@@ -26,10 +26,22 @@ async def answer_token(server: AuthorizationServer, caller: Caller) -> JsonObjec
         raise OAuthError("unsupported_grant_type", f"grant_type is one of {', '.join(_GRANTS)}")
     must_prove = grant_type in {"client_credentials", EXCHANGE}
     authenticate = authenticate_confidential if must_prove else authenticate_client
-    client = await authenticate(server, caller)
+    client = await authenticate(server, await _name_client(server, caller))
     if client.secret_sha256:
         raise OAuthError("unauthorized_client", "this client is registered for introspection only")
     return await run(server, client, caller)
+
+
+async def _name_client(server: AuthorizationServer, caller: Caller) -> Caller:
+    """A public client need not name itself when it refreshes (RFC 6749, 6): the token says whose it is."""
+    token = caller.form.get("refresh_token", "")
+    is_named = caller.authorization or caller.certificate or {"client_id", "client_assertion"} & caller.form.keys()
+    if is_named or caller.form.get("grant_type") != "refresh_token":
+        return caller
+    found = await server.state.find(Item.REFRESH, token, server.now())
+    if found is None:
+        raise _invalid_refresh()
+    return replace(caller, form={**caller.form, "client_id": Grant.from_json(found).client})
 
 
 async def _redeem(server: AuthorizationServer, client: Client, caller: Caller) -> JsonObject:

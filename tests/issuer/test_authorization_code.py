@@ -238,6 +238,14 @@ async def test_refresh_token_is_its_clients_own(local: Local) -> None:
     assert await local.error(**_refresh(first["refresh_token"], client_id="other")) == "invalid_grant"
 
 
+async def test_public_client_need_not_name_itself_when_it_refreshes(local: Local) -> None:
+    first = await local.redeem(await local.code())
+    unnamed = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    assert (await local.tokens(**unnamed))["access_token"]
+    assert await local.error(**unnamed) == "invalid_grant"
+    assert await local.error(grant_type="refresh_token", refresh_token="unknown") == "invalid_grant"
+
+
 async def test_refresh_token_ends_after_a_day(local: Local) -> None:
     first = await local.redeem(await local.code())
     local.clock.pass_seconds(24 * 3600)
