@@ -6,6 +6,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -68,20 +69,21 @@ def test_certificate_is_read_as_each_proxy_writes_it(header: str, value: str) ->
         (f'Hash={"0" * 64};Subject="first",Hash={HEX};Subject="last"', "last"),
         (f'Subject="a,Hash={"0" * 64}";Hash={HEX}', f"a,Hash={'0' * 64}"),
     ],
+    ids=count(),
 )
 def test_element_of_the_nearest_envoy_counts(value: str, subject: str) -> None:
     assert _read(value, XFCC) == ClientCertificate(DIGEST, subject)
 
 
 @pytest.mark.parametrize(
-    "value", ["Hash=", "Hash=zz", f"Hash={HEX}00", "By=x", f"Hash={HEX},By=x", ";;", f'Hash="{HEX}']
+    "value", ["Hash=", "Hash=zz", f"Hash={HEX}00", "By=x", f"Hash={HEX},By=x", ";;", f'Hash="{HEX}'], ids=count()
 )
 def test_envoy_header_without_a_digest_is_no_certificate(value: str) -> None:
     assert _read(value, XFCC) is None
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", ":x:", f":{BASE64}:, :{BASE64}:", PEM[:60], BASE64[:-20], "é", "A" * 40_000]
+    "value", ["", "x", ":x:", f":{BASE64}:, :{BASE64}:", PEM[:60], BASE64[:-20], "é", "A" * 40_000], ids=count()
 )
 def test_header_that_is_no_certificate_is_none(value: str) -> None:
     assert _read(value) is None
@@ -127,6 +129,7 @@ THUMBPRINT = base64.urlsafe_b64encode(DIGEST).decode().rstrip("=")
         base64.urlsafe_b64encode(HEX.encode()).decode().rstrip("="),
         base64.b64encode(HEX.upper().encode()).decode(),
     ],
+    ids=count(),
 )
 def test_thumbprint_is_that_of_rfc_8705_or_base64_of_its_hexadecimal_text(thumbprint: str) -> None:
     assert is_bound_to({"x5t#S256": thumbprint}, CERT)
@@ -149,7 +152,7 @@ def test_thumbprint_is_that_of_rfc_8705_or_base64_of_its_hexadecimal_text(thumbp
         {"jkt": THUMBPRINT},
         {"x5t#S256": THUMBPRINT, "jkt": "x"},
     ],
-    ids=str,
+    ids=count(),
 )
 def test_token_bound_to_anything_else_is_not_good(confirmation: Any) -> None:
     assert not is_bound_to(confirmation, CERT)

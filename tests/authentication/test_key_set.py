@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ async def test_no_more_is_read_than_keys_can_be() -> None:
         EC.public(kid="one"),
         {"kid": "one"},
     ],
-    ids=str,
+    ids=count(),
 )
 async def test_key_that_is_not_meant_for_the_signature_is_not_used(issuer: Issuer, key: dict[str, Any]) -> None:
     issuer.answer = tell({"keys": [key]})
