@@ -161,9 +161,11 @@ def _preconditions(wanted: JsonObject) -> Preconditions:
 
 
 def _carry_patch(context: Context, part: Request, resource: JsonObject, at: str) -> Request:
-    """A patch travels in a Bundle as a Binary: https://hl7.org/fhir/R4/http.html#patch."""
+    """A JSON Patch travels in a Bundle as a Binary, a FHIRPath Patch as itself."""
+    if resource.get("resourceType") == "Parameters":
+        return part
     if resource.get("resourceType") != "Binary" or "data" not in resource:
-        message = "A PATCH carries its JSON Patch in a Binary."
+        message = "A PATCH carries its JSON Patch in a Binary, or is a Parameters resource."
         raise error(Category.MALFORMED, "entry-patch", message, at)
     check_resource(context, resource, "Binary", at)
     try:

@@ -1,16 +1,21 @@
-"""patch by JSON Patch (RFC 6902), also conditional: https://hl7.org/fhir/R4/http.html#patch."""
+"""patch by JSON Patch (RFC 6902) or FHIRPath Patch, also conditional: https://hl7.org/fhir/R4/http.html#patch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import jsonpatch
 import jsonpointer
 
+from fhir_dmp.fhirpath.model import model_of
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.fhirpath_patch import apply_operations, parse_operations
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.request import Request, Result
@@ -22,6 +27,8 @@ from fhir_dmp.resource import Version
 from fhir_dmp.store.port import Change, Writer
 
 MEDIA_TYPE = "application/json-patch+json"
+RESOURCE_TYPES = frozenset({"application/fhir+json", "application/json", "text/json", "json"})
+"""Of a FHIRPath Patch, which is a resource."""
 MAX_OPERATIONS = 1000
 MAX_COPIED = 1024 * 1024
 """Bytes that one patch may copy: each `copy` of a whole that was copied already would double it."""
@@ -31,7 +38,7 @@ async def patch(context: Context, request: Request) -> Result:
     """Stores the version that the patch makes of the current one."""
     restriction = await open_gate(context, request, "patch")
     require_no_parameters(request)
-    parse_patch(request)
+    parse_patch(context, request)
 
     async def work(writer: Writer) -> Result:
         current = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
@@ -45,7 +52,7 @@ async def conditional_patch(context: Context, request: Request) -> Result:
     check_exposed(context, request, "patch")
     query = parse_criteria(context, request.resource_type, request.parameters)
     restriction = await open_gate(context, request, "patch", query.clause)
-    parse_patch(request)
+    parse_patch(context, request)
 
     async def work(writer: Writer) -> Result:
         await writer.guard([guard_key(request.resource_type, query)])
@@ -60,7 +67,13 @@ def patched_resource(context: Context, request: Request, current: Version | None
         raise not_found(request.identity)
     if current.content is None:
         raise error(Category.DELETED, "resource-deleted", f"{current.identity} was deleted.")
-    resource = _apply(parse_patch(request), parse_json_object(current.content))
+    before = parse_json_object(current.content)
+    fixed = _fixed(before)
+    patched = parse_patch(context, request)(before)
+    if not isinstance(patched, dict) or _fixed(patched) != fixed:
+        message = "A patch cannot change resourceType, id, meta.versionId or meta.lastUpdated."
+        raise error(Category.UNPROCESSABLE, "patch-of-identity", message)
+    resource = _reread(patched)
     check_resource(context, resource, request.resource_type)
     return resource
 
@@ -73,7 +86,7 @@ def patched_version(context: Context, request: Request, resource: JsonObject, cu
 
 async def _patch(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
     resource = patched_resource(context, request, current)
-    if b"?" in request.body:
+    if request.resource is not None or b"?" in request.body:
         refuse_conditional_references(context, resource)
     await require_valid(replace(context, reader=writer), request, resource)
     change = patched_version(context, request, resource, current)
@@ -82,12 +95,30 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     return updated(change, request)
 
 
-def parse_patch(request: Request) -> jsonpatch.JsonPatch:
-    """Returns the operations that a request carries; raises FhirError where they are no JSON Patch."""
-    if request.media_type != MEDIA_TYPE:
-        message = f"A patch is sent as {MEDIA_TYPE}; part of a resource is not a patch."
+Apply: TypeAlias = Callable[[JsonObject], Json]
+"""What a patch makes of a resource, which it may change in place."""
+
+
+def parse_patch(context: Context, request: Request) -> Apply:
+    """Returns the patch that a request carries; raises FhirError where it is none.
+
+    It is a JSON Patch by its media type, a FHIRPath Patch where it is a resource (in a Bundle: in the entry itself).
+    """
+    if request.resource is None and request.media_type == MEDIA_TYPE:
+        return partial(_apply, _parse_json_patch(request.body))
+    if request.resource is None and request.media_type not in RESOURCE_TYPES:
+        message = f"A patch is sent as {MEDIA_TYPE}, or is a Parameters resource; part of a resource is not a patch."
         raise error(Category.UNSUPPORTED_MEDIA_TYPE, "media-type", message)
-    operations = parse_json(request.body)
+    parameters = parse_json_object(request.body) if request.resource is None else request.resource
+    if parameters.get("resourceType") != "Parameters":
+        message = "A FHIRPath Patch is a Parameters resource; part of a resource is not a patch."
+        raise error(Category.MALFORMED, "patch-malformed", message)
+    check_resource(context, parameters, "Parameters")
+    return partial(apply_operations, parse_operations(parameters), model=model_of(context.registry))
+
+
+def _parse_json_patch(body: bytes) -> jsonpatch.JsonPatch:
+    operations = parse_json(body)
     if not isinstance(operations, list) or len(operations) > MAX_OPERATIONS:
         message = f"A JSON Patch is an array of at most {MAX_OPERATIONS} operations."
         raise error(Category.MALFORMED, "patch-malformed", message)
@@ -109,13 +140,13 @@ _FAULTS = (
 """What the library raises for operations of every wrong kind."""
 
 
-def _apply(operations: jsonpatch.JsonPatch, resource: JsonObject) -> JsonObject:
-    """Changes the resource in place and returns it; its type, id and version are not the patch's to change.
+def _apply(operations: jsonpatch.JsonPatch, resource: JsonObject) -> Json:
+    """Changes the resource in place and returns what it became.
 
     The error says which operation failed, not why: the reason would quote the resource.
     """
-    fixed = _fixed(resource)
-    patched, copied = resource, 0
+    patched: Json = resource
+    copied = 0
     for index, operation in enumerate(operations):
         try:
             copied += _copied_bytes(operation, patched)
@@ -124,10 +155,7 @@ def _apply(operations: jsonpatch.JsonPatch, resource: JsonObject) -> JsonObject:
         except _FAULTS:
             message = f"Operation {index} of the patch ({operation['op']}) does not apply."
             raise error(Category.UNPROCESSABLE, "patch-not-applicable", message) from None
-    if not isinstance(patched, dict) or _fixed(patched) != fixed:
-        message = "A patch cannot change resourceType, id, meta.versionId or meta.lastUpdated."
-        raise error(Category.UNPROCESSABLE, "patch-of-identity", message)
-    return _reread(patched)
+    return patched
 
 
 def _copied_bytes(operation: JsonObject, resource: Json) -> int:

@@ -132,9 +132,9 @@ async def _prepare(context: Context, entry: Entry) -> Prepared:
         if entry.shape == "[type]/[id]" and entry.method == "PUT":
             require_id(request)
         if entry.method == "PATCH":
-            parse_patch(request)
+            parse_patch(context, request)
     slots: Sequence[Slot] = ()
-    if request.resource is not None:
+    if request.resource is not None and entry.method != "PATCH":
         check_resource(context, request.resource, request.resource_type, f"{entry.at}.resource")
         slots = list(find_slots(request.resource, context.registry))
         if entry.shape == "[type]/[id]":
