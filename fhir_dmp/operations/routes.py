@@ -6,16 +6,21 @@ A shape that begins with a type instead of `[type]` is that type's alone.
 from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
-from fhir_dmp.operations import fhirpath
+from fhir_dmp.operations import docref, fhirpath
+from fhir_dmp.operations.document import document
+from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
 from fhir_dmp.operations.explain_access import DEFINITION, explain_access
+from fhir_dmp.operations.lastn import lastn
 from fhir_dmp.operations.lookup import lookup
+from fhir_dmp.operations.meta import meta, meta_add, meta_delete, meta_of_all
 from fhir_dmp.operations.subsumes import subsumes
 from fhir_dmp.operations.validate import validate
 from fhir_dmp.operations.validate_code import validate_in_code_system, validate_in_value_set
 
 _R4 = "http://hl7.org/fhir/OperationDefinition/"
 _VALIDATE = f"{_R4}Resource-validate"
+_META = f"{_R4}Resource-meta"
 _EXPLAIN_ACCESS = "Patient/[id]/$dmp-explain-access"
 
 
@@ -41,5 +46,14 @@ OPERATIONS = (
     *_read_only("CodeSystem", "validate-code", validate_in_code_system),
     *_read_only("CodeSystem", "lookup", lookup, of_instance=False),
     *_read_only("CodeSystem", "subsumes", subsumes),
+    *_read_only("Patient", "everything", everything),
+    _row("GET", "Observation/$lastn", lastn, f"{_R4}Observation-lastn"),
+    *(_row(method, "Composition/[id]/$document", document, f"{_R4}Composition-document") for method in ("GET", "POST")),
+    *(_row(method, "DocumentReference/$docref", docref.docref, docref.DEFINITION) for method in ("GET", "POST")),
+    _row("GET", "$meta", meta_of_all, _META),
+    _row("GET", "[type]/$meta", meta_of_all, _META),
+    _row("GET", "[type]/[id]/$meta", meta, _META),
+    _row("POST", "[type]/[id]/$meta-add", meta_add, f"{_META}-add"),
+    _row("POST", "[type]/[id]/$meta-delete", meta_delete, f"{_META}-delete"),
     *(_row(method, _EXPLAIN_ACCESS, explain_access, DEFINITION) for method in ("GET", "POST")),
 )

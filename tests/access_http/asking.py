@@ -139,15 +139,51 @@ class Asking:
         return self.random.choice((
             Ask("GET", f"{target}/$validate"),
             Ask("POST", f"{target}/$validate", (("content-type", FHIR_JSON),), json.dumps(body).encode()),
-            Ask("GET", f"{target}/$everything"),
-            Ask("GET", f"{target}/$meta"),
             Ask("GET", "ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender"),
             Ask("POST", "$validate", (("content-type", FHIR_JSON),), self.body(self.written())),
             Ask("POST", "$graphql", (("content-type", "application/json"),), b"{}"),
-            Ask("GET", f"{target}/$document"),
-            Ask("GET", "Observation/$lastn"),
             Ask("POST", "List/$validate", (("content-type", FHIR_JSON),), self.body(self.written("List"))),
         ))  # fmt: skip
+
+    def record_operation(self) -> Ask:
+        """Operations that gather from records."""
+        target, patient = self.identity(), self.random.choice("ppq")
+        kind = self.random.choice(SEARCHED)
+        composition = self.identity("Composition")
+        count = self.random.choice(("", "?_count=1", "?_count=3", "?_type=Observation,DocumentReference"))
+        dated = self.random.choice(("", "&start=2023", "&end=2024", "&type=11502-2"))
+        shape = self.random.choice(("category=x", "code=29463-7", "code:not=x", "code:missing=true"))
+        return Ask("GET", self.random.choice((
+            f"Patient/{patient}/$everything{count}", f"Patient/$everything{count}",
+            f"Patient/{patient}/$everything?start=2023-06&_count=2",
+            f"{target}/$meta", f"{kind}/$meta", "$meta", f"{composition}/$document", f"{composition}/$document",
+            f"Observation/$lastn?patient={patient}&{shape}",
+            f"Observation/$lastn?subject=Patient/{patient}&{shape}&max=2",
+            f"DocumentReference/$docref?patient={patient}{dated}",
+        )))  # fmt: skip
+
+    def label_operation(self) -> Ask:
+        """$meta-add and $meta-delete."""
+        kept = {"security": [coding(self.random.choice(("vis|MASQUE_PS", *LABELS)))]}
+        body = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": kept}]}
+        name = self.random.choice(("meta-add", "meta-delete"))
+        headers = (("content-type", FHIR_JSON), *self.preconditions())
+        return Ask("POST", f"{self.identity()}/${name}", headers, json.dumps(body).encode())
+
+    def fhirpath_patch(self) -> Ask:
+        """A patch whose path asks what is stored."""
+        kind = self.random.choice(WRITTEN)
+        path, value = self.random.choice((
+            (f"{kind}.where(subject.reference = 'Patient/p').status", "amended"), (f"{kind}.status", "amended"),
+            (f"{kind}.identifier.where(value = 'a').value", "b"),
+        ))  # fmt: skip
+        parts = [{"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": path},
+                 {"name": "value", "valueString": value}]  # fmt: skip
+        body = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+        target = (
+            str(self.identity(kind)) if self.random.random() < 0.7 else f"{kind}?{urlencode(self.criteria(kind, 1))}"
+        )
+        return Ask("PATCH", target, (("content-type", FHIR_JSON), *self.preconditions()), json.dumps(body).encode())
 
     def criteria(self, kind: str, count: int) -> Pairs:
         """Search parameters with values that something stored has, visible or not."""
@@ -312,6 +348,7 @@ _ENTRIES = (Asking.create, Asking.create, Asking.update, Asking.update_matching,
 _CHANNELS = (
     *(Asking.read,) * 3, *(Asking.vread,) * 3, *(Asking.history,) * 5, *(Asking.search,) * 7,
     *(Asking.search_system,) * 2,
-    *(Asking.joined,) * 2, *(Asking.operation,) * 2, *(Asking.create,) * 2, *(Asking.update,) * 2,
+    *(Asking.joined,) * 2, *(Asking.operation,) * 2, *(Asking.record_operation,) * 3, Asking.label_operation,
+    Asking.fhirpath_patch, *(Asking.create,) * 2, *(Asking.update,) * 2,
     Asking.update_matching, *(Asking.patch,) * 2, *(Asking.delete,) * 2, *(Asking.bundle,) * 3,
 )  # fmt: skip

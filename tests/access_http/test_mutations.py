@@ -125,6 +125,11 @@ MUTANTS: dict[str, Mutant] = {
     "the gate of a transaction's entries": _gate("fhir_dmp.interactions.transaction", "bundle"),
     "the gate of conditional references": _gate("fhir_dmp.interactions.resolution", "bundle"),
     "the gate of operations on what is stored": _gate("fhir_dmp.operations.stored", "operation"),
+    "the gate of records as a whole": _gate("fhir_dmp.operations.patient_record", "record_operation"),
+    "the gate of the most recent observations": _gate("fhir_dmp.operations.lastn", "record_operation"),
+    "the gate of the documents of a patient": _gate("fhir_dmp.operations.docref", "record_operation"),
+    "the gate of a document's Composition": _gate("fhir_dmp.operations.document", "record_operation"),
+    "the gate of labels": _gate("fhir_dmp.operations.meta", "record_operation", "label_operation"),
     **{
         f"the match of criteria in {name}": Mutant(
             importlib.import_module(f"fhir_dmp.interactions.{name}"), "match_one", _match_any, (channel,)
@@ -141,6 +146,7 @@ ELSEWHERE = {
     "fhir_dmp.interactions.gate": "the gate itself",
     "fhir_dmp.interactions.redaction": "test_leak_channels.py, rows 20 and 21: what points at hidden things",
     "fhir_dmp.interactions.value_sets": "value sets are in nobody's record: everyone reads them",
+    "fhir_dmp.operations.everything": "test_record_operations.py: of the records that it finds the gate is asked again",
     "fhir_dmp.operations.explain_access": "tests/operations: the patient and who acts for him explain his own record",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }

@@ -41,6 +41,16 @@ async def _record(client: httpx.AsyncClient) -> None:
         {"resourceType": "Patient", "active": True, "birthDate": "1970-01-01"},
         {"resourceType": "Observation", "status": "final", "code": {"text": "pouls"}, "subject": about},
         {
+            "resourceType": "Composition",
+            "status": "final",
+            "type": concept("http://loinc.org", "34112-3"),
+            "title": "Compte rendu",
+            "date": "2026-01-05",
+            "subject": about,
+            "author": [{"display": "Dr Petit"}],
+            "section": [{"title": "Constantes", "entry": [reference("Observation/explained")]}],
+        },
+        {
             **consent("explained", permit),
             "patient": about,
             "category": [concept("http://loinc.org", "59284-0")],
