@@ -14,6 +14,8 @@ VERSION = "0.1.0"
 DATE = "2026-11-21"
 """When the statement's form last changed."""
 
+_CHANGING = frozenset({"meta-add", "meta-delete"})
+"""Operations that change a resource: only where an update may."""
 
 Operations = Mapping[str, Mapping[str, str]]
 """The operations of each type, and under the empty name of the system: names with their definitions."""
@@ -65,7 +67,10 @@ def _build_type(capability: Capability, space: SearchSpace, operations: Operatio
         resource["documentation"] = capability.types[name].documentation
     parameters = space.parameters(name).values()
     resource["searchParam"] = [_build_parameter(item) for item in parameters]
-    resource["operation"] = _build_operations(operations[name])
+    routed = operations[name]
+    resource["operation"] = _build_operations(
+        {code: routed[code] for code in routed if "update" in exposed or code not in _CHANGING}
+    )
     return resource
 
 

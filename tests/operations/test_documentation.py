@@ -39,14 +39,18 @@ async def _record(client: httpx.AsyncClient) -> None:
     permit = {"type": "permit", "actor": ["https://rpps.esante.gouv.fr|99900000077"], "purpose": ["TREAT"]}
     resources = [
         {"resourceType": "Patient", "active": True, "birthDate": "1970-01-01"},
-        {"resourceType": "Observation", "status": "final", "code": {"text": "pouls"}, "subject": about},
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": concept("http://loinc.org", "8867-4"),
+            "subject": about,
+        },
         {
             "resourceType": "Composition",
             "status": "final",
             "type": concept("http://loinc.org", "34112-3"),
             "title": "Compte rendu",
             "date": "2026-01-05",
-            "subject": about,
             "author": [{"display": "Dr Petit"}],
             "section": [{"title": "Constantes", "entry": [reference("Observation/explained")]}],
         },
