@@ -121,7 +121,7 @@ async def open_context(settings: Settings, sources: Sources) -> AsyncIterator[Co
 async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
     client = connect(settings.mongodb_uri)
     try:
-        store = MongoStore(client, settings.database)
+        store = MongoStore(client, settings.database, settings.query_milliseconds)
         await store.prepare()
         yield store
     finally:

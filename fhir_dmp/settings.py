@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ SETTINGS = (
     Setting("FHIR_DMP_TERMINOLOGY_SERVER", "", "base URL, for codes that are not here; empty: none is asked"),
     Setting("FHIR_DMP_TERMINOLOGY_TIMEOUT", "2", "the longest that a write waits for it, in seconds"),
     Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
+    Setting("FHIR_DMP_QUERY_TIME", "10", "the longest that one query may run in MongoDB, in seconds"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
     Setting("FHIR_DMP_ISSUERS", "", "whose tokens are accepted: JSON, or the name of a file that has it"),
     Setting(
@@ -66,6 +67,7 @@ class Settings:
     terminology_server: str
     terminology_timeout: float
     time_zone: ZoneInfo
+    query_milliseconds: int
     max_body: int
     issuers: str
     trusted_proxies: str
@@ -90,8 +92,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         validation=_read_depth(read("FHIR_DMP_VALIDATION")),
         package_registry=read_server("FHIR_DMP_PACKAGE_REGISTRY", "the URL of a FHIR package registry"),
         terminology_server=read_server("FHIR_DMP_TERMINOLOGY_SERVER", "an http or https URL without query"),
-        terminology_timeout=_read_seconds(read("FHIR_DMP_TERMINOLOGY_TIMEOUT")),
+        terminology_timeout=_read_seconds("FHIR_DMP_TERMINOLOGY_TIMEOUT", read),
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
+        query_milliseconds=max(1, round(1000 * _read_seconds("FHIR_DMP_QUERY_TIME", read))),
         max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
         issuers=read("FHIR_DMP_ISSUERS"),
         trusted_proxies=read("FHIR_DMP_TRUSTED_PROXIES"),
@@ -122,13 +125,14 @@ def _read_server(name: str, text: str, taken: str) -> str:
     return text.rstrip("/")
 
 
-def _read_seconds(text: str) -> float:
+def _read_seconds(name: str, read: Callable[[str], str]) -> float:
+    text = read(name)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0
     if not 0 < seconds <= _MOST_SECONDS:
-        raise SettingInvalid(f"FHIR_DMP_TERMINOLOGY_TIMEOUT takes seconds, up to {_MOST_SECONDS}, not {text!r}")
+        raise SettingInvalid(f"{name} takes seconds, up to {_MOST_SECONDS}, not {text!r}")
     return seconds
 
 

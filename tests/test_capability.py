@@ -217,7 +217,7 @@ async def test_each_search_parameter_of_a_type_is_accepted_as_listed(
     defined = REGISTRY.search_parameters(name).keys()
     others = {*defined, "_text", "_content", "_list", "_filter", "_has", "_include", "_revinclude", "unheard"}
     for code in others - listed.keys():
-        response = await client.get(name, params={code: "a"})
+        response = await client.get(name, params={code: "a"}, headers={"prefer": "handling=strict"})
         assert response.status_code == 400, (code, response.text)
         found = response.json()["issue"][0]["details"]["coding"][0]["code"]
         assert found == ("parameter-query" if code == "_query" else "parameter-unknown"), code

@@ -62,7 +62,8 @@ class Request:
     """One interaction asked for. Parts that its URL does not have are empty.
 
     `body` holds what was sent, unparsed; `resource` is set instead where a Bundle's entry carries it. `memory` is what
-    access control has read for it; the entries of a Bundle share it.
+    access control has read for it; the entries of a Bundle share it. `handling` is None where the client said
+    nothing about it.
     """
 
     requester: Requester
@@ -74,7 +75,7 @@ class Request:
     media_type: str = ""
     resource: JsonObject | None = None
     preconditions: Preconditions = field(default_factory=Preconditions)
-    handling: Handling = Handling.STRICT
+    handling: Handling | None = None
     returns: Return | None = None
     path: str = ""
     memory: Memory = field(default_factory=Memory)

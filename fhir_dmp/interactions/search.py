@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fhir_dmp.access.restriction import Restriction
@@ -11,11 +12,13 @@ from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.value_sets import find_terms
-from fhir_dmp.search.page import CURSOR
+from fhir_dmp.resource import Version
+from fhir_dmp.search.page import BEFORE, CURSOR, PLACES
 from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import SearchQuery, Total
+from fhir_dmp.search.query import Handling, SearchQuery, Total
 from fhir_dmp.search.terms import Terms
 from fhir_dmp.store.port import SearchPage
+from fhir_dmp.subset import subset_content
 
 DEFAULT_COUNT = 50
 COUNTED = 1000
@@ -47,41 +50,66 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
 def _parse(context: Context, request: Request, terms: Terms) -> SearchQuery:
     query = parse_search(
         request.resource_type or None,
-        [(name, value) for name, value in request.parameters if name != CURSOR],
+        [(name, value) for name, value in request.parameters if name not in PLACES],
         space=context.space,
-        handling=request.handling,
+        handling=request.handling or Handling.LENIENT,
         now=context.now(),
         terms=terms,
     )
     if query.count is None:
         query = replace(query, count=DEFAULT_COUNT)
-    cursors = [value for name, value in request.parameters if name == CURSOR]
-    if cursors:
-        return replace(query, after=tuple(context.cursors.read(cursors[0], _bound_to(request, query))))
-    return query
+    return _place(context, request, query)
+
+
+def _place(context: Context, request: Request, query: SearchQuery) -> SearchQuery:
+    """Returns the query of the page that a link of another page leads to."""
+    places = [(name, value) for name, value in request.parameters if name in PLACES]
+    if not places:
+        return query
+    name, cursor = places[0]
+    keys = tuple(context.cursors.read(cursor, _bound_to(request, query, name)))
+    return replace(query, before=keys) if name == BEFORE else replace(query, after=keys)
+
+
+def take_subset(context: Context, query: SearchQuery, versions: Sequence[Version]) -> Sequence[Version]:
+    """Returns the versions with what `_summary` or `_elements` asks for of their contents."""
+    subset = query.subset
+    if subset is None:
+        return versions
+    return [
+        replace(version, content=subset_content(version.content or b"{}", subset, context.registry))
+        for version in versions
+    ]
 
 
 async def _count(context: Context, query: SearchQuery, restriction: Restriction, page: SearchPage) -> int | None:
     """Returns the total, None where it is not asked for and too large to be worth its cost."""
     if query.total is Total.NONE:
         return None
-    if query.after is None and page.next_keys is None:
+    if not query.after and not query.before and page.next_keys is None:
         return len(page.versions)
     limit = 0 if query.total is Total.ACCURATE else COUNTED + 1
     total = await context.reader.count(query.clause, restriction, limit)
-    return None if limit and total >= limit else total
+    if not limit or total < limit:
+        return total
+    return max(total, await context.reader.estimate(query, restriction)) if query.total is Total.ESTIMATE else None
 
 
 def _answer(context: Context, request: Request, query: SearchQuery, page: SearchPage, total: int | None) -> Result:
     path = request.path.removesuffix("_search").rstrip("/")
-    links: list[Link] = [("self", build_link(context.base_url, path, query.used))]
-    if page.next_keys:
-        cursor = context.cursors.write(list(page.next_keys), _bound_to(request, query))
-        links.append(("next", build_link(context.base_url, path, [*query.used, (CURSOR, cursor)])))
-    body = build_searchset(context.base_url, page.versions, links, total, query.ignored)
+    place = [pair for pair in request.parameters if pair[0] in PLACES][:1]
+    links: list[Link] = [("self", build_link(context.base_url, path, [*query.used, *place]))]
+    for relation, name, keys in (("next", CURSOR, page.next_keys), ("previous", BEFORE, page.previous_keys)):
+        if keys:
+            cursor = context.cursors.write(list(keys), _bound_to(request, query, name))
+            links.append((relation, build_link(context.base_url, path, [*query.used, (name, cursor)])))
+    if place:
+        links.append(("first", build_link(context.base_url, path, query.used)))
+    shown = take_subset(context, query, page.versions)
+    body = build_searchset(context.base_url, shown, links, total, query.ignored)
     return Result(Status.OK, body=body, versions=page.versions)
 
 
-def _bound_to(request: Request, query: SearchQuery) -> str:
-    """What a cursor is good for: this search, by this requester."""
-    return f"{request.requester.name} {request.resource_type} {sorted(query.used)}"
+def _bound_to(request: Request, query: SearchQuery, name: str) -> str:
+    """What a cursor is good for: this search, by this requester, in this direction."""
+    return f"{name} {request.requester.name} {request.resource_type} {sorted(query.used)}"

@@ -150,7 +150,7 @@ def read_body(request: Request) -> JsonObject | None:
 def build_inputs(context: Context, request: Request, body: JsonObject | None, known: Collection[str]) -> Inputs:
     """Returns the parameters of the query string and of a Parameters resource, as read_inputs does."""
     given = [*_from_query(request.parameters), *(_from_body(context, body) if body else ())]
-    if request.handling is Handling.STRICT:
+    if request.handling is not Handling.LENIENT:
         _refuse_unknown((one.name for one in given), known)
     return Inputs(given)
 

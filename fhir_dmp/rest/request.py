@@ -19,6 +19,7 @@ HeaderMap = dict[bytes, str]
 _LENGTH_DIGITS = 15
 _CONDITIONAL = (b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist")
 _UNCONDITIONAL = Preconditions()
+_HANDLINGS = {row.value: row for row in Handling}
 _RETURNS: dict[str, Return] = {
     "minimal": "minimal",
     "representation": "representation",
@@ -98,8 +99,8 @@ def _with_preferences(request: Request, prefer: str) -> Request:
     values = {name.strip(): value.strip().strip('"') for name, _, value in wanted}
     if values.get("return") in _RETURNS:
         request = replace(request, returns=_RETURNS[values["return"]])
-    if values.get("handling") == "lenient":
-        request = replace(request, handling=Handling.LENIENT)
+    if values.get("handling") in _HANDLINGS:
+        request = replace(request, handling=_HANDLINGS[values["handling"]])
     return request
 
 

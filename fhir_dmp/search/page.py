@@ -17,6 +17,9 @@ from fhir_dmp.search.query import SortKey
 
 CURSOR = "-cursor"
 """The parameter of a next link that holds the cursor; names of a server's own begin with a hyphen."""
+BEFORE = "-before"
+"""That of a previous link: the place before which its page ends."""
+PLACES = frozenset({CURSOR, BEFORE})
 _LONGEST = 16_384
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Category, FhirError, Issue, error
@@ -35,10 +35,19 @@ from fhir_dmp.search.query import (
     all_of,
     any_of,
 )
-from fhir_dmp.search.result import RESULT_PARAMETERS, is_supported_summary, parse_count, parse_sort, parse_total
+from fhir_dmp.search.result import (
+    INCLUSIONS,
+    RESULT_PARAMETERS,
+    check_contained,
+    parse_count,
+    parse_sort,
+    parse_summary,
+    parse_total,
+)
 from fhir_dmp.search.space import Main, Parameter, SearchSpace
 from fhir_dmp.search.terms import NO_TERMS, Terms, refuse
 from fhir_dmp.search.values import BadValue, Reading, parse_date
+from fhir_dmp.subset import Subset, Summary
 
 _SHOWN = 64
 """Of a name or value, so many characters are repeated in a message."""
@@ -75,7 +84,8 @@ class _Draft:
     clauses: list[Clause] = field(default_factory=list)
     sort: tuple[Sort, ...] = ()
     count: int | None = None
-    is_count_only: bool = False
+    summary: Summary | Literal["count"] | None = None
+    elements: frozenset[str] = frozenset()
     total: Total | None = None
     used: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[Issue] = field(default_factory=list)
@@ -104,17 +114,33 @@ def parse_search(  # noqa: PLR0913  five of them are named
     draft.used = [pair for pair in given if pair not in rest]
     for name, value in rest:
         _add(draft, name, value)
+    _refuse_text_of_included(parameters, draft.summary)
     if draft.unknown and handling is Handling.STRICT:
         raise FhirError(Category.INVALID_PARAMETER, *draft.unknown)
     return SearchQuery(
         resource_types=types,
         clause=all_of([OfType(types), *draft.clauses]),
         sort=draft.sort,
-        count=0 if draft.is_count_only else draft.count,
+        count=0 if draft.summary == "count" else draft.count,
         total=draft.total,
         used=tuple(draft.used),
         ignored=tuple(Issue("warning", issue.code, issue.message, issue.expression) for issue in draft.unknown),
+        subset=_subset(draft),
     )
+
+
+def _subset(draft: _Draft) -> Subset | None:
+    """What to keep of each match: a summary, or else the elements that are named."""
+    if draft.summary and draft.summary != "count":
+        return Subset(draft.summary, frozenset())
+    return Subset(None, draft.elements) if draft.elements else None
+
+
+def _refuse_text_of_included(parameters: Sequence[tuple[str, str]], summary: str | None) -> None:
+    """R4: "_summary=text" goes with no inclusion, https://hl7.org/fhir/R4/search.html#summary."""
+    included = next((name for name, value in parameters if value and name.partition(":")[0] in INCLUSIONS), "")
+    if included and summary == "text":
+        raise _invalid("parameter-value", f"_summary=text does not go with {included[:_SHOWN]}.", "_summary")
 
 
 def _check_bounds(parameters: Sequence[tuple[str, str]], limits: Limits) -> None:
@@ -257,18 +283,34 @@ def _add_result(draft: _Draft, name: str, value: str) -> None:
         raise _invalid("parameter-repeated", f"{name} is given more than once.", name)
     if name == "_sort":
         _add_sort(draft, value)
-        return
+    elif name == "_elements":
+        _add_elements(draft, value)
+    else:
+        _set_result(draft, name, value)
+        draft.used.append((name, str(draft.count) if name == "_count" else value))
+
+
+def _set_result(draft: _Draft, name: str, value: str) -> None:
     if name == "_summary":
-        if not _read(name, value, is_supported_summary):
-            message = f"_summary={value} is not supported here."
-            draft.unknown.append(Issue("error", "parameter-unknown", message, _expression(name)))
-            return
-        draft.is_count_only = value == "count"
+        draft.summary = _read(name, value, parse_summary)
     elif name == "_total":
         draft.total = _read(name, value, parse_total)
-    else:
+    elif name == "_count":
         draft.count = _read(name, value, lambda text: parse_count(text, draft.limits.count))
-    draft.used.append((name, str(draft.count) if name == "_count" else value))
+    else:
+        _read(name, value, lambda text: check_contained(name, text))
+
+
+def _add_elements(draft: _Draft, value: str) -> None:
+    registry = draft.reading.space.registry
+    known = {child.element.name for name in draft.resource_types for child in registry.group(name).properties.values()}
+    named = dict.fromkeys(filter(None, (part.strip() for part in value.split(","))))
+    for name in [name for name in named if name not in known][:_HINTS]:
+        message = f"_elements names {name[:_SHOWN]}, which is no element at the root of what is searched."
+        draft.unknown.append(Issue("error", "parameter-unknown", message, _expression("_elements")))
+    draft.elements = frozenset(named) & known
+    if draft.elements:
+        draft.used.append(("_elements", ",".join(name for name in named if name in known)))
 
 
 def _add_sort(draft: _Draft, value: str) -> None:

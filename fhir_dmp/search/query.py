@@ -21,6 +21,7 @@ from typing import Literal
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Issue
 from fhir_dmp.search.facts import MarkKind
+from fhir_dmp.subset import Subset
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -242,7 +243,8 @@ class SearchQuery:
 
     `count` is the largest page, 0 where only the total is asked for (`_summary=count`), None where unsaid. `used` are
     the parameters that were understood, as the self link lists them; `ignored` warns of the others. `after` continues
-    a page. `sort` names each parameter once.
+    a page; `before` asks for the page that ends before a place, its rows in the same order. `sort` names each parameter
+    once. `subset` is what to keep of each match, None for all.
     """
 
     resource_types: tuple[str, ...]
@@ -253,6 +255,8 @@ class SearchQuery:
     used: tuple[tuple[str, str], ...] = ()
     ignored: tuple[Issue, ...] = ()
     after: SortKeys | None = None
+    before: SortKeys | None = None
+    subset: Subset | None = None
 
 
 def all_of(clauses: Sequence[Clause]) -> Clause:

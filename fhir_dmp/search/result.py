@@ -1,19 +1,25 @@
-"""Parameters that shape a result: _sort, _count, _total, _summary. https://hl7.org/fhir/R4/search.html#return."""
+"""Parameters that shape a result: _sort, _count, _total, _summary, _elements, _contained.
+
+https://hl7.org/fhir/R4/search.html#return
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Literal, cast
 
 from fhir_dmp.search.query import Sort, SortType, Total
 from fhir_dmp.search.space import Parameter
 from fhir_dmp.search.values import BadValue
+from fhir_dmp.subset import Summary
 
-RESULT_PARAMETERS = frozenset({"_sort", "_count", "_total", "_summary"})
+RESULT_PARAMETERS = frozenset({"_sort", "_count", "_total", "_summary", "_elements", "_contained", "_containedType"})
+INCLUSIONS = ("_include", "_revinclude")
 
-_SUPPORTED_SUMMARIES = frozenset({"count", "false"})
-_SUMMARIES = frozenset({"true", "text", "data", *_SUPPORTED_SUMMARIES})
+_SUMMARIES: Mapping[str, Summary | Literal["count"] | None] = {
+    "true": "true", "text": "text", "data": "data", "count": "count", "false": None
+}  # fmt: skip
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _OWN_SORTS: Mapping[str, SortType] = {"_id": "id", "_lastUpdated": "last-updated"}
 
@@ -34,11 +40,21 @@ def parse_total(text: str) -> Total:
         raise BadValue("it is none, estimate or accurate") from None
 
 
-def is_supported_summary(text: str) -> bool:
-    """Tells whether a `_summary` is one this server makes. Raises BadValue where it is none that exists."""
+def parse_summary(text: str) -> Summary | Literal["count"] | None:
+    """Returns what of each match is asked for, None for all of it. Raises BadValue."""
     if text not in _SUMMARIES:
         raise BadValue("it is true, text, data, count or false")
-    return text in _SUPPORTED_SUMMARIES
+    return _SUMMARIES[text]
+
+
+def check_contained(name: str, text: str) -> None:
+    """Raises BadValue where a search asks for contained resources by themselves, which this server does not find."""
+    if name == "_containedType" and text not in {"container", "contained"}:
+        raise BadValue("it is container or contained")
+    if name == "_contained" and text not in {"true", "false", "both"}:
+        raise BadValue("it is true, false or both")
+    if text in {"true", "both"}:
+        raise BadValue("contained resources are found with their containers only")
 
 
 def parse_sort(text: str, known: Mapping[str, Parameter], main_date: str) -> Iterator[tuple[str, Sort | None]]:

@@ -35,10 +35,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The versions of a page in order; `next_keys` continue after it, None on the last page."""
+    """The versions of a page in order; `next_keys` continue after it, None on the last page.
+
+    `previous_keys` are the place before which the page before it ends, None on the first page.
+    """
 
     versions: Sequence[Version]
     next_keys: SortKeys | None
+    previous_keys: SortKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,13 @@ class Reader(Protocol):
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """Returns how many current versions match, counting no further than `limit` (0: no limit)."""
+        ...
+
+    async def estimate(self, query: SearchQuery, restriction: Restriction) -> int:
+        """Returns about how many current versions match, for far less than counting them costs.
+
+        What is estimated from are matches alone, among what the restriction shows.
+        """
         ...
 
     async def stamps(

@@ -102,7 +102,8 @@ async def test_a_text_that_means_something_elsewhere_is_only_a_text_here(server:
     assert found.json()["total"] == 1, found.text
     missed = await server.client.get("Patient", params={"identifier": f"urn:test|x{unique}{escaped}"})
     assert missed.json()["total"] == 0
-    strange = await server.client.get("Patient", params={text: "x", "identifier": unique})
+    strict = {"prefer": "handling=strict"}
+    strange = await server.client.get("Patient", params={text: "x", "identifier": unique}, headers=strict)
     assert strange.status_code == 400
 
 

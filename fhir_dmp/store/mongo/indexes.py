@@ -25,6 +25,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("d.p", ASCENDING), ("d.l", ASCENDING)], name="dates"),
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
         IndexModel([("ty", ASCENDING), ("lu", ASCENDING), ("_id", ASCENDING)], name="last-updated"),
+        IndexModel([("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="date"),
         IndexModel([("pt", ASCENDING), ("_id", ASCENDING)], name="patient"),
         IndexModel([("pt", ASCENDING), ("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-date"),
         IndexModel([("pt", ASCENDING), ("c", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-code"),

@@ -18,6 +18,11 @@ from fhir_dmp.search.query import Clause, SearchQuery, Sort, SortKey, SortKeys
 from fhir_dmp.store.mongo.facts import hold_decimal, narrow_and_wide
 from fhir_dmp.store.mongo.filter import NOTHING, Filter, after_prefix, all_of, any_of, build_filter
 
+SAMPLED_PART = 64
+"""Of all ids of ours, one in so many is in the sample."""
+_SAMPLED = ("1c", "5c", "9c", "dc")
+"""The first digits of the ids in the sample: of 256 pairs, which all are as likely."""
+
 Document = dict[str, Any]
 Order = tuple[tuple[str, int], ...]
 
@@ -30,7 +35,8 @@ _SPANS = {"date": "d", "number": "q", "quantity": "q"}
 class SearchPlan:
     """`filter` and `order` for a find; where `computed` is not empty, `build_pipeline` for an aggregation instead.
 
-    `after` selects what comes after the query's place, among documents that have the computed keys.
+    `after` selects what comes after the query's place, among documents that have the computed keys. A page before a
+    place is read backwards: `order` is then the reverse of the one asked for.
     """
 
     filter: Filter
@@ -66,13 +72,22 @@ def build_plan(query: SearchQuery, *restrictions: Clause) -> SearchPlan:
     order = tuple((name, -1 if rule.descending else 1) for name, rule in rules)
     if not rules or rules[-1][1].type != "id":
         order = (*order, ("_id", order[-1][1] if order else 1))
+    if query.before:
+        order = tuple((name, -direction) for name, direction in order)
+    place = query.before or query.after
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
         filter=build_filter(query.clause, *restrictions),
         order=order,
-        after=_build_after(order, query.after[: len(order) - 1] + query.after[-1:]) if query.after else {},
+        after=_build_after(order, place[: len(order) - 1] + place[-1:]) if place else {},
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},
     )
+
+
+def build_sample(resource_types: Sequence[str]) -> Filter:
+    """Builds the filter of about one in SAMPLED_PART of the resources of some types, whose ids are random."""
+    starts = [f"{resource_type}/{digits}" for resource_type in resource_types for digits in _SAMPLED]
+    return any_of([{"_id": {"$gte": start, "$lt": after_prefix(start)}} for start in starts])
 
 
 def read_sort_keys(row: Mapping[str, Any], query: SearchQuery) -> SortKeys:

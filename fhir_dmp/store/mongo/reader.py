@@ -17,7 +17,7 @@ from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.filter import all_of, build_filter
 from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
-from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
+from fhir_dmp.store.mongo.plan import SAMPLED_PART, SearchPlan, build_plan, build_sample, read_sort_keys
 from fhir_dmp.store.port import HistoryQuery, SearchPage, Stamps
 
 Document = dict[str, Any]
@@ -26,8 +26,14 @@ Document = dict[str, Any]
 class MongoReader:
     """Reads inside a transaction, where there is a session, or else what is durable."""
 
-    def __init__(self, database: AsyncDatabase[Document], session: AsyncClientSession | None = None) -> None:
-        """`database` has a read concern of majority."""
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        session: AsyncClientSession | None = None,
+        milliseconds: int = QUERY_MILLISECONDS,
+    ) -> None:
+        """`database` has a read concern of majority; a query runs so many `milliseconds` at most."""
+        self._milliseconds = milliseconds
         self._resources = database[RESOURCE]
         self._versions = database[HISTORY]
         self._session = session
@@ -65,9 +71,15 @@ class MongoReader:
         count = query.count or 0
         with database_errors():
             rows = await self._rows(build_plan(query, restriction.clause), count + 1)
-        shown = rows[:count]
-        keys = read_sort_keys(shown[-1], query) if len(rows) > count and shown else None
-        return SearchPage([parse_version(row) for row in shown], keys)
+        shown, is_more = rows[:count], len(rows) > count
+        if query.before:
+            shown.reverse()
+        is_followed, is_preceded = (True, is_more) if query.before else (is_more, query.after is not None)
+        return SearchPage(
+            [parse_version(row) for row in shown],
+            read_sort_keys(shown[-1], query) if shown and is_followed else None,
+            read_sort_keys(shown[0], query) if shown and is_preceded else None,
+        )
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
@@ -75,8 +87,15 @@ class MongoReader:
         bound: dict[str, Any] = {"limit": limit} if limit else {}
         with database_errors():
             return await self._resources.count_documents(
-                wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS, **bound
+                wanted, session=self._session, maxTimeMS=self._milliseconds, **bound
             )
+
+    async def estimate(self, query: SearchQuery, restriction: Restriction) -> int:
+        """See the port. Ids of ours are random: their first digits divide all matches into parts of like size."""
+        wanted = all_of([build_filter(query.clause, restriction.clause), build_sample(query.resource_types)])
+        with database_errors():
+            found = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=self._milliseconds)
+        return found * SAMPLED_PART
 
     async def stamps(
         self, patients: Collection[str], resource_types: Collection[str], restriction: Restriction
@@ -87,7 +106,7 @@ class MongoReader:
         found: dict[str, set[tuple[str, int]]] = {}
         with database_errors():
             rows = self._resources.find(wanted, {"v": 1, "pt": 1}, session=self._session)
-            for row in await rows.to_list():
+            for row in await rows.max_time_ms(self._milliseconds).to_list():
                 found.setdefault(row["pt"], set()).add((row["_id"], row["v"]))
         return {patient: frozenset(stamps) for patient, stamps in found.items()}
 
@@ -104,38 +123,38 @@ class MongoReader:
         wanted = build_history_filter(query, restriction.clause, "_id", paged=False)
         past = build_past_pipeline(query, restriction.clause, [{"$count": "total"}], paged=False)
         with database_errors():
-            current = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
-            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            current = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=self._milliseconds)
+            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=self._milliseconds)
             counted = await rows.to_list()
         return current + (int(counted[0]["total"]) if counted else 0)
 
     async def _rows(self, plan: SearchPlan, limit: int) -> list[Document]:
         if plan.computed:
             pipeline = plan.build_pipeline(limit, PROJECTION)
-            found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=self._milliseconds)
             return await found.to_list()
         rows = self._resources.find(plan.find_filter, plan.build_projection(PROJECTION), session=self._session)
-        return await rows.sort(plan.order).limit(limit).max_time_ms(QUERY_MILLISECONDS).to_list()
+        return await rows.sort(plan.order).limit(limit).max_time_ms(self._milliseconds).to_list()
 
     async def _current_part(self, query: HistoryQuery, restriction: Restriction) -> list[Version]:
         wanted = build_history_filter(query, restriction.clause, "_id", paged=True)
         order = [("lu", -1), ("_id", -1), ("v", -1)]
         with database_errors():
             rows = self._resources.find(wanted, PROJECTION, session=self._session).sort(order).limit(query.limit)
-            return [parse_version(row) for row in await rows.max_time_ms(QUERY_MILLISECONDS).to_list()]
+            return [parse_version(row) for row in await rows.max_time_ms(self._milliseconds).to_list()]
 
     async def _past_part(self, query: HistoryQuery, restriction: Restriction) -> list[Version]:
         stages: list[Document] = [{"$limit": query.limit}, {"$project": HISTORY_PROJECTION}]
         past = build_past_pipeline(query, restriction.clause, stages, paged=True)
         with database_errors():
-            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=QUERY_MILLISECONDS)
+            rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=self._milliseconds)
             return [parse_version(row) for row in await rows.to_list()]
 
     async def _find(
         self, collection: AsyncCollection[Document], wanted: Document, projection: Document
     ) -> list[Version]:
         with database_errors():
-            rows = collection.find(wanted, projection, session=self._session)
+            rows = collection.find(wanted, projection, session=self._session).max_time_ms(self._milliseconds)
             return [parse_version(row) for row in await rows.to_list()]
 
 

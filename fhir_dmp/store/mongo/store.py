@@ -22,7 +22,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.document import Document, build_current
-from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.reader import MongoReader
 from fhir_dmp.store.mongo.writer import MongoWriter
@@ -55,10 +55,10 @@ class _Creation:
 class MongoStore(MongoReader):
     """See fhir_dmp.store.port.Store."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, milliseconds: int = QUERY_MILLISECONDS) -> None:
         """`name` is the database's; `prepare` must run before anything is read or written."""
         database = client.get_database(name, read_concern=MAJORITY, write_concern=DURABLE)
-        super().__init__(database)
+        super().__init__(database, milliseconds=milliseconds)
         self.database: AsyncDatabase[Document] = database
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
@@ -137,7 +137,7 @@ class MongoStore(MongoReader):
         written: set[str] = set()
 
         async def run(session: AsyncClientSession) -> Result:
-            writer = MongoWriter(self.database, session)
+            writer = MongoWriter(self.database, session, self._milliseconds)
             result = await work(writer)
             written.update(writer.written)
             return result

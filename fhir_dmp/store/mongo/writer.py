@@ -31,9 +31,9 @@ _DUPLICATE_KEY = 11000
 class MongoWriter(MongoReader):
     """A transaction under way."""
 
-    def __init__(self, database: AsyncDatabase[Document], session: AsyncClientSession) -> None:
+    def __init__(self, database: AsyncDatabase[Document], session: AsyncClientSession, milliseconds: int) -> None:
         """`session` has a transaction open."""
-        super().__init__(database, session)
+        super().__init__(database, session, milliseconds)
         self._guards = database[GUARD]
         self.written: set[str] = set()
         """The types of what was written."""

@@ -76,6 +76,18 @@ def walk(collection: Collection[Document], query: SearchQuery, restriction: Clau
         query = replace(query, after=tuple(CURSORS.read(cursor, "test")))
 
 
+def walk_back(collection: Collection[Document], query: SearchQuery, restriction: Clause, size: int) -> list[str]:
+    """The ids on all pages before the last row of all, in order, each page continued through a cursor."""
+    rows = fetch(collection, build_plan(query, restriction), 100)
+    seen: list[str] = []
+    while rows:
+        cursor = CURSORS.write(read_sort_keys(rows[-1], query), "test")
+        query = replace(query, before=tuple(CURSORS.read(cursor, "test")))
+        rows = fetch(collection, build_plan(query, restriction), size)
+        seen += [row["_id"] for row in rows]
+    return seen[::-1]
+
+
 @WORLDS
 @given(data=st.data(), focus=foci(), size=st.integers(1, 9))
 def test_pages_hold_every_row_once_in_the_order_asked_for(
@@ -90,9 +102,9 @@ def test_pages_hold_every_row_once_in_the_order_asked_for(
     for sort in data.draw(st.lists(sorts(resource_type, codes), min_size=4, max_size=4)):
         query = SearchQuery((resource_type,), OfType((resource_type,)), sort)
         expected = [facts for facts in in_order(found, sort) if matches(restriction, facts)]
-        assert walk(collection, query, restriction, size) == [
-            f"{resource_type}/{facts.resource_id}" for facts in expected
-        ]
+        ids = [f"{resource_type}/{facts.resource_id}" for facts in expected]
+        assert walk(collection, query, restriction, size) == ids
+        assert walk_back(collection, query, restriction, size) == ids[:-1]
 
 
 def test_pages_stand_in_the_order_of_the_table(collection: Collection[Document]) -> None:
