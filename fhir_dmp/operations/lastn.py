@@ -20,7 +20,7 @@ from fhir_dmp.operations.patient_record import read_all
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import Sort
+from fhir_dmp.search.query import Handling, Sort
 
 MOST_OBSERVATIONS = 5_000
 """How many Observations are looked through."""
@@ -48,7 +48,7 @@ async def lastn(context: Context, request: Request) -> Result:
         "Observation",
         criteria,
         space=context.space,
-        handling=request.handling,
+        handling=request.handling or Handling.LENIENT,
         now=context.now(),
         terms=await find_terms(context, request),
     )
