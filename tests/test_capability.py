@@ -157,7 +157,7 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
     ]
     special = {
         "ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code"),
-        "Patient": ("everything",), "Observation": ("lastn",), "Composition": ("document",),
+        "Patient": ("everything", "match"), "Observation": ("lastn",), "Composition": ("document",),
     }  # fmt: skip
     published = {"Patient": [EXPLAIN_ACCESS], "DocumentReference": [DOCREF]}
     for name, entry in types.items():

@@ -13,6 +13,7 @@ from fhir_dmp.operations.expand import expand
 from fhir_dmp.operations.explain_access import DEFINITION, explain_access
 from fhir_dmp.operations.lastn import lastn
 from fhir_dmp.operations.lookup import lookup
+from fhir_dmp.operations.match import match
 from fhir_dmp.operations.meta import meta, meta_add, meta_delete, meta_of_all
 from fhir_dmp.operations.subsumes import subsumes
 from fhir_dmp.operations.validate import validate
@@ -47,6 +48,7 @@ OPERATIONS = (
     *_read_only("CodeSystem", "lookup", lookup, of_instance=False),
     *_read_only("CodeSystem", "subsumes", subsumes),
     *_read_only("Patient", "everything", everything),
+    _row("POST", "Patient/$match", match, f"{_R4}Patient-match"),
     _row("GET", "Observation/$lastn", lastn, f"{_R4}Observation-lastn"),
     *(_row(method, "Composition/[id]/$document", document, f"{_R4}Composition-document") for method in ("GET", "POST")),
     *(_row(method, "DocumentReference/$docref", docref.docref, docref.DEFINITION) for method in ("GET", "POST")),

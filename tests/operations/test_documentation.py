@@ -38,7 +38,12 @@ async def _record(client: httpx.AsyncClient) -> None:
     about = reference("Patient/explained")
     permit = {"type": "permit", "actor": ["https://rpps.esante.gouv.fr|99900000077"], "purpose": ["TREAT"]}
     resources = [
-        {"resourceType": "Patient", "active": True, "birthDate": "1970-01-01"},
+        {
+            "resourceType": "Patient",
+            "active": True,
+            "birthDate": "1970-01-01",
+            "name": [{"family": "Expliqué", "given": ["Jeanne"]}],
+        },
         {
             "resourceType": "Observation",
             "status": "final",
