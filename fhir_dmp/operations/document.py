@@ -12,14 +12,14 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.instant import write_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
-from fhir_dmp.interactions.gate import check_exposed, open_gate
-from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
 from fhir_dmp.operations.bundles import build_entry
 from fhir_dmp.operations.parameters import read_inputs
 from fhir_dmp.operations.patient_record import of_records, open_record, read_supporting, references_in
+from fhir_dmp.operations.stored import read_version
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 
@@ -31,7 +31,7 @@ async def document(context: Context, request: Request) -> Result:
     """Returns the document; with `persist=true` it is stored too, by the rules of creating a Bundle."""
     check_exposed(context, request, "operation")
     is_kept = read_inputs(context, request, ("persist",)).boolean("persist")
-    composition = await _read_composition(context, request)
+    composition = await read_version(context, request)
     restriction = await _open_beside(context, request, composition)
     read = [composition, *await _read_parts(context, restriction, composition)]
     shown = [*await redact(context, request, read), *await read_supporting(context, restriction, read)]
@@ -40,14 +40,6 @@ async def document(context: Context, request: Request) -> Result:
         kept = await create(context, _creation(request, parse_json_object(body)))
         return replace(kept, versions=of_records(shown))
     return Result(Status.OK, body=body, versions=of_records(shown))
-
-
-async def _read_composition(context: Context, request: Request) -> Version:
-    restriction = await open_gate(context, request, "read")
-    found = (await context.reader.read((request.identity,), restriction)).get(request.identity)
-    if found is None:
-        raise not_found(request.identity)
-    return found
 
 
 async def _open_beside(context: Context, request: Request, composition: Version) -> Restriction:

@@ -20,6 +20,7 @@ from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.parameters import answer_parameters, missing, read_inputs
 from fhir_dmp.operations.patient_record import of_records, read_all
+from fhir_dmp.operations.stored import read_version
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 from fhir_dmp.search.query import Everything
@@ -33,11 +34,9 @@ Alter = Callable[[JsonObject, JsonObject], JsonObject]
 
 async def meta(context: Context, request: Request) -> Result:
     """Returns the meta of the current version of a resource."""
-    restriction = await open_gate(context, request, "read")
+    check_exposed(context, request, "operation")
     read_inputs(context, request, ())
-    version = (await context.reader.read((request.identity,), restriction)).get(request.identity)
-    if version is None:
-        raise not_found(request.identity)
+    version = await read_version(context, request)
     return _answer(_meta_of(version), [version])
 
 

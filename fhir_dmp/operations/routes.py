@@ -6,7 +6,7 @@ A shape that begins with a type instead of `[type]` is that type's alone.
 from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
-from fhir_dmp.operations import docref, fhirpath
+from fhir_dmp.operations import docref, fhirpath, summary
 from fhir_dmp.operations.document import document
 from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
@@ -48,6 +48,7 @@ OPERATIONS = (
     *_read_only("CodeSystem", "lookup", lookup, of_instance=False),
     *_read_only("CodeSystem", "subsumes", subsumes),
     *_read_only("Patient", "everything", everything),
+    *(_row(method, "Patient/[id]/$summary", summary.summary, summary.DEFINITION) for method in ("GET", "POST")),
     _row("POST", "Patient/$match", match, f"{_R4}Patient-match"),
     _row("GET", "Observation/$lastn", lastn, f"{_R4}Observation-lastn"),
     *(_row(method, "Composition/[id]/$document", document, f"{_R4}Composition-document") for method in ("GET", "POST")),

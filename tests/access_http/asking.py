@@ -159,7 +159,7 @@ class Asking:
             f"{target}/$meta", f"{kind}/$meta", "$meta", f"{composition}/$document", f"{composition}/$document",
             f"Observation/$lastn?patient={patient}&{shape}",
             f"Observation/$lastn?subject=Patient/{patient}&{shape}&max=2",
-            f"DocumentReference/$docref?patient={patient}{dated}",
+            f"DocumentReference/$docref?patient={patient}{dated}", f"Patient/{patient}/$summary",
         )))  # fmt: skip
 
     def label_operation(self) -> Ask:

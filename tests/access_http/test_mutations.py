@@ -124,11 +124,10 @@ MUTANTS: dict[str, Mutant] = {
     "the gate of conditional create": _gate("fhir_dmp.interactions.create", "create"),
     "the gate of a transaction's entries": _gate("fhir_dmp.interactions.transaction", "bundle"),
     "the gate of conditional references": _gate("fhir_dmp.interactions.resolution", "bundle"),
-    "the gate of operations on what is stored": _gate("fhir_dmp.operations.stored", "operation"),
+    "the gate of operations on what is stored": _gate("fhir_dmp.operations.stored", "operation", "record_operation"),
     "the gate of records as a whole": _gate("fhir_dmp.operations.patient_record", "record_operation"),
     "the gate of the most recent observations": _gate("fhir_dmp.operations.lastn", "record_operation"),
     "the gate of the documents of a patient": _gate("fhir_dmp.operations.docref", "record_operation"),
-    "the gate of a document's Composition": _gate("fhir_dmp.operations.document", "record_operation"),
     "the gate of labels": _gate("fhir_dmp.operations.meta", "record_operation", "label_operation"),
     **{
         f"the match of criteria in {name}": Mutant(

@@ -1,0 +1,58 @@
+"""What a section of a summary says, in French: https://hl7.org/fhir/R4/narrative.html."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from fhir_dmp.json_text import JsonObject
+
+_DIV = '<div xmlns="http://www.w3.org/1999/xhtml" lang="fr" xml:lang="fr">'
+_NAMED = ("code", "vaccineCode", "medicationCodeableConcept")
+_DATES = ("effective", "onset", "occurrence", "performed", "authoredOn", "recordedDate")
+_NOTHING = "Aucune information."
+
+
+def write_text(resources: Iterable[JsonObject]) -> JsonObject:
+    """Returns the narrative of a section: a line for each resource."""
+    lines = "".join(f"<li>{escape(_write_line(resource))}</li>" for resource in resources)
+    body = f"<ul>{lines}</ul>" if lines else f"<p>{_NOTHING}</p>"
+    return {"status": "generated", "div": f"{_DIV}{body}</div>"}
+
+
+def _write_line(resource: JsonObject) -> str:
+    parts = (_name(resource), _value(resource), _date(resource))
+    return ", ".join(part for part in parts if part)
+
+
+def _name(resource: JsonObject) -> str:
+    found: JsonObject = next((resource[key] for key in _NAMED if key in resource), {})
+    reference = resource.get("medicationReference", {})
+    return _words(found) or str(reference.get("display", "")) or "Sans précision"
+
+
+def _words(concept: JsonObject) -> str:
+    """What a concept is called: its text, else the first display, else the first code."""
+    codings = concept.get("coding", ())
+    displays = [row[key] for key in ("display", "code") for row in codings if key in row]
+    return str(concept.get("text") or next(iter(displays), ""))
+
+
+def _value(resource: JsonObject) -> str:
+    quantity = resource.get("valueQuantity")
+    if isinstance(quantity, dict) and "value" in quantity:
+        number = getattr(quantity["value"], "literal", quantity["value"])
+        return f"{quantity.get('comparator', '')}{number} {quantity.get('unit', quantity.get('code', ''))}".strip()
+    if "valueCodeableConcept" in resource:
+        return _words(resource["valueCodeableConcept"])
+    return str(resource.get("valueString", ""))
+
+
+def _date(resource: JsonObject) -> str:
+    """The day on which it was, or from which on it is."""
+    for name in _DATES:
+        for key, value in resource.items():
+            if key.startswith(name):
+                written = value.get("start", "") if isinstance(value, dict) else value
+                return str(written)[: len("2026-01-31")]
+    return ""
