@@ -30,12 +30,15 @@ from fhir_dmp.loader import data_folder, load_capability, load_definitions, load
 from fhir_dmp.operations.routes import OPERATIONS
 from fhir_dmp.packages.port import DefinitionsUnavailable
 from fhir_dmp.packages.source import RulesSource
+from fhir_dmp.rest.compression import Compression
 from fhir_dmp.rest.discovery import Discovery
 from fhir_dmp.rest.fhir import FhirEndpoint
 from fhir_dmp.rest.front import Front
 from fhir_dmp.rest.middleware import RequestLog
 from fhir_dmp.rest.monitoring import monitoring
 from fhir_dmp.rest.openapi import build_paths
+from fhir_dmp.rest.origins import allow_origins
+from fhir_dmp.rest.request import BodyLimits
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.space import SearchSpace, systems_of
@@ -50,6 +53,7 @@ from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.port import Store
 from fhir_dmp.terminology_server.client import TerminologyServer
 from fhir_dmp.validation.compiler import Schemas
+from fhir_dmp.xml.form import Forms
 
 BASE_PATH = "/fhir"
 ALL_ROUTES = Routes((*ROUTES, *OPERATIONS))
@@ -79,7 +83,7 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None,
             open_sign_in(settings, mode, store.database, sources.now, sources.new_id) as sign_in,
         ):
             app.state.store, app.state.sign_in = store, sign_in
-            _open_front(front, context, sign_in, settings.max_body, needs_tokens=mode.needs_tokens)
+            _open_front(front, context, sign_in, settings, needs_tokens=mode.needs_tokens)
             yield
 
     app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
@@ -89,16 +93,19 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None,
     document = app.openapi()
     document["paths"] |= build_paths(BASE_PATH, ALL_ROUTES)
     front.others = app
-    return RequestLog(front)
+    return RequestLog(allow_origins(front, settings.cors_origins, is_demo=mode.has_local_issuer))
 
 
-def _open_front(front: Front, context: Context, sign_in: SignIn, max_body: int, *, needs_tokens: bool) -> None:
+def _open_front(front: Front, context: Context, sign_in: SignIn, settings: Settings, *, needs_tokens: bool) -> None:
     """Lets requests in, and tells apps where tokens are had."""
     if sign_in.endpoints:
         front.discovery = Discovery(build_smart_configuration(sign_in.endpoints))
     if sign_in.endpoints or needs_tokens:
         context = replace(context, security=build_security(sign_in.endpoints))
-    front.endpoint = FhirEndpoint(context, sign_in.authentication, sign_in.proxies, max_body, BASE_PATH)
+    limits = BodyLimits(settings.max_body, settings.body_seconds)
+    authentication, forms = sign_in.authentication, Forms(context.registry)
+    endpoint = FhirEndpoint(context, authentication, sign_in.proxies, limits, BASE_PATH, forms)
+    front.endpoint = Compression(endpoint)
 
 
 def _local_issuer(app: FastAPI) -> AuthorizationServer:

@@ -34,8 +34,8 @@ def build_capability_statement(
         "software": {"name": "fhir-dmp", "version": VERSION},
         "implementation": {"description": "Dossier Médical Partagé", "url": base_url},
         "fhirVersion": "4.0.1",
-        "format": ["json", "application/fhir+json"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "format": ["json", "application/fhir+json", "xml", "application/fhir+xml"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"],
         "rest": [
             {
                 "mode": "server",

@@ -29,6 +29,7 @@ class Category(Enum):
     NOT_FOUND = "not-found"
     NOT_ALLOWED = "not-allowed"
     NOT_ACCEPTABLE = "not-acceptable"
+    TIMED_OUT = "timed-out"
     CONFLICT = "conflict"
     DELETED = "deleted"
     PRECONDITION_FAILED = "precondition-failed"
@@ -53,6 +54,7 @@ _ISSUE_TYPES = {
     Category.NOT_FOUND: "not-found",
     Category.NOT_ALLOWED: "not-supported",
     Category.NOT_ACCEPTABLE: "not-supported",
+    Category.TIMED_OUT: "timeout",
     Category.CONFLICT: "conflict",
     Category.DELETED: "deleted",
     Category.PRECONDITION_FAILED: "conflict",

@@ -41,6 +41,8 @@ SETTINGS = (
     Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
     Setting("FHIR_DMP_QUERY_TIME", "10", "the longest that one query may run in MongoDB, in seconds"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
+    Setting("FHIR_DMP_BODY_SECONDS", "30", "seconds that a request body may take, with one more for each 32 KiB"),
+    Setting("FHIR_DMP_CORS_ORIGINS", "", "origins of web apps that may call from browsers, or *; empty: none"),
     Setting("FHIR_DMP_ISSUERS", "", "whose tokens are accepted: JSON, or the name of a file that has it"),
     Setting(
         "FHIR_DMP_TRUSTED_PROXIES", "", "addresses and networks that may speak for a client (certificate, address)"
@@ -51,6 +53,7 @@ SETTINGS = (
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 _MOST_SECONDS = 60
+_MOST_BODY_SECONDS = 3600
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -69,6 +72,8 @@ class Settings:
     time_zone: ZoneInfo
     query_milliseconds: int
     max_body: int
+    body_seconds: float
+    cors_origins: tuple[str, ...]
     issuers: str
     trusted_proxies: str
     client_certificate_header: str
@@ -96,6 +101,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
         query_milliseconds=max(1, round(1000 * _read_seconds("FHIR_DMP_QUERY_TIME", read))),
         max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
+        body_seconds=_read_seconds("FHIR_DMP_BODY_SECONDS", read, _MOST_BODY_SECONDS),
+        cors_origins=_read_origins(read("FHIR_DMP_CORS_ORIGINS")),
         issuers=read("FHIR_DMP_ISSUERS"),
         trusted_proxies=read("FHIR_DMP_TRUSTED_PROXIES"),
         client_certificate_header=read("FHIR_DMP_CLIENT_CERTIFICATE_HEADER"),
@@ -125,15 +132,26 @@ def _read_server(name: str, text: str, taken: str) -> str:
     return text.rstrip("/")
 
 
-def _read_seconds(name: str, read: Callable[[str], str]) -> float:
+def _read_seconds(name: str, read: Callable[[str], str], most: float = _MOST_SECONDS) -> float:
     text = read(name)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0
-    if not 0 < seconds <= _MOST_SECONDS:
-        raise SettingInvalid(f"{name} takes seconds, up to {_MOST_SECONDS}, not {text!r}")
+    if not 0 < seconds <= most:
+        raise SettingInvalid(f"{name} takes seconds, up to {most}, not {text!r}")
     return seconds
+
+
+def _read_origins(text: str) -> tuple[str, ...]:
+    """Origins by space or comma, each as a browser names it: no path, not even a slash (RFC 6454)."""
+    origins = tuple(text.replace(",", " ").split())
+    for origin in origins:
+        parts = urlsplit(origin)
+        is_origin = parts.scheme in {"http", "https"} and origin == f"{parts.scheme}://{parts.netloc}" and parts.netloc
+        if origin != "*" and not is_origin:
+            raise SettingInvalid(f"FHIR_DMP_CORS_ORIGINS takes origins such as https://app.example, not {origin!r}")
+    return origins
 
 
 def _read_zone(text: str) -> ZoneInfo:

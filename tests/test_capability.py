@@ -260,9 +260,9 @@ async def test_listed_formats_are_served_and_no_others(client: httpx.AsyncClient
     assert statement["implementation"]["url"] == BASE_URL
     for wanted in statement["format"]:
         assert (await client.get("metadata", params={"_format": wanted})).status_code == 200
-    for wanted in ("xml", "application/fhir+xml", "ttl", "text/turtle", "html", "ndjson"):
+    for wanted in ("ttl", "text/turtle", "html", "ndjson"):
         assert (await client.get("metadata", params={"_format": wanted})).status_code == 406
-    assert statement["patchFormat"] == ["application/json-patch+json", FHIR_JSON]
+    assert statement["patchFormat"] == ["application/json-patch+json", FHIR_JSON, "application/fhir+xml"]
     for media_type in ("application/xml-patch+xml", "application/merge-patch+json"):
         headers = {"content-type": media_type}
         assert (await client.patch("Patient/1", content=b"[]", headers=headers)).status_code == 415

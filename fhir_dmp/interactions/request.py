@@ -61,9 +61,9 @@ class Preconditions:
 class Request:
     """One interaction asked for. Parts that its URL does not have are empty.
 
-    `body` holds what was sent, unparsed; `resource` is set instead where a Bundle's entry carries it. `memory` is what
-    access control has read for it; the entries of a Bundle share it. `handling` is None where the client said
-    nothing about it.
+    `body` holds what was sent, unparsed; where it `is_translated`, it came as XML, and its lines and columns are not
+    the client's. `resource` is set instead where a Bundle's entry carries it. `memory` is what access control has read
+    for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it.
     """
 
     requester: Requester
@@ -73,6 +73,7 @@ class Request:
     parameters: Parameters = ()
     body: bytes = b""
     media_type: str = ""
+    is_translated: bool = False
     resource: JsonObject | None = None
     preconditions: Preconditions = field(default_factory=Preconditions)
     handling: Handling | None = None
@@ -100,6 +101,7 @@ class Status(Enum):
 class Result:
     """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource).
 
+    A body is FHIR JSON, which is shown in the format that the client asks for, unless it has a `media_type` of its own.
     `versions` are those that a body gives away, for the trace.
     """
 
@@ -109,6 +111,7 @@ class Result:
     returns: Return = "representation"
     location: bool = False
     etag: str = ""
+    media_type: str = ""
     versions: Sequence[Version] = ()
 
     @property

@@ -67,12 +67,13 @@ async def _read_asked(context: Context, request: Request, body: JsonObject | Non
         raise error(Category.TOO_COSTLY, "parameter-many", message, "http.profile")
     if mode == "profile" and not profiles:
         raise missing("profile")
+    text = b"" if request.is_translated else request.body
     wrapped = inputs.one("resource")
     if wrapped is not None:
         resource = inputs.resource("resource") or {}
-        return Asked(resource, mode, profiles, request.body, f"{wrapped.at}.resource")
+        return Asked(resource, mode, profiles, text, f"{wrapped.at}.resource")
     if body is not None and body.get("resourceType") != "Parameters":
-        return Asked(body, mode, profiles, request.body)
+        return Asked(body, mode, profiles, text)
     if request.resource_id:
         return Asked(await read_stored(context, request), mode, profiles)
     raise missing("resource")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,13 +20,36 @@ from fhir_dmp.interactions.capabilities import capabilities
 from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
-from fhir_dmp.interactions.request import Origin, Parameters, Request
+from fhir_dmp.interactions.request import Origin, Request
 from fhir_dmp.interactions.trace import run_traced
+from fhir_dmp.json_text import write_json
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
-from fhir_dmp.rest.negotiation import JSON_TYPES, check_accept, check_encoding, check_versions, parse_content_type
-from fhir_dmp.rest.request import HeaderMap, build_request, parse_parameters, read_body, read_headers, split_path
-from fhir_dmp.rest.response import JSON_TYPE, Response, build_http_response, indent
+from fhir_dmp.rest.negotiation import (
+    FHIR_JSON,
+    PRESENTATION,
+    RESOURCE_TYPES,
+    XML_TYPES,
+    Format,
+    Presentation,
+    check_versions,
+    choose_format,
+    parse_content_type,
+    read_presentation,
+    require_format,
+)
+from fhir_dmp.rest.request import (
+    BodyLimits,
+    HeaderMap,
+    build_request,
+    parse_parameters,
+    read_body,
+    read_headers,
+    split_path,
+)
+from fhir_dmp.rest.response import Response, build_http_response, present
+from fhir_dmp.xml.form import Forms
+from fhir_dmp.xml.read import parse_xml
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -32,10 +57,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FORM = "application/x-www-form-urlencoded"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, *JSON_TYPES}), "_search": frozenset({FORM})}
-_PRESENTATION = frozenset({"_format", "_pretty"})
+_BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, *RESOURCE_TYPES}), "_search": frozenset({FORM})}
+_VARY = (b"vary", b"accept, accept-encoding")
+_MUCH = 256 * 1024
+"""Bytes from which on XML is read and written in a thread: it takes half a millisecond a kilobyte."""
 _PUBLIC = frozenset({"metadata", ".well-known/smart-configuration"})
 """The paths that need no token; the second has nothing where nobody is known who gives tokens."""
+_UNREAD = frozenset({Category.TIMED_OUT, Category.TOO_LARGE})
+"""The refusals that leave a body in the connection: what follows there is no next request."""
 _ANYONE = Requester(Kind.EXCLUDED, "")
 """Who asks for what is public: access control would show him nothing."""
 _SYSTEM: dict[tuple[str, str], Run] = {("POST", ""): process, ("GET", "metadata"): capabilities}
@@ -50,43 +79,56 @@ class FhirEndpoint:
     context: Context
     authentication: Authentication
     proxies: TrustedProxies
-    max_body: int
+    limits: BodyLimits
     base_path: str
+    forms: Forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         headers = read_headers(scope)
-        method = scope["method"]
-        shown: Parameters = ()
+        wanted = Presentation()
         try:
-            shown = parse_parameters(scope["query_string"]) if scope["query_string"] else ()
-            response = await self._answer(scope, receive, headers, shown)
+            response = await self._answer(scope, receive, headers, wanted)
+            response = await self._present(response, wanted)
         except FhirError as fault:
-            response = self._refuse(fault, scope)
+            response = await self._present(self._refuse(fault, scope), wanted)
         except Exception:
             logger.exception("request %s failed", scope.get("fhir_dmp.request_id", ""))
-            response = respond_to_defect()
-        if shown and dict(shown).get("_pretty") == "true":
-            response = replace(response, body=indent(response.body))
-        await _send(response, send, with_body=method != "HEAD")
+            response = await self._present(respond_to_defect(), wanted)
+        await _send(response, send, with_body=scope["method"] != "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: HeaderMap, parameters: Parameters) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, headers: HeaderMap, wanted: Presentation) -> Response:
+        accept = headers.get(b"accept", "")
+        wanted.format = choose_format(accept, "")
+        parameters = parse_parameters(scope["query_string"]) if scope["query_string"] else ()
+        if parameters:
+            read_presentation(wanted, accept, parameters)
         path = self._path_below(scope)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         requester, origin = await self._identify(scope, headers, is_public=method == "GET" and path in _PUBLIC)
         shape, parts = parse_path([unquote(segment) for segment in split_path(path)])
         run = self._find_run(method, shape, parts.resource_type)
-        accept = headers.get(b"accept", "")
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
-        check_accept(accept, dict(parameters).get("_format", "") if parameters else "")
+        require_format(wanted)
         request = build_request(requester, origin, parts, path, headers, parameters)
         if method in _WITH_BODY:
             request = await self._with_body(request, method, shape, headers, receive)
+            if request.parameters is not parameters:
+                read_presentation(wanted, accept, request.parameters)
+                require_format(wanted)
         if request.parameters:
-            kept = [pair for pair in request.parameters if pair[0] not in _PRESENTATION]
+            kept = [pair for pair in request.parameters if pair[0] not in PRESENTATION]
             request = replace(request, parameters=kept)
         return build_http_response(await run(self.context, request), self.context.base_url)
+
+    async def _present(self, response: Response, wanted: Presentation) -> Response:
+        """What the client wants to see: nothing is to be done for JSON, and much is not done on the event loop."""
+        if not (wanted.is_pretty or wanted.format is Format.XML):
+            return response
+        if len(response.body) < _MUCH:
+            return present(response, wanted, self.forms)
+        return await asyncio.to_thread(present, response, wanted, self.forms)
 
     async def _identify(self, scope: Scope, headers: HeaderMap, *, is_public: bool) -> tuple[Requester, Origin]:
         """Returns who asks, and from where; raises FhirError where he may ask for nothing."""
@@ -104,17 +146,22 @@ class FhirEndpoint:
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
     ) -> Request:
         declared = headers.get(b"content-type", "")
-        check_encoding(headers.get(b"content-encoding", ""))
         if not shape.endswith("_search"):
-            media_type = parse_content_type(declared, _BODY_TYPES.get(method, JSON_TYPES))
-            return replace(request, body=await read_body(receive, self.max_body, headers), media_type=media_type)
-        body = await read_body(receive, self.max_body, headers)
+            media_type = parse_content_type(declared, _BODY_TYPES.get(method, RESOURCE_TYPES))
+            body = await read_body(receive, self.limits, headers)
+            if media_type in XML_TYPES:
+                return replace(request, body=await self._translate(body), media_type=FHIR_JSON, is_translated=True)
+            return replace(request, body=body, media_type=media_type)
+        body = await read_body(receive, self.limits, headers)
         if body:
             parse_content_type(declared, _BODY_TYPES["_search"])
-        form = parse_parameters(body)
-        if wanted := dict(form).get("_format"):
-            check_accept("", wanted)
-        return replace(request, parameters=[*request.parameters, *form])
+        return replace(request, parameters=[*request.parameters, *parse_parameters(body)])
+
+    async def _translate(self, body: bytes) -> bytes:
+        """The JSON of an XML body, by which all interactions go; of no body, none."""
+        if len(body) < _MUCH:
+            return write_json(parse_xml(body, self.forms)) if body else body
+        return write_json(await asyncio.to_thread(parse_xml, body, self.forms))
 
     def _find_run(self, method: str, shape: str, resource_type: str) -> Run:
         run = _SYSTEM.get((method, shape))
@@ -124,6 +171,8 @@ class FhirEndpoint:
 
     def _refuse(self, fault: FhirError, scope: Scope) -> Response:
         response = respond_to_error(fault)
+        if fault.category in _UNREAD:
+            response.headers.append((b"connection", b"close"))
         if fault.category is Category.NOT_ALLOWED:
             response.headers.append((b"allow", ", ".join(self._allowed(scope)).encode()))
         return response
@@ -148,8 +197,11 @@ class FhirEndpoint:
 async def _send(response: Response, send: Send, *, with_body: bool) -> None:
     headers = response.headers
     if response.body:
-        headers = [*headers, (b"content-type", JSON_TYPE), (b"content-length", b"%d" % len(response.body))]
-    elif response.status not in {204, 304}:
+        length = (b"content-length", b"%d" % len(response.body))
+        headers = [*headers, _VARY, (b"content-type", response.media_type), length]
+    elif response.status == HTTPStatus.NOT_MODIFIED:
+        headers = [*headers, _VARY]
+    elif response.status != HTTPStatus.NO_CONTENT:
         headers = [*headers, (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body if with_body else b""})

@@ -1,24 +1,70 @@
-"""Media types: https://hl7.org/fhir/R4/http.html#mime-type. JSON is the only format so far."""
+"""Media types: what a client takes and what it sends, https://hl7.org/fhir/R4/http.html#mime-type."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
+from fhir_dmp.interactions.request import Parameters
 from fhir_dmp.outcome import Category, error
 
+
+class Format(Enum):
+    """The formats that resources are exchanged in."""
+
+    JSON = "json"
+    XML = "xml"
+
+
 JSON_TYPES = frozenset({"application/fhir+json", "application/json", "text/json", "json"})
-_ANY = frozenset({"*/*", "application/*", "text/*"})
+XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml", "xml"})
+RESOURCE_TYPES = JSON_TYPES | XML_TYPES
+FHIR_JSON = "application/fhir+json"
+PRESENTATION = frozenset({"_format", "_pretty"})
+"""The parameters of this module: no interaction sees them."""
+_TYPES = {Format.JSON: JSON_TYPES, Format.XML: XML_TYPES}
+_WILDCARDS = {"*/*": 1, "application/*": 2, "text/*": 2}
+"""How well a range fits that fits both formats; a media type of its own fits better (RFC 9110, 12.5.1)."""
+_EXACT = 3
 _FHIR_VERSIONS = frozenset({"4.0", "4.0.1"})
-_HELP = "This server speaks FHIR 4.0 as application/fhir+json."
+_QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
+_HELP = "This server speaks FHIR 4.0 as application/fhir+json and application/fhir+xml."
+
+
+@dataclass(slots=True)
+class Presentation:
+    """How an answer is to look. `format` is None where the client takes none of ours: its error comes as JSON."""
+
+    format: Format | None = Format.JSON
+    is_pretty: bool = False
 
 
 @lru_cache(maxsize=512)
-def check_accept(accept: str, format_parameter: str) -> None:
-    """Raises FhirError (not acceptable) where the client takes no JSON; `_format` overrides Accept."""
+def choose_format(accept: str, format_parameter: str) -> Format | None:
+    """Returns the format that a client prefers, None where it takes none of ours; `_format` overrides Accept."""
     wanted = format_parameter.replace(" ", "+") or accept
-    if not wanted or any(_is_acceptable(*_parse(part)) for part in wanted.split(",")):
-        return
-    raise error(Category.NOT_ACCEPTABLE, "format-unsupported", f"{_HELP} The client accepts {wanted[:80]} only.")
+    if not wanted:
+        return Format.JSON
+    ranges = [_parse(part) for part in wanted.split(",")]
+    ranked = [(_rank(name, ranges), name) for name in Format]
+    (quality, _), best = max(ranked, key=lambda row: row[0])
+    return best if quality > 0 else None
+
+
+def read_presentation(presentation: Presentation, accept: str, parameters: Parameters) -> None:
+    """Sets what the parameters say of it; the last of several counts."""
+    given = dict(parameters)
+    if "_format" in given:
+        presentation.format = choose_format(accept, given["_format"])
+    presentation.is_pretty = given.get("_pretty") == "true"
+
+
+def require_format(presentation: Presentation) -> None:
+    """Raises FhirError (not acceptable) where the client takes none of our formats."""
+    if presentation.format is None:
+        raise error(Category.NOT_ACCEPTABLE, "format-unsupported", f"{_HELP} The client accepts neither.")
 
 
 @lru_cache(maxsize=512)
@@ -37,13 +83,6 @@ def parse_content_type(text: str, accepted: frozenset[str]) -> str:
     return media_type
 
 
-def check_encoding(content_encoding: str) -> None:
-    """Raises FhirError (unsupported media type) where a body comes compressed."""
-    if content_encoding.strip().lower() not in {"", "identity"}:
-        message = f"The body is encoded as {content_encoding[:40]}; here it may not be encoded."
-        raise error(Category.UNSUPPORTED_MEDIA_TYPE, "content-encoding", message)
-
-
 @lru_cache(maxsize=512)
 def check_versions(accept: str, content_type: str) -> None:
     """Raises FhirError (malformed) where a request names two different FHIR versions."""
@@ -53,11 +92,23 @@ def check_versions(accept: str, content_type: str) -> None:
         raise error(Category.MALFORMED, "fhir-version", "Accept and Content-Type name different FHIR versions.")
 
 
-def _is_acceptable(media_type: str, parameters: dict[str, str]) -> bool:
-    if parameters.get("q", "1") in {"0", "0.0", "0.00", "0.000"}:
-        return False
-    known = media_type in JSON_TYPES or media_type in _ANY
-    return known and parameters.get("fhirversion", "4.0") in _FHIR_VERSIONS
+def _rank(name: Format, ranges: list[tuple[str, dict[str, str]]]) -> tuple[float, int]:
+    """The quality that the ranges which fit a format best give it, then how early the first of them stands."""
+    fits = [(_fit(name, *row), _quality(row[1]), -place) for place, row in enumerate(ranges)]
+    best = max(fit for fit, _, _ in fits)
+    return max((quality, place) for fit, quality, place in fits if fit == best) if best else (0.0, 0)
+
+
+def _fit(name: Format, media_type: str, parameters: dict[str, str]) -> int:
+    if parameters.get("fhirversion", "4.0") not in _FHIR_VERSIONS:
+        return 0
+    return _EXACT if media_type in _TYPES[name] else _WILDCARDS.get(media_type, 0)
+
+
+def _quality(parameters: dict[str, str]) -> float:
+    """A quality that is no number counts as none given."""
+    text = parameters.get("q", "1")
+    return float(text) if _QUALITY.fullmatch(text) else 1.0
 
 
 def _parse(text: str) -> tuple[str, dict[str, str]]:

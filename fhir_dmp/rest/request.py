@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.interactions.path import Parts
 from fhir_dmp.interactions.request import Origin, Parameters, Preconditions, Request, Return, parse_query
 from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.rest.encoding import decode, parse_encoding
 from fhir_dmp.search.query import Handling
 
 Scope = MutableMapping[str, Any]
@@ -44,12 +46,44 @@ def parse_parameters(data: bytes) -> Parameters:
         raise error(Category.MALFORMED, "parameter-encoding", "The parameters are not percent-encoded UTF-8.") from None
 
 
-async def read_body(receive: Receive, limit: int, headers: HeaderMap) -> bytes:
-    """Returns the whole body; raises FhirError (too large) as soon as it passes the limit."""
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """The bytes of a body, decoded or not, and the seconds until it is there: with one more for each `RATE` bytes."""
+
+    size: int
+    seconds: float
+
+
+RATE = 32 * 1024
+"""Bytes a second that a body has to keep up once its first seconds are over."""
+
+
+async def read_body(receive: Receive, limits: BodyLimits, headers: HeaderMap) -> bytes:
+    """Returns the whole body, decoded; raises FhirError as soon as it passes a limit (too large, too slow)."""
     declared = headers.get(b"content-length", "0")
     is_number = declared.isascii() and declared.isdigit()
-    if is_number and (len(declared) > _LENGTH_DIGITS or int(declared) > limit):
-        raise _too_large(limit)
+    if is_number and (len(declared) > _LENGTH_DIGITS or int(declared) > limits.size):
+        raise _too_large(limits.size)
+    coding = parse_encoding(headers.get(b"content-encoding", ""))
+    body = await _receive_whole(receive, limits)
+    if coding is None or not body:
+        return body
+    decoded = decode(coding, body, limits.size)
+    if decoded is None:
+        raise _too_large(limits.size)
+    return decoded
+
+
+async def _receive_whole(receive: Receive, limits: BodyLimits) -> bytes:
+    try:
+        async with asyncio.timeout(limits.seconds) as clock:
+            return await _receive_chunks(receive, limits.size, clock)
+    except TimeoutError:
+        message = f"The body came too slowly: it has {limits.seconds:g} s, and one more for each {RATE:,} bytes."
+        raise error(Category.TIMED_OUT, "body-slow", message) from None
+
+
+async def _receive_chunks(receive: Receive, limit: int, clock: asyncio.Timeout) -> bytes:
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -62,6 +96,7 @@ async def read_body(receive: Receive, limit: int, headers: HeaderMap) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
+        clock.reschedule((clock.when() or 0) + len(chunk) / RATE)
 
 
 def build_request(

@@ -26,10 +26,12 @@ from fhir_dmp.interactions.cache import AccessCache
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.resource import Identity
 from fhir_dmp.rest.fhir import FhirEndpoint
+from fhir_dmp.rest.request import BodyLimits
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.store import DURABLE
 from fhir_dmp.store.port import Writer
+from fhir_dmp.xml.form import Forms
 from tests.access_http.hiding import Hidden
 from tests.access_http.world import Stored
 from tests.rest.server import Answer, Pairs
@@ -175,5 +177,6 @@ async def _open_side(
     context = await stack.enter_async_context(open_context(settings, sources))
     # the trace of what was refused is no answer: test_leak_channels.py looks at it
     context = replace(context, cursors=Cursors(SECRET), trail=None)
-    endpoint = FhirEndpoint(context, impersonation, parse_proxies("", "Client-Cert"), MAX_BODY, "/fhir")
+    proxies, limits = parse_proxies("", "Client-Cert"), BodyLimits(MAX_BODY, 30)
+    endpoint = FhirEndpoint(context, impersonation, proxies, limits, "/fhir", Forms(context.registry))
     return Side(context, endpoint, client.get_database(name, write_concern=DURABLE), clock, impersonation)

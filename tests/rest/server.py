@@ -15,17 +15,19 @@ and `server.tokens` makes them as the local issuer does:
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import zstandard
 from fhir.resources.R4B import get_fhir_model_class
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -37,16 +39,23 @@ from fhir_dmp.authentication.statement import Statement
 from fhir_dmp.issuer.grant import Grant, of_patient, of_professional, of_proxy, of_system
 from fhir_dmp.issuer.keys import SigningKeys, load_keys
 from fhir_dmp.issuer.server import issuer_url
+from fhir_dmp.json_text import write_json
+from fhir_dmp.loader import load_registry
 from fhir_dmp.outcome import CODES
 from fhir_dmp.settings import Settings, read_settings
 from fhir_dmp.sign_in import Mode
+from fhir_dmp.xml.form import Forms
+from fhir_dmp.xml.read import parse_xml
 
 Json = Any
 Pairs = Sequence[tuple[str, str]]
 
 BASE_URL = "http://testserver/fhir"
 FHIR_JSON = "application/fhir+json"
+FHIR_XML = "application/fhir+xml"
 JSON_TYPE = "application/fhir+json; charset=utf-8"
+XML_TYPE = "application/fhir+xml; charset=utf-8"
+FORMS = Forms(load_registry())
 MAX_BODY = 2 * 1024 * 1024
 """Bytes: small enough for a test to pass it, large enough for a Bundle of 1,000 entries."""
 
@@ -59,11 +68,12 @@ ACCEPTED_FAILURES = frozenset({503})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as the ASGI application sent it. Names of headers are in lower case."""
+    """A response as the ASGI application sent it, its body decoded. Names of headers are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    coding: str = ""
 
     def json(self) -> Json:
         return json.loads(self.body)
@@ -139,6 +149,11 @@ class Server:
         Where `is_cut`, the connection ends after the last chunk, although more was announced.
         """
         answer = await _exchange(self.app, _scope(method, target, headers), list(chunks) or [b""], is_cut=is_cut)
+        coding = answer.headers.pop("content-encoding", "")
+        if coding and answer.body:
+            assert answer.headers["content-length"] == str(len(answer.body))
+            answer = replace(answer, coding=coding, body=_decode(coding, answer.body))
+            answer.headers["content-length"] = str(len(answer.body))
         check_answer(method, answer.status, answer.headers, answer.body)
         return answer
 
@@ -256,7 +271,17 @@ async def _exchange(app: ASGIApp, scope: dict[str, Any], chunks: list[bytes], *,
 async def _check_response(response: httpx.Response) -> None:
     await response.aread()
     headers = {name.lower(): value for name, value in response.headers.items()}
+    if headers.pop("content-encoding", "") and response.content:
+        assert headers["content-length"] == str(response.num_bytes_downloaded)
+        headers["content-length"] = str(len(response.content))
     check_answer(response.request.method, response.status_code, headers, response.content)
+
+
+def _decode(coding: str, body: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.decompress(body)
+    assert coding == "zstd"
+    return zstandard.ZstdDecompressor().decompressobj().decompress(body)
 
 
 def check_answer(method: str, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -270,10 +295,12 @@ def check_answer(method: str, status: int, headers: dict[str, str], body: bytes)
         assert status < 400, f"{method}: {status} has no OperationOutcome"
         assert headers.get("content-length") == "0"
         return
-    assert headers["content-type"] == JSON_TYPE
+    assert headers["content-type"] in {JSON_TYPE, XML_TYPE}
     assert headers["content-length"] == str(len(body))
+    assert {"accept", "accept-encoding"} <= set(headers["vary"].split(", "))
     assert not body.startswith(b"\xef\xbb\xbf")
-    resource = json.loads(body.decode("utf-8"), parse_float=Decimal)
+    json_text = write_json(parse_xml(body, FORMS)) if headers["content-type"] == XML_TYPE else body
+    resource = json.loads(json_text.decode("utf-8"), parse_float=Decimal)
     if status >= 400:
         check_outcome(resource)
     read_by_another(resource)

@@ -15,7 +15,8 @@ MAX_STRING = 1024 * 1024
 """Characters in a string or markdown."""
 
 _SPACES = " \t\r\n"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""What FHIR does not allow, and the two code points beyond that XML cannot say."""
 _WHITESPACE = re.compile(r"[\s\x00-\x1f]")
 _UUID_TEXT = r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OID_TEXT = r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"
