@@ -24,23 +24,29 @@ _HISTORY_STATUS = {"POST": "201 Created", "PUT": "200 OK", "PATCH": "200 OK", "D
 
 
 def build_searchset(
-    base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int | None, issues: Sequence[Issue]
+    base_url: str,
+    versions: Iterable[Version],
+    links: Sequence[Link],
+    total: int | None,
+    issues: Sequence[Issue],
+    included: Iterable[Version] = (),
 ) -> bytes:
-    """Builds the searchset of one page. Issues become an entry of mode outcome that no total counts."""
+    """Builds the searchset of one page. What is included and issues are entries that no total counts."""
     entries = [
         {
             "fullUrl": f"{base_url}/{version.identity}",
             "resource": orjson.Fragment(version.content or b"{}"),
-            "search": _MATCH,
+            "search": mode,
         }
-        for version in versions
+        for rows, mode in ((versions, _MATCH), (included, _INCLUDE))
+        for version in rows
     ]
     if issues:
         entries.append({"resource": build_outcome(issues), "search": {"mode": "outcome"}})
     return _build("searchset", entries, links, total)
 
 
-_MATCH = {"mode": "match"}
+_MATCH, _INCLUDE = {"mode": "match"}, {"mode": "include"}
 
 
 def build_history(base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.search.include import offered_includes, offered_reverse_includes
 from fhir_dmp.search.modifier import modifiers_of
 from fhir_dmp.search.space import Parameter, SearchSpace
 from fhir_dmp.spec.capability import Capability
+from fhir_dmp.spec.compartment import COMPARTMENTS
 from fhir_dmp.spec.registry import BASE
 
 VERSION = "0.1.0"
@@ -16,6 +18,13 @@ DATE = "2026-11-21"
 
 _CHANGING = frozenset({"meta-add", "meta-delete"})
 """Operations that change a resource: only where an update may."""
+
+_COMPARTMENTS = "http://hl7.org/fhir/CompartmentDefinition/"
+_OF_EVERY_TYPE = (
+    {"name": "_list", "type": "special", "documentation": "The id of a List: what its entries refer to."},
+    {"name": "_has", "type": "special", "documentation": "_has:Type:reference:parameter, also nested."},
+)
+"""Parameters that R4 describes in its text and defines by no SearchParameter."""
 
 Operations = Mapping[str, Mapping[str, str]]
 """The operations of each type, and under the empty name of the system: names with their definitions."""
@@ -41,6 +50,8 @@ def build_capability_statement(
                 "mode": "server",
                 "resource": [_build_type(capability, space, operations, name) for name in sorted(capability.types)],
                 "interaction": [{"code": code} for code in sorted(capability.system)],
+                "searchParam": list(_OF_EVERY_TYPE),
+                "compartment": [f"{_COMPARTMENTS}{name.lower()}" for name in COMPARTMENTS if name in capability.types],
                 "operation": _build_operations(operations[""]),
             }
         ],
@@ -67,6 +78,11 @@ def _build_type(capability: Capability, space: SearchSpace, operations: Operatio
         resource["documentation"] = capability.types[name].documentation
     parameters = space.parameters(name).values()
     resource["searchParam"] = [_build_parameter(item) for item in parameters]
+    includes = {
+        "searchInclude": list(offered_includes(name, space)),
+        "searchRevInclude": list(offered_reverse_includes(name, space)),
+    }
+    resource |= {key: offered for key, offered in includes.items() if offered}
     routed = operations[name]
     resource["operation"] = _build_operations(
         {code: routed[code] for code in routed if "update" in exposed or code not in _CHANGING}

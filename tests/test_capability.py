@@ -30,6 +30,7 @@ SAMPLE = {
     "reference": "Patient/1",
     "uri": "urn:x",
 }
+STRICT = {"prefer": "handling=strict"}
 UNEXPOSED = {"interaction-unsupported", "type-unknown", "url-unknown", "operation-unknown", "method-not-allowed"}
 OPERATIONS = [route for route in ALL_ROUTES.rows if route.operation]
 R4 = "http://hl7.org/fhir/OperationDefinition/"
@@ -49,6 +50,10 @@ URLS = {
     "[type]/[id]": "{0}/absent",
     "[type]/[id]/_history": "{0}/absent/_history",
     "[type]/[id]/_history/[vid]": "{0}/absent/_history/1",
+    "[compartment]/[id]/[type]": "Patient/absent/{0}",
+    "[compartment]/[id]/[type]/_search": "Patient/absent/{0}/_search",
+    "[compartment]/[id]/*": "Patient/absent/*",
+    "[compartment]/[id]/*/_search": "Patient/absent/*/_search",
 }
 
 
@@ -92,7 +97,7 @@ async def test_each_interaction_of_a_type_is_routed_as_listed(
     listed = {row["code"] for row in types[name]["interaction"]}
     assert listed <= {route.interaction for route in ROUTES}
     for route in ROUTES:
-        if not route.shape.startswith("[type]"):
+        if "[type]" not in route.shape:
             continue
         status, code = await _send(client, route.method, URLS[route.shape].format(name))
         if route.interaction in listed:
@@ -104,11 +109,11 @@ async def test_each_interaction_of_a_type_is_routed_as_listed(
 
 async def test_each_interaction_of_the_system_is_routed_as_listed(client: httpx.AsyncClient, statement: Json) -> None:
     listed = {row["code"] for row in statement["rest"][0]["interaction"]}
-    routed = {route.interaction for route in ROUTES if not route.shape.startswith("[type]")}
+    routed = {route.interaction for route in ROUTES if "[type]" not in route.shape}
     assert listed - routed == {"batch", "transaction"}
     assert routed <= listed
     for route in ROUTES:
-        if not route.shape.startswith("[type]"):
+        if "[type]" not in route.shape:
             assert (await _send(client, route.method, URLS[route.shape]))[0] == 200, route
     for kind in ("batch", "transaction"):
         response = await client.post(
@@ -121,7 +126,7 @@ async def test_each_interaction_of_the_system_is_routed_as_listed(client: httpx.
 async def test_a_type_that_is_not_listed_has_no_interaction(name: str, client: httpx.AsyncClient, types: Json) -> None:
     assert name not in types
     for route in ROUTES:
-        if route.shape.startswith("[type]"):
+        if "[type]" in route.shape:
             assert await _send(client, route.method, URLS[route.shape].format(name)) == (404, "type-unknown"), route
 
 
@@ -197,10 +202,17 @@ async def test_a_type_that_is_not_listed_has_no_operation(name: str, client: htt
     assert await _send(client, "POST", f"{name}/$validate") == (404, "type-unknown")
 
 
-@pytest.mark.parametrize("url", ["Patient/1/Observation", "Patient/1/*", "_a$b", "Patient/_$"])
-async def test_compartments_are_neither_listed_nor_routed(url: str, client: httpx.AsyncClient, statement: Json) -> None:
-    assert "compartment" not in statement["rest"][0]
+@pytest.mark.parametrize("url", ["Patient/1/Observation/1", "_a$b", "Patient/_$"])
+async def test_what_has_no_route_is_no_url(url: str, client: httpx.AsyncClient) -> None:
     assert await _send(client, "GET", url) == (404, "url-unknown")
+
+
+async def test_each_compartment_is_routed_as_listed(client: httpx.AsyncClient, statement: Json) -> None:
+    listed = {url.rpartition("/")[2] for url in statement["rest"][0]["compartment"]}
+    for name in TYPES:
+        status, code = await _send(client, "GET", f"{name}/1/*")
+        assert (status, code) == ((200, "") if name.lower() in listed else (404, "compartment-unknown")), name
+    assert len(listed) == 5
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -216,9 +228,9 @@ async def test_each_search_parameter_of_a_type_is_accepted_as_listed(
         link = response.json()["link"][0]["url"]
         assert code in dict(httpx.URL(link).params), code
     defined = REGISTRY.search_parameters(name).keys()
-    others = {*defined, "_text", "_content", "_list", "_filter", "_has", "_include", "_revinclude", "unheard"}
+    others = {*defined, "_text", "_content", "_filter", "_has", "_include", "_revinclude", "unheard"}
     for code in others - listed.keys():
-        response = await client.get(name, params={code: "a"}, headers={"prefer": "handling=strict"})
+        response = await client.get(name, params={code: "a"}, headers=STRICT)
         assert response.status_code == 400, (code, response.text)
         found = response.json()["issue"][0]["details"]["coding"][0]["code"]
         assert found == ("parameter-query" if code == "_query" else "parameter-unknown"), code
@@ -230,12 +242,38 @@ async def test_only_types_of_parameters_that_have_facts_are_listed(types: Json) 
     assert all({"_id", "_lastUpdated"} <= {row["name"] for row in entry["searchParam"]} for entry in types.values())
 
 
-async def test_no_include_is_listed(types: Json) -> None:
-    assert [name for name, row in types.items() if row.keys() & {"searchInclude", "searchRevInclude"}] == []
+async def test_exactly_the_includes_that_are_listed_are_taken(client: httpx.AsyncClient, types: Json) -> None:
+    listed = {row for entry in types.values() for row in entry.get("searchInclude", ())}
+    assert {"Observation:subject", "Observation:*", "Provenance:target", "Patient:link"} <= listed
+    assert "Provenance:target" in types["Observation"]["searchRevInclude"]
+    assert {row for entry in types.values() for row in entry.get("searchRevInclude", ())} == listed
+    for name, entry in types.items():
+        for parameter, key in (("_include", "searchInclude"), ("_revinclude", "searchRevInclude")):
+            offered = entry.get(key, [])
+            for start in range(0, len(offered), 30):
+                asked = {"_id": "none", parameter: offered[start : start + 30]}
+                response = await client.get(name, params=asked, headers=STRICT)
+                assert response.status_code == 200, (name, response.text)
+        for known in REGISTRY.search_parameters(name).values():
+            if f"{name}:{known.code}" not in listed:
+                response = await client.get(name, params={"_include": f"{name}:{known.code}"}, headers=STRICT)
+                assert response.status_code == 400, (name, known.code)
+
+
+async def test_parameters_of_every_type_are_accepted_as_listed(client: httpx.AsyncClient, statement: Json) -> None:
+    assert [row["name"] for row in statement["rest"][0]["searchParam"]] == ["_list", "_has"]
+    for name in ("Patient", ""):
+        assert (await client.get(name, params={"_list": "none"})).status_code == 200
+        assert (await client.get(name, params={"_has:Observation:patient:code": "none"})).status_code == 200
 
 
 async def test_writable_and_read_only_types_say_how_they_are_written(types: Json) -> None:
-    assert types["Patient"] | {"interaction": [], "searchParam": [], "operation": []} == {
+    without: Json = {
+        key: [] for key in ("interaction", "searchParam", "operation", "searchInclude", "searchRevInclude")
+    }
+    assert types["Patient"] | without == {
+        "searchInclude": [],
+        "searchRevInclude": [],
         "type": "Patient",
         "profile": "http://hl7.org/fhir/StructureDefinition/Patient",
         "documentation": "The record itself: what professionals and patients write and read.",

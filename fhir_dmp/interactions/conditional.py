@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.joins import resolve_joins
 from fhir_dmp.interactions.request import Parameters, Request, parse_query
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
@@ -16,14 +17,18 @@ _RESULT_PARAMETERS = frozenset({
 })  # fmt: skip
 
 
-def parse_criteria(context: Context, resource_type: str, parameters: Parameters, *, count: int = 2) -> SearchQuery:
+async def parse_criteria(
+    context: Context, request: Request, resource_type: str, parameters: Parameters, *, count: int = 2
+) -> SearchQuery:
     """Returns the query of a conditional interaction; two matches are enough to know that there are several.
+
+    Criteria that ask for other resources are asked of these now, as the requester sees them.
 
     Raises FhirError where a parameter is unknown or about results, or has no value, or where there is none: criteria
     that were ignored would make the interaction meet every resource of the type.
     """
     for name, _ in parameters:
-        if name in _RESULT_PARAMETERS:
+        if name.partition(":")[0] in _RESULT_PARAMETERS:
             message = f"{name} shapes a result and has no place among the criteria of a conditional interaction."
             raise error(Category.INVALID_PARAMETER, "criteria-result-parameter", message, f"http.{name}")
     query = parse_search(
@@ -40,7 +45,7 @@ def parse_criteria(context: Context, resource_type: str, parameters: Parameters,
     if len(query.used) != len(parameters) + 1:
         message = "Each criterion of a conditional interaction needs a value."
         raise error(Category.PRECONDITION_FAILED, "criteria-missing", message)
-    return query
+    return await resolve_joins(context, request, query)
 
 
 def split_criteria(text: str) -> Parameters:

@@ -39,8 +39,9 @@ Run: TypeAlias = Callable[["Context", Request], Awaitable[Result]]
 class Route:
     """A row of the table: `interaction` is a code of http://hl7.org/fhir/restful-interaction.
 
-    `shape` is a path with `[type]`, `[id]` and `[vid]` where names stand; a type in place of `[type]` means that only
-    this one has the route (`ValueSet/$expand`). `definition` is the canonical of an operation's OperationDefinition.
+    `shape` is a path with `[type]`, `[id]`, `[vid]` and `[compartment]` where names stand; a type in place of `[type]`
+    means that only this one has the route (`ValueSet/$expand`). `definition` is the canonical of an operation's
+    OperationDefinition.
     """
 
     method: str

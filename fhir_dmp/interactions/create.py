@@ -52,7 +52,7 @@ def created(change: Change, request: Request) -> Result:
 
 async def _create_unless_exists(context: Context, request: Request, resource: JsonObject) -> Result:
     criteria = split_criteria(request.preconditions.if_none_exist)
-    query = parse_criteria(context, request.resource_type, criteria)
+    query = await parse_criteria(context, request, request.resource_type, criteria)
     restriction = await open_gate(context, request, "create", query.clause)
     identity = Identity(request.resource_type, context.new_id())
 

@@ -27,7 +27,7 @@ async def delete(context: Context, request: Request) -> Result:
 async def conditional_delete(context: Context, request: Request) -> Result:
     """Deletes the one resource that matches the criteria, if any."""
     check_exposed(context, request, "delete")
-    query = parse_criteria(context, request.resource_type, request.parameters)
+    query = await parse_criteria(context, request, request.resource_type, request.parameters)
     restriction = await open_gate(context, request, "delete", query.clause)
 
     async def work(writer: Writer) -> Result:

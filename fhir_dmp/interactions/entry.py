@@ -136,6 +136,7 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
         resource_type=parts.resource_type,
         resource_id=parts.resource_id,
         version_id=parts.version_id,
+        compartment=parts.compartment,
         parameters=parse_query(query),
         resource=resource,
         preconditions=_preconditions(wanted),

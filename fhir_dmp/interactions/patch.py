@@ -50,7 +50,7 @@ async def patch(context: Context, request: Request) -> Result:
 async def conditional_patch(context: Context, request: Request) -> Result:
     """Patches the one resource that matches the criteria."""
     check_exposed(context, request, "patch")
-    query = parse_criteria(context, request.resource_type, request.parameters)
+    query = await parse_criteria(context, request, request.resource_type, request.parameters)
     restriction = await open_gate(context, request, "patch", query.clause)
     parse_patch(context, request)
 

@@ -61,6 +61,8 @@ class Preconditions:
 class Request:
     """One interaction asked for. Parts that its URL does not have are empty.
 
+    `compartment` is whose compartment a search is confined to.
+
     `body` holds what was sent, unparsed; where it `is_translated`, it came as XML, and its lines and columns are not
     the client's. `resource` is set instead where a Bundle's entry carries it. `memory` is what access control has read
     for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it.
@@ -70,6 +72,7 @@ class Request:
     resource_type: str = ""
     resource_id: str = ""
     version_id: str = ""
+    compartment: Identity | None = None
     parameters: Parameters = ()
     body: bytes = b""
     media_type: str = ""

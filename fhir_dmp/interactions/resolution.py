@@ -65,9 +65,10 @@ async def _resolve(context: Context, writer: Writer, located: Sequence[Written],
     request = replace(row.entry.request, resource_type=resource_type, resource_id="")
     touched = {other.identity for other in located if other.identity and not other.is_existing_match}
     count = 2 + sum(identity.resource_type == resource_type for identity in touched)
+    inside = replace(context, reader=writer)
     with within_entry(row.entry.index):
         check_exposed(context, request, "search-type")
-        query = parse_criteria(context, resource_type, split_criteria(criteria), count=count)
+        query = await parse_criteria(inside, request, resource_type, split_criteria(criteria), count=count)
         restriction = await open_gate(context, request, "search-type", query.clause)
     stored = await writer.search(query, restriction)
     found = {version.identity for version in stored.versions} - touched

@@ -7,8 +7,11 @@ from dataclasses import replace
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import Link, build_link, build_searchset
+from fhir_dmp.interactions.compartment import check_compartment, confine
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.includes import find_included
+from fhir_dmp.interactions.joins import resolve_joins
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.value_sets import find_terms
@@ -37,14 +40,20 @@ async def search_system(context: Context, request: Request) -> Result:
 
 async def _search(context: Context, request: Request, interaction: str) -> Result:
     check_exposed(context, request, interaction)
-    query = _parse(context, request, await find_terms(context, request))
+    check_compartment(context, request)
+    query = confine(context, request, _parse(context, request, await find_terms(context, request)))
+    query = await resolve_joins(context, request, query)
     restriction = await open_gate(context, request, interaction, query.clause)
     if query.count == 0:
         total = await context.reader.count(query.clause, restriction, 0)
         return _answer(context, request, query, SearchPage((), None), total)
     page = await context.reader.search(query, restriction)
-    page = replace(page, versions=await redact(context, request, page.versions))
-    return _answer(context, request, query, page, await _count(context, query, restriction, page))
+    included = await find_included(context, request, query, page.versions) if query.includes else ()
+    shown = await redact(context, request, [*page.versions, *included])
+    matched = len(page.versions)
+    page = replace(page, versions=shown[:matched])
+    counted = await _count(context, query, restriction, page)
+    return _answer(context, request, query, page, counted, shown[matched:])
 
 
 def _parse(context: Context, request: Request, terms: Terms) -> SearchQuery:
@@ -95,7 +104,14 @@ async def _count(context: Context, query: SearchQuery, restriction: Restriction,
     return max(total, await context.reader.estimate(query, restriction)) if query.total is Total.ESTIMATE else None
 
 
-def _answer(context: Context, request: Request, query: SearchQuery, page: SearchPage, total: int | None) -> Result:
+def _answer(
+    context: Context,
+    request: Request,
+    query: SearchQuery,
+    page: SearchPage,
+    total: int | None,
+    included: Sequence[Version] = (),
+) -> Result:
     path = request.path.removesuffix("_search").rstrip("/")
     place = [pair for pair in request.parameters if pair[0] in PLACES][:1]
     links: list[Link] = [("self", build_link(context.base_url, path, [*query.used, *place]))]
@@ -106,10 +122,11 @@ def _answer(context: Context, request: Request, query: SearchQuery, page: Search
     if place:
         links.append(("first", build_link(context.base_url, path, query.used)))
     shown = take_subset(context, query, page.versions)
-    body = build_searchset(context.base_url, shown, links, total, query.ignored)
-    return Result(Status.OK, body=body, versions=page.versions)
+    body = build_searchset(context.base_url, shown, links, total, query.ignored, included)
+    return Result(Status.OK, body=body, versions=[*page.versions, *included])
 
 
 def _bound_to(request: Request, query: SearchQuery, name: str) -> str:
     """What a cursor is good for: this search, by this requester, in this direction."""
-    return f"{name} {request.requester.name} {request.resource_type} {sorted(query.used)}"
+    within = request.compartment or ""
+    return f"{name} {request.requester.name} {within} {request.resource_type} {sorted(query.used)}"

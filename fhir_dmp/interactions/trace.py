@@ -67,12 +67,12 @@ def is_traced(request: Request) -> bool:
 async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
     """Records interactions that are done, all at once; directories and definitions are in nobody's record.
 
-    Whom the law wants told of an emergency is told.
+    What a search of these includes may be in one. Whom the law wants told of an emergency is told.
     """
     accesses = [
         (request, _access(context, interaction, request, [_item(version) for version in result.disclosed]))
         for interaction, request, result in done
-        if request.resource_type not in PUBLIC.resource_types
+        if request.resource_type not in PUBLIC.resource_types or any(version.patient for version in result.disclosed)
     ]
     events = await _write(context, [access for _, access in accesses])
     for (request, access), left in zip(accesses, events, strict=True):
@@ -130,6 +130,8 @@ def _named(request: Request) -> tuple[str, ...]:
     """The patients whom the request names or the token is about, whether anything of theirs was found or not."""
     if request.resource_type == "Patient" and request.resource_id:
         return (request.resource_id,)
+    if request.compartment and request.compartment.resource_type == "Patient":
+        return (request.compartment.resource_id,)
     if request.requester.patient_id:
         return (request.requester.patient_id,)
     values = [text for name, value in request.parameters if name in _PATIENTS for text in value.split(",")]

@@ -126,7 +126,7 @@ async def _prepare(context: Context, entry: Entry) -> Prepared:
         check_exposed(context, request, _interaction_of(entry))
         if entry.method == "POST" or entry.shape == "[type]/[id]":
             require_no_parameters(request)
-        criteria = _parse_entry_criteria(context, entry)
+        criteria = await _parse_entry_criteria(context, entry)
         clause = criteria.clause if criteria else None
         restriction = await open_gate(context, request, _interaction_of(entry), clause)
         if entry.shape == "[type]/[id]" and entry.method == "PUT":
@@ -153,13 +153,13 @@ async def _require_valid(context: Context, bundle: JsonObject, writes: Iterable[
             await require_valid(context, entry.request, resource, nearby=nearby, at=f"{entry.at}.resource")
 
 
-def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
+async def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
     request = entry.request
     if entry.method == "POST":
         text = request.preconditions.if_none_exist
-        return parse_criteria(context, request.resource_type, split_criteria(text)) if text else None
+        return await parse_criteria(context, request, request.resource_type, split_criteria(text)) if text else None
     if entry.shape == "[type]":
-        return parse_criteria(context, request.resource_type, request.parameters)
+        return await parse_criteria(context, request, request.resource_type, request.parameters)
     return None
 
 

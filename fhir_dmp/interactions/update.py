@@ -40,7 +40,7 @@ async def update(context: Context, request: Request) -> Result:
 async def conditional_update(context: Context, request: Request) -> Result:
     """Updates the one resource that matches the criteria, or creates one where none does."""
     check_exposed(context, request, "update")
-    query = parse_criteria(context, request.resource_type, request.parameters)
+    query = await parse_criteria(context, request, request.resource_type, request.parameters)
     restriction = await open_gate(context, request, "update", query.clause)
     resource = parse_resource(context, request)
     await require_valid(context, request, resource)

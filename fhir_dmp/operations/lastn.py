@@ -10,6 +10,7 @@ from fhir_dmp.bundle import build_link
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.joins import resolve_joins
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.value_sets import find_terms
@@ -52,6 +53,7 @@ async def lastn(context: Context, request: Request) -> Result:
         now=context.now(),
         terms=await find_terms(context, request),
     )
+    query = await resolve_joins(context, request, query)
     restriction = await open_gate(context, request, "search-type", query.clause)
     newest_first = (Sort("date", "date", descending=True, is_main=True),)
     found = await read_all(context, restriction, ["Observation"], query.clause, MOST_OBSERVATIONS, sort=newest_first)

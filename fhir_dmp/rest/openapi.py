@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_dmp.interactions.context import Route, Routes
 
-_PARAMETERS = {"[type]": "type", "[id]": "id", "[vid]": "vid"}
+_PARAMETERS = {"[type]": "type", "[id]": "id", "[vid]": "vid", "[compartment]": "compartment"}
 _ANSWER = {"description": "FHIR JSON", "content": {"application/fhir+json": {}}}
 _FAILURE = {"description": "An OperationOutcome", "content": {"application/fhir+json": {}}}
 

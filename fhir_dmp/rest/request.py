@@ -108,6 +108,7 @@ def build_request(
         resource_type=parts.resource_type,
         resource_id=parts.resource_id,
         version_id=parts.version_id,
+        compartment=parts.compartment,
         parameters=parameters,
         preconditions=_preconditions(headers),
         path=path,

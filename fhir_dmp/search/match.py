@@ -9,6 +9,7 @@ from fhir_dmp.search.facts import DateFact, Facts, LinkFact, QuantityFact, Secur
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
+    Chained,
     Clause,
     Clinical,
     Condition,
@@ -25,6 +26,7 @@ from fhir_dmp.search.query import (
     OfType,
     Or,
     QuantityValue,
+    Referred,
     StringValue,
     TokenPrefix,
     TokenValue,
@@ -36,7 +38,7 @@ from fhir_dmp.search.text import name_parts, normalise
 
 
 def matches(clause: Clause, facts: Facts) -> bool:
-    """Tells whether a clause is true of the resource with these facts."""
+    """Tells whether a clause is true of the resource with these facts. Raises TypeError for one with joins."""
     match clause:
         case Everything():
             return True
@@ -48,6 +50,8 @@ def matches(clause: Clause, facts: Facts) -> bool:
             return any(matches(inner, facts) for inner in clauses)
         case Not(inner):
             return not matches(inner, facts)
+        case Chained() | Referred():
+            raise TypeError("the facts of one resource do not tell whether a join is true of it")
         case _:
             return _holds(clause, facts)
 

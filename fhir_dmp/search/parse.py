@@ -14,19 +14,36 @@ from typing import Literal, TypeVar
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.resource import is_id
+from fhir_dmp.search.chain import (
+    HAS,
+    LIST,
+    LIST_PARAMETER,
+    LIST_TYPE,
+    find_hops,
+    find_target,
+    is_join,
+    refuse_unknown,
+    split_chain,
+    split_has,
+)
 from fhir_dmp.search.escape import is_well_escaped, split, unescape
+from fhir_dmp.search.include import is_include, parse_include
 from fhir_dmp.search.links import patient_id
 from fhir_dmp.search.modifier import PLAIN, Modifier, modifiers_of
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
+    Chained,
     Clause,
     Handling,
     Has,
+    Hop,
+    Include,
     LastUpdated,
     LinkValue,
     Not,
     OfType,
+    Referred,
     SearchQuery,
     Sort,
     Total,
@@ -60,7 +77,8 @@ Parsed = TypeVar("Parsed")
 class Limits:
     """Bounds on one search. `comparisons` counts alternatives times the types they may be of.
 
-    `codes` is what the value sets and hierarchies that it names may have together.
+    `codes` is what the value sets and hierarchies that it names may have together, `hops` how often its chains may go
+    from one resource to another.
     """
 
     parameters: int = 200
@@ -68,8 +86,18 @@ class Limits:
     alternatives: int = 1000
     comparisons: int = 10_000
     codes: int = 5000
+    hops: int = 8
+    includes: int = 32
     sort_keys: int = 8
     count: int = 1000
+
+
+@dataclass(slots=True)
+class _Cost:
+    """What a search has asked for so far: codes of value sets and hierarchies, and hops of chains."""
+
+    listed: int = 0
+    hops: int = 0
 
 
 @dataclass(slots=True)
@@ -80,13 +108,14 @@ class _Draft:
     known: Mapping[str, Parameter]
     reading: Reading
     limits: Limits
-    listed: int = 0
+    cost: _Cost = field(default_factory=_Cost)
     clauses: list[Clause] = field(default_factory=list)
     sort: tuple[Sort, ...] = ()
     count: int | None = None
     summary: Summary | Literal["count"] | None = None
     elements: frozenset[str] = frozenset()
     total: Total | None = None
+    includes: list[Include] = field(default_factory=list)
     used: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[Issue] = field(default_factory=list)
 
@@ -126,6 +155,7 @@ def parse_search(  # noqa: PLR0913  five of them are named
         used=tuple(draft.used),
         ignored=tuple(Issue("warning", issue.code, issue.message, issue.expression) for issue in draft.unknown),
         subset=_subset(draft),
+        includes=tuple(draft.includes),
     )
 
 
@@ -173,23 +203,85 @@ def _take_types(given: list[tuple[str, str]], space: SearchSpace) -> tuple[tuple
 
 
 def _add(draft: _Draft, name: str, value: str) -> None:
-    if ":" in name:
-        _add_modified(draft, name, value)
-    elif "." in name:
-        message = f"The parameter {name[:_SHOWN]} is a chain, which this server does not support."
-        raise _invalid("parameter-chain", message, name)
+    if is_include(name):
+        _add_include(draft, name, value)
     elif name == "_query":
         raise _invalid("parameter-query", "This server has no named query.", name)
     elif name in RESULT_PARAMETERS:
         _add_result(draft, name, value)
-    elif name in draft.known:
-        _add_criterion(draft, draft.known[name], value)
+    elif name in draft.known or ":" in name or is_join(name):
+        clause = _parse_join(draft, name, value) if is_join(name) else _parse_criterion(draft, name, value)
+        if clause is not None:
+            draft.clauses.append(clause)
+            draft.used.append((name, value))
     else:
         known = draft.known if len(draft.unknown) < _HINTS else {}
         draft.unknown.append(_unknown(name, known))
 
 
-def _add_modified(draft: _Draft, name: str, value: str) -> None:
+def _parse_join(draft: _Draft, name: str, value: str) -> Clause | None:
+    """As _parse_criterion; what is wrong somewhere along a chain is wrong with the parameter that the client wrote."""
+    try:
+        return _parse_criterion(draft, name, value)
+    except FhirError as fault:
+        raise refuse(fault, _expression(name)) from None
+
+
+def _parse_criterion(draft: _Draft, name: str, value: str) -> Clause | None:
+    """What a parameter asks of the resources of the draft's types, None where its value names nothing."""
+    if name.startswith(HAS):
+        hops = find_hops(name, draft.resource_types, draft.reading.space)
+        inner = _parse_inner(draft, hops[0].resource_type, split_has(name)[2], value, name)
+        return None if inner is None else any_of([Referred(hop, inner) for hop in hops])
+    if "." in name:
+        code, _, rest = split_chain(name)
+        target = find_target(draft.known.get(code), name, draft.reading.space)
+        inner = _parse_inner(draft, target, rest, value, name)
+        ways = [Hop(kind, code, target) for kind in draft.resource_types]
+        return None if inner is None else any_of([Chained(way, inner) for way in ways])
+    if name == LIST:
+        return _parse_list(draft, value)
+    if ":" in name:
+        return _parse_modified(draft, name, value)
+    return _parse_values(draft, draft.known[name], value)
+
+
+def _parse_inner(draft: _Draft, resource_type: str, name: str, value: str, whole: str) -> Clause | None:
+    """What the rest of a chain asks of the resources that it has come to."""
+    draft.cost.hops += 1
+    if draft.cost.hops > draft.limits.hops:
+        message = f"The chains of a search may go from one resource to another {draft.limits.hops} times in all."
+        raise _too_costly(message, whole)
+    known = draft.reading.space.parameters(resource_type)
+    inner = _Draft((resource_type,), known, draft.reading, draft.limits, draft.cost)
+    if not (name in known or ":" in name or is_join(name)):
+        raise refuse_unknown(whole, name, resource_type)
+    return _parse_criterion(inner, name, value)
+
+
+def _parse_list(draft: _Draft, value: str) -> Clause | None:
+    """The resources that the entries of a List refer to: https://hl7.org/fhir/R4/search.html#list."""
+    space = draft.reading.space
+    if LIST_PARAMETER not in space.parameters(LIST_TYPE):
+        raise _invalid("parameter-unknown", "This server has no Lists.", LIST)
+    ids = tuple(_read(LIST, part, _parse_id) for part in split(value, ",") if part)
+    inner = WithId(LIST_TYPE, ids)
+    hops = [Hop(LIST_TYPE, LIST_PARAMETER, kind) for kind in draft.resource_types]
+    return any_of([Referred(hop, inner) for hop in hops]) if ids else None
+
+
+def _add_include(draft: _Draft, name: str, value: str) -> None:
+    if len(draft.includes) >= draft.limits.includes:
+        raise _too_costly(f"A search takes at most {draft.limits.includes} includes.", name)
+    try:
+        draft.includes.append(parse_include(name, value, draft.reading.space))
+        draft.used.append((name, value))
+    except BadValue as fault:
+        message = f"{name[:_SHOWN]}={value[:_SHOWN]} is not supported here: {fault}."
+        draft.unknown.append(Issue("error", "parameter-unknown", message, _expression(name)))
+
+
+def _parse_modified(draft: _Draft, name: str, value: str) -> Clause | None:
     code, _, suffix = name.partition(":")
     parameter = draft.known.get(code)
     offered = modifiers_of(parameter) if parameter else {}
@@ -197,7 +289,7 @@ def _add_modified(draft: _Draft, name: str, value: str) -> None:
         known = f" It takes {', '.join(f':{item}' for item in offered)}." if offered else ""
         message = f"The modifier :{suffix[:_SHOWN]} of {code[:_SHOWN]} is not supported.{known}"
         raise _invalid("parameter-modifier", message, name)
-    _add_criterion(draft, parameter, value, offered[suffix])
+    return _parse_values(draft, parameter, value, offered[suffix])
 
 
 def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
@@ -207,19 +299,18 @@ def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
     return Issue("error", "parameter-unknown", message, _expression(name))
 
 
-def _add_criterion(draft: _Draft, parameter: Parameter, value: str, modifier: Modifier = PLAIN) -> None:
+def _parse_values(draft: _Draft, parameter: Parameter, value: str, modifier: Modifier = PLAIN) -> Clause | None:
     name = _written(parameter, modifier)
     if not is_well_escaped(value):
         raise _bad_value(name, value, BadValue("a backslash must be followed by one of , | $ \\"))
     alternatives = [part for part in split(value, ",") if part]
     if not alternatives:
-        return
+        return None
     if len(alternatives) > draft.limits.alternatives:
         message = f"A search value has at most {draft.limits.alternatives} alternatives."
         raise _too_costly(message, name)
     clause = _criterion(draft, parameter, alternatives, modifier)
-    draft.clauses.append(Not(clause) if modifier.negates else clause)
-    draft.used.append((name, value))
+    return Not(clause) if modifier.negates else clause
 
 
 def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str], modifier: Modifier) -> Clause:
@@ -245,9 +336,9 @@ def _read_values(draft: _Draft, parameter: Parameter, alternatives: list[str], m
     for part in alternatives:
         more = _read(name, part, lambda text: tuple(modifier.read(text, parameter, draft.reading)))
         values += more
-        draft.listed += len(more) - 1
+        draft.cost.listed += len(more) - 1
         comparisons += sum(len(value.texts) if isinstance(value, LinkValue) else 1 for value in more)
-        if draft.listed > limits.codes:
+        if draft.cost.listed > limits.codes:
             message = f"The value sets and hierarchies of a search may have at most {limits.codes:,} codes together."
             raise _too_costly(message, name)
         if comparisons * len(draft.resource_types) > limits.comparisons:

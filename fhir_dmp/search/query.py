@@ -1,12 +1,13 @@
 """What a search asks, as a tree: clauses over facts, the sort order, the page. No word of any database.
 
     Clause   Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
-             | Marked | ConfidentialUpTo | Clinical | Withheld
+             | Marked | ConfidentialUpTo | Clinical | Withheld | Chained | Referred
     Has      one parameter of one type and the values of which one is enough (a comma is OR)
 
-The last four ask for security facts; no search parameter does, only access control.
+Marked, ConfidentialUpTo, Clinical and Withheld ask for security facts; no search parameter does, only access control.
 
-A clause is true or false of the Facts of one resource: fhir_dmp.search.match says which.
+A clause without joins is true or false of the Facts of one resource: fhir_dmp.search.match says which. Chained and
+Referred ask for other resources too: fhir_dmp.search.joined says what they mean.
 https://hl7.org/fhir/R4/search.html
 """
 
@@ -209,9 +210,52 @@ class Withheld:
     at: Milliseconds
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The way from resources of one type, by the references of a parameter, to those of another type."""
+
+    resource_type: str
+    parameter: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """True of resources that refer, by the hop, to one of which the clause is true."""
+
+    hop: Hop
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """True of resources to which one refers, by the hop, of which the clause is true."""
+
+    hop: Hop
+    clause: Clause
+
+
 Condition = OfType | WithId | LastUpdated | AboutPatient | Has | Marked | ConfidentialUpTo | Clinical | Withheld
 """The clauses that are not made of others."""
-Clause = Everything | Nothing | And | Or | Not | Condition
+Join = Chained | Referred
+"""The clauses that go from one resource to another."""
+Clause = Everything | Nothing | And | Or | Not | Condition | Join
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """What else a page carries: what its resources refer to, or (`is_reverse`) what refers to them.
+
+    `resource_type` ("" any) is the type of what refers, by `parameter` ("*" any); `target` ("" any) the type referred
+    to. One that `iterates` starts from what was included, too. https://hl7.org/fhir/R4/search.html#include
+    """
+
+    resource_type: str
+    parameter: str
+    target: str = ""
+    is_reverse: bool = False
+    iterates: bool = False
+
 
 SortType = Literal["id", "last-updated", "token", "string", "date", "number", "quantity", "reference", "uri"]
 
@@ -244,7 +288,8 @@ class SearchQuery:
     `count` is the largest page, 0 where only the total is asked for (`_summary=count`), None where unsaid. `used` are
     the parameters that were understood, as the self link lists them; `ignored` warns of the others. `after` continues
     a page; `before` asks for the page that ends before a place, its rows in the same order. `sort` names each parameter
-    once. `subset` is what to keep of each match, None for all.
+    once. `subset` is what to keep of each match, None for all. `includes` add to a page, and to
+    nothing else.
     """
 
     resource_types: tuple[str, ...]
@@ -257,6 +302,7 @@ class SearchQuery:
     after: SortKeys | None = None
     before: SortKeys | None = None
     subset: Subset | None = None
+    includes: tuple[Include, ...] = ()
 
 
 def all_of(clauses: Sequence[Clause]) -> Clause:
@@ -267,3 +313,13 @@ def all_of(clauses: Sequence[Clause]) -> Clause:
 def any_of(clauses: Sequence[Clause]) -> Clause:
     """Returns the disjunction, without the Or where there is only one."""
     return clauses[0] if len(clauses) == 1 else Or(tuple(clauses))
+
+
+def has_joins(clause: Clause) -> bool:
+    """Tells whether a clause asks for other resources than those it is true of."""
+    match clause:
+        case And(clauses) | Or(clauses):
+            return any(has_joins(inner) for inner in clauses)
+        case Not(inner):
+            return has_joins(inner)
+    return isinstance(clause, Join)

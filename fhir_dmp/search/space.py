@@ -151,13 +151,15 @@ def resolve(parameter: SearchParameter, resource_type: str, registry: Registry) 
     paths = resolve_paths(parameter.expression, resource_type, registry)
     reached = {name for route in paths.routes for name in _targets(route, registry)}
     declared = set(parameter.target) or registry.resource_types
+    # R4 lets Condition.subject lead to an Organization by its parameter, and never by its element: the element is right
+    targets = (reached or declared) & declared or reached
     return Parameter(
         resource_type=resource_type,
         code=parameter.code,
         type=parameter.type,
         url=parameter.url,
         paths=paths,
-        targets=tuple(sorted((reached or declared) & declared)) if parameter.type == "reference" else (),
+        targets=tuple(sorted(targets)) if parameter.type == "reference" else (),
     )
 
 

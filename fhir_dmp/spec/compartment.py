@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 from fhir_dmp.json_text import JsonObject
 
+COMPARTMENTS = ("Device", "Encounter", "Patient", "Practitioner", "RelatedPerson")
+"""The types that R4 defines a compartment of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compartment:

@@ -14,7 +14,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import Facts
-from fhir_dmp.search.query import Clause, SearchQuery, SortKeys
+from fhir_dmp.search.query import Clause, Hop, SearchQuery, SortKeys
 
 Result = TypeVar("Result")
 
@@ -103,6 +103,13 @@ class Reader(Protocol):
         """Returns about how many current versions match, for far less than counting them costs.
 
         What is estimated from are matches alone, among what the restriction shows.
+        """
+        ...
+
+    async def find_ids(self, clause: Clause, restriction: Restriction, hop: Hop | None, limit: int) -> Sequence[str]:
+        """Returns the ids of current versions that match, all of one type; or, with a hop, of what they refer to by it.
+
+        Each id once, at most `limit` of them, in no order. What is referred to may be hidden, or not here at all.
         """
         ...
 

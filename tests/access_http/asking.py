@@ -116,14 +116,64 @@ class Asking:
         common = (("_id", self.identity().resource_id), ("_security", self.label()), ("_lastUpdated", self.bound()))
         return Ask("GET", f"?{urlencode([*pairs, self.random.choice(common), *self.shaping(of_system=True)])}")
 
+    def way(self) -> tuple[Facts, str, Facts]:
+        """Something stored, the parameter by which it refers to something else that is, and that."""
+        stored = {f"{facts.resource_type}/{facts.resource_id}": facts for facts in self.facts}
+        ways = [
+            (facts, link.parameter, stored[link.text])
+            for facts in self.facts
+            for link in facts.links
+            if link.text in stored and not link.parameter.startswith("_")
+        ]
+        # to Patients there are as many ways as to all else together
+        others = [way for way in ways if way[2].resource_type != "Patient"]
+        return self.random.choice(others if others and self.random.random() < 0.7 else ways)
+
+    def chained(self) -> Ask:
+        """Chains: forward to what may be hidden."""
+        origin, parameter, target = self.way()
+        name, value = self.criterion(target)
+        pairs = [(f"{parameter}:{target.resource_type}.{name}", value), *self.shaping()]
+        if self.random.random() < 0.3:
+            pairs += self.criteria(origin.resource_type, 1)
+        return Ask("GET", f"{origin.resource_type}?{urlencode(pairs)}")
+
+    def reversed(self) -> Ask:
+        """Chains backward, and Lists: what refers to a match may be hidden."""
+        origin, parameter, target = self.way()
+        if self.random.random() < 0.25:
+            pairs: Pairs = [("_list", self.identity("List").resource_id), *self.shaping()]
+            return Ask("GET", f"{self.random.choice(SEARCHED)}?{urlencode(pairs)}")
+        name, value = self.criterion(origin)
+        pairs = [(f"_has:{origin.resource_type}:{parameter}:{name}", value), *self.shaping()]
+        return Ask("GET", f"{target.resource_type}?{urlencode(pairs)}")
+
+    def included(self) -> Ask:
+        """What a page carries beside its matches."""
+        origin, parameter, target = self.way()
+        kind, way = origin.resource_type, f"{origin.resource_type}:{parameter}"
+        suffix = self.random.choice(("", "", ":iterate"))
+        forward = [(f"_include{suffix}", self.random.choice((way, f"{way}:{target.resource_type}", f"{kind}:*")))]
+        backward = [(f"_revinclude{suffix}", self.random.choice((way, f"{kind}:*")))]
+        around = [("_include", way), ("_revinclude:iterate", "Provenance:target")]
+        added = self.random.choice((forward, forward, backward, backward, around, [("_include:iterate", "*")]))
+        searched = target.resource_type if added is backward else kind
+        pairs = [*self.criteria(searched, self.random.choice((0, 0, 1))), *added, *self.shaping()]
+        return Ask("GET", f"{searched}?{urlencode(pairs)}")
+
+    def compartment(self) -> Ask:
+        """What is tied to a patient, an encounter or a practitioner."""
+        owner = self.identity("Patient", "Patient", "Encounter", "Practitioner")
+        kind = self.random.choice(("*", *SEARCHED))
+        pairs = [*(self.criteria(kind, 1) if kind != "*" else []), *self.shaping(of_system=kind == "*")]
+        if self.random.random() < 0.2:
+            return Ask("POST", f"{owner}/{kind}/_search", (("content-type", FORM),), urlencode(pairs).encode())
+        return Ask("GET", f"{owner}/{kind}?{urlencode(pairs)}")
+
     def joined(self) -> Ask:
         """Parameters that reach other resources."""
         target = self.identity()
         name = self.random.choice((
-            "Observation?_include=Observation:subject", "Patient?_revinclude=Observation:subject",
-            "Patient?_has:Observation:patient:code=11502-2", "Observation?subject:Patient.active=true",
-            "Observation?patient.identifier=x", "DocumentReference?_include=*", "List?item:Observation.status=final",
-            "Observation?_list=z0",
             "Observation?_filter=status eq final", "Observation?_text=x", "Patient?_content=x",
             f"Observation?_has:List:item:_id={target.resource_id}", f"List?item={target}",
             f"Provenance?target={target}",
@@ -348,7 +398,9 @@ _ENTRIES = (Asking.create, Asking.create, Asking.update, Asking.update_matching,
 _CHANNELS = (
     *(Asking.read,) * 3, *(Asking.vread,) * 3, *(Asking.history,) * 5, *(Asking.search,) * 7,
     *(Asking.search_system,) * 2,
-    *(Asking.joined,) * 2, *(Asking.operation,) * 2, *(Asking.record_operation,) * 3, Asking.label_operation,
+    *(Asking.chained,) * 2, *(Asking.reversed,) * 2, *(Asking.included,) * 3,
+    *(Asking.compartment,) * 2, Asking.joined,
+    *(Asking.operation,) * 2, *(Asking.record_operation,) * 3, Asking.label_operation,
     Asking.fhirpath_patch, *(Asking.create,) * 2, *(Asking.update,) * 2,
     Asking.update_matching, *(Asking.patch,) * 2, *(Asking.delete,) * 2, *(Asking.bundle,) * 3,
 )  # fmt: skip

@@ -157,6 +157,103 @@ async def test_row_06_page_shape(record: Record) -> None:
     assert "next" not in {link["relation"] for link in page["link"]}
 
 
+async def _pointing_list(record: Record, *labels: str) -> str:
+    """A List that refers to the documents that `_unchanged` adds and to the open one; its own labels are these."""
+    names = [record.open, *(f"{record.patient}-hid{number}" for number in range(3))]
+    item: Json = {
+        "resourceType": "List", "id": f"{record.patient}-list", "status": "current", "mode": "working",
+        "subject": reference(f"Patient/{record.patient}"),
+        "entry": [{"item": reference(f"DocumentReference/{name}")} for name in names],
+    }  # fmt: skip
+    hidden = {"meta": {"security": [coding(f"vis|{label}") for label in labels]}} if labels else {}
+    await record.house.put({**item, **hidden})
+    return str(item["id"])
+
+
+async def test_row_07_includes(record: Record) -> None:
+    name = await _pointing_list(record)
+    about, patient = f"subject=Patient/{record.patient}", f"Patient?_id={record.patient}"
+    await _unchanged(record, [
+        f"List?_id={name}&_include=List:item", f"List?{about}&_include=List:item:DocumentReference",
+        f"List?_id={name}&_include=*", f"List?_id={name}&_include:iterate=*",
+        f"List?_id={name}&_include=List:subject&_revinclude:iterate=DocumentReference:subject",
+        f"{patient}&_revinclude=DocumentReference:subject", f"{patient}&_revinclude=DocumentReference:*",
+        f"{patient}&_revinclude=DocumentReference:patient&_revinclude=List:subject",
+        f"{patient}&_revinclude=List:subject&_include:iterate=List:item",
+    ])  # fmt: skip
+    included = (await record.house.get(f"List?_id={name}&_include=List:item", record.house.petit())).json()
+    assert [row["resource"]["id"] for row in included["entry"]] == [name, record.open]
+
+
+async def test_row_07_what_is_included_is_in_the_trace_of_the_record(record: Record) -> None:
+    petit, name = record.house.petit(), f"DocumentReference/{record.open}"
+    practitioner = "Practitioner?_id=auteur&_revinclude=DocumentReference:author"
+    trace = f"AuditEvent?patient={record.patient}"
+    patient = record.house.guarded.tokens.patient(record.patient)
+    for query in (f"Patient?_id={record.patient}&_revinclude=DocumentReference:subject", practitioner):
+        before = (await record.house.get(trace, patient)).text.count(name)
+        assert name in (await record.house.get(query, petit)).text
+        assert (await record.house.get(trace, patient)).text.count(name) == before + 1, query
+
+
+async def test_row_07_a_version_that_was_masked_is_not_included(record: Record) -> None:
+    house, petit = record.house, record.house.petit()
+    await house.put(document(record.masked, record.patient))
+    item = {"resourceType": "List", "id": f"{record.patient}-old", "status": "current", "mode": "working",
+            "subject": reference(f"Patient/{record.patient}"),
+            "entry": [{"item": reference(f"DocumentReference/{record.masked}/_history/1")}]}  # fmt: skip
+    await house.put(item)
+    for headers, expected in ((petit, []), (house.someone("martin"), ["1"])):
+        found = (await house.get(f"List?_id={item['id']}&_include=List:item", headers)).json()
+        assert [row["resource"]["meta"]["versionId"] for row in found["entry"][1:]] == expected
+
+
+async def test_row_08_chains(record: Record) -> None:
+    name = await _pointing_list(record)
+    about = f"subject=Patient/{record.patient}"
+    await _unchanged(record, [
+        "List?item:DocumentReference.date=lt2021", f"List?{about}&item:DocumentReference.date=lt2021",
+        f"List?_id={name}&item:DocumentReference.status:not=superseded&item:DocumentReference.date=lt2021",
+        f"List?{about}&item:DocumentReference.author:Practitioner.identifier=10000000003&item:DocumentReference.date=lt2021",
+        f"List?_summary=count&{about}&item:DocumentReference.date=lt2021",
+    ])  # fmt: skip
+
+
+async def test_row_08_a_hidden_patient_is_no_link_of_a_chain(record: Record) -> None:
+    """Dr Inconnu wrote it, and reads what he wrote; the Patient is not shown to him."""
+    house, name = record.house, f"{record.patient}-own"
+    await house.put(document(name, record.patient, author="Practitioner/inconnu"))
+    own = f"DocumentReference?patient={record.patient}"
+    inconnu = house.someone("inconnu")
+    assert (await house.get(own, inconnu)).json()["total"] == 1
+    for query in ("subject:Patient.family=Durand", "patient.active=true"):
+        assert (await house.get(f"{own}&{query}", inconnu)).json()["total"] == 0
+        assert (await house.get(f"{own}&{query}", house.someone("martin"))).json()["total"] == 3
+
+
+async def test_row_09_reverse_chains(record: Record) -> None:
+    await _pointing_list(record)
+    patient = f"Patient?_id={record.patient}"
+    await _unchanged(record, [
+        f"{patient}&_has:DocumentReference:patient:date=lt2021", "Patient?_has:DocumentReference:patient:date=lt2021",
+        f"Patient?_has:List:subject:item:DocumentReference.date=lt2021&_id={record.patient}",
+        f"Practitioner?_id=auteur&_has:DocumentReference:author:identifier=urn:x|{record.patient}-hid1",
+    ])  # fmt: skip
+
+
+async def test_row_10_lists(record: Record) -> None:
+    """What a hidden List names is not found by it."""
+    name = await _pointing_list(record)
+    await _unchanged(record, [f"DocumentReference?_list={name}", f"DocumentReference?_list={name}&_summary=count"])
+    found = (await record.house.get(f"DocumentReference?_list={name}", record.house.petit())).json()
+    assert [row["resource"]["id"] for row in found["entry"]] == [record.open]
+    await _pointing_list(record, "MASQUE_PS")
+    hidden = await record.house.get(f"DocumentReference?_list={name}", record.house.petit())
+    absent = await record.house.get(f"DocumentReference?_list={record.absent}", record.house.petit())
+    assert told(hidden, name) == told(absent, record.absent)
+    assert (await record.house.get(f"DocumentReference?_list={name}", record.house.someone("martin"))).json()["total"]
+
+
 ABSENT = [
     pytest.param(row, request, id=f"row {row['row']:02}: {request}")
     for row in TABLE["absent_features"]
@@ -166,7 +263,7 @@ ABSENT = [
 
 @pytest.mark.parametrize(("row", "request_made"), ABSENT)
 async def test_a_feature_that_is_not_here_is_refused(record: Record, row: Json, request_made: str) -> None:
-    """Rows 7, 8, 9, 10, 17, 18, 22, 26 and 28, as far as there is nothing yet that could leak."""
+    """Rows 10, 17, 18, 22, 26 and 28, as far as there is nothing yet that could leak."""
     shown = await record.twins(record.house.petit(), "GET", request_made)
     assert shown.status in REFUSED, row["channel"]
 
@@ -540,6 +637,21 @@ async def test_row_28_a_link_between_patients_opens_no_record(house: House) -> N
     mother = house.guarded.tokens.patient(record.patient)
     assert (await house.get(f"DocumentReference/{other.open}", mother)).status_code == 404
     assert (await house.get(f"DocumentReference/{record.open}", mother)).status_code == 200
+
+
+async def test_row_28_a_link_between_patients_includes_none_and_chains_to_none(house: House) -> None:
+    other = await house.make_record()
+    record = await house.make_record(link=[{"other": reference(f"Patient/{other.patient}"), "type": "seealso"}])
+    await other.permit(actor=["Practitioner/inconnu"])
+    own = f"Patient?_id={record.patient}"
+    for query, hidden, seen in (
+        ("_include=Patient:link", 1, 2),
+        ("_include:iterate=*", 1, 2),
+        ("link:Patient.active=true", 0, 1),
+    ):
+        for headers, expected in ((house.petit(), hidden), (house.someone("martin"), seen)):
+            rows = (await house.get(f"{own}&{query}", headers)).json().get("entry", [])
+            assert sum(row["resource"]["resourceType"] == "Patient" for row in rows) == expected, query
 
 
 async def test_row_29_without_context_nothing_is_shown(record: Record) -> None:

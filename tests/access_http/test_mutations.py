@@ -125,6 +125,14 @@ MUTANTS: dict[str, Mutant] = {
     "the gate of a transaction's entries": _gate("fhir_dmp.interactions.transaction", "bundle"),
     "the gate of conditional references": _gate("fhir_dmp.interactions.resolution", "bundle"),
     "the gate of operations on what is stored": _gate("fhir_dmp.operations.stored", "operation", "record_operation"),
+    "the gate of chains": _gate("fhir_dmp.interactions.joins", "chained"),
+    "the gate of reverse chains and Lists": _gate("fhir_dmp.interactions.joins", "reversed"),
+    "the gate of compartments": _gate("fhir_dmp.interactions.search", "compartment"),
+    "the gate of includes": _gate("fhir_dmp.interactions.joins", "included"),
+    "the store's ids, of a chain": Mutant(MongoReader, "find_ids", _unrestricted(MongoReader.find_ids), ("chained",)),
+    "the store's ids, of a reverse chain": Mutant(
+        MongoReader, "find_ids", _unrestricted(MongoReader.find_ids), ("reversed",)
+    ),
     "the gate of records as a whole": _gate("fhir_dmp.operations.patient_record", "record_operation"),
     "the gate of the most recent observations": _gate("fhir_dmp.operations.lastn", "record_operation"),
     "the gate of the documents of a patient": _gate("fhir_dmp.operations.docref", "record_operation"),
@@ -181,5 +189,5 @@ def test_every_module_that_asks_the_gate_is_on_the_list() -> None:
 
 def test_every_reading_method_of_the_store_is_on_the_list() -> None:
     named = {mutant.name for mutant in MUTANTS.values() if mutant.owner is MongoReader}
-    reading = {"read", "read_latest", "read_version", "search", "count", "count_history"}
+    reading = {"read", "read_latest", "read_version", "search", "count", "count_history", "find_ids"}
     assert reading <= named

@@ -16,6 +16,7 @@ from bson.int64 import Int64
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
+    Chained,
     Clause,
     Clinical,
     Condition,
@@ -32,6 +33,7 @@ from fhir_dmp.search.query import (
     OfType,
     Or,
     QuantityValue,
+    Referred,
     StringValue,
     TokenPrefix,
     TokenValue,
@@ -123,6 +125,8 @@ def _build(clause: Clause) -> Filter:
             return any_of([build_filter(inner) for inner in clauses])
         case Not(inner):
             return {"$nor": [build_filter(inner)]}
+        case Chained() | Referred():
+            raise TypeError("joins are resolved before a store is asked")
         case _:
             return _build_condition(clause)
 

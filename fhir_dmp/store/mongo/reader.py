@@ -11,11 +11,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
-from fhir_dmp.search.query import Clause, SearchQuery
+from fhir_dmp.search.query import Clause, Hop, SearchQuery
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.filter import all_of, build_filter
 from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
+from fhir_dmp.store.mongo.hop import build_hop_pipeline
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
 from fhir_dmp.store.mongo.plan import SAMPLED_PART, SearchPlan, build_plan, build_sample, read_sort_keys
 from fhir_dmp.store.port import HistoryQuery, SearchPage, Stamps
@@ -96,6 +97,19 @@ class MongoReader:
         with database_errors():
             found = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=self._milliseconds)
         return found * SAMPLED_PART
+
+    async def find_ids(self, clause: Clause, restriction: Restriction, hop: Hop | None, limit: int) -> Sequence[str]:
+        """See the port."""
+        wanted = build_filter(clause, restriction.clause)
+        with database_errors():
+            if hop is None:
+                found = self._resources.find(wanted, {"_id": 1}, session=self._session)
+                rows = await found.limit(limit).max_time_ms(self._milliseconds).to_list()
+            else:
+                pipeline = build_hop_pipeline(wanted, hop, limit)
+                led = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=self._milliseconds)
+                rows = await led.to_list()
+        return [row["_id"].rpartition("/")[2] for row in rows]
 
     async def stamps(
         self, patients: Collection[str], resource_types: Collection[str], restriction: Restriction
