@@ -22,14 +22,14 @@ from fhir_dmp.audit.code import (
     TOKEN_PREFIX,
     Outcome,
 )
-from fhir_dmp.audit.event import build_patient, build_purpose, build_reasons, build_source
+from fhir_dmp.audit.event import build_patient, build_purpose, build_query, build_reasons, build_source
 from fhir_dmp.instant import write_instant
 from fhir_dmp.json_text import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision about one patient's record; `consents` are the ids of those that it rests on."""
+    """A decision about one patient's record ("": about none); `consents` are the ids of those that it rests on."""
 
     patient: str
     consents: tuple[str, ...] = ()
@@ -67,7 +67,9 @@ def build_decision(access: Access, decision: Decision, recorder: Recorder) -> Js
 
 
 def _build_entities(access: Access, decision: Decision) -> list[JsonObject]:
-    entities = [build_patient(decision.patient)]
+    entities = [build_patient(decision.patient)] if decision.patient else []
+    if access.query:
+        entities.append(build_query(access))
     entities += [{"what": {"reference": f"Consent/{consent}"}, "type": CONSENT} for consent in decision.consents]
     if decision.refusal:
         entities += build_reasons(decision.refusal)

@@ -8,7 +8,7 @@ page by page): EHDS art. 9 wants to know which data were accessed.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from fhir_dmp.access.reason import SYSTEM as ACCESS_RULE
@@ -151,7 +151,7 @@ def _build_data(item: Item) -> JsonObject:
     return {"what": {"reference": item.reference}, "type": OBJECT, "role": ROLE_RESOURCE}
 
 
-def _build_query(access: Access, items: list[Item]) -> JsonObject:
+def build_query(access: Access, items: Sequence[Item] = ()) -> JsonObject:
     """Builds the entity of a search, history or operation, with what the answer gave away as its details.
 
     They are details, not entities: a page would be as many entities, each with several facts to find it by.
@@ -190,7 +190,7 @@ def _assemble(access: Access, common: JsonObject, request: list[JsonObject], par
     if access.interaction in _SHAPES:
         entities += [_build_data(item) for item in items]
     else:
-        entities.append(_build_query(access, items))
+        entities.append(build_query(access, items))
     event = {"resourceType": "AuditEvent", "meta": meta, **common}
     return {**event, "entity": entities} if entities else event
 

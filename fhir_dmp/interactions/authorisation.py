@@ -13,6 +13,7 @@ from fhir_dmp.access.write import decide_write
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import inquire, read_states
 from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
@@ -37,11 +38,12 @@ async def authorise(context: Context, request: Request, interaction: str, change
         states = await read_states(context, request, [patient]) if patient else []
         if patient and not states and request.requester.kind in _OF_ONE_PATIENT:
             # as in a record that is another's: an absent one must not be told from it
-            raise _refusal(_ANOTHERS, change.version.identity)
+            raise _refusal(_ANOTHERS, change.version.identity) from AccessRefused(_ANOTHERS.reason)
         alteration = Alteration(_item(change.version, change.facts), _item(change.previous, change.previous_facts))
         verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
         if not verdict.permitted:
-            raise _refusal(verdict, change.version.identity)
+            cause = AccessRefused(verdict.reason, patient if states else "")
+            raise _refusal(verdict, change.version.identity) from cause
 
 
 def facts_of(context: Context, version: Version | None) -> Facts | None:

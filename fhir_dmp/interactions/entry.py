@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome, error
 from fhir_dmp.status import STATUS, write_status
 
+_ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]")
 MAX_ENTRIES = 10_000
 ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 """The specification's order of processing, whatever the order in the Bundle."""
@@ -67,7 +69,14 @@ def within_entry(index: int) -> Iterator[None]:
     try:
         yield
     except FhirError as fault:
-        raise FhirError(fault.category, *(_placed(issue, index) for issue in fault.issues)) from None
+        # the cause is why it was refused (refusal.py), which the trace needs and nobody is told
+        raise FhirError(fault.category, *(_placed(issue, index) for issue in fault.issues)) from fault.__cause__
+
+
+def index_of(fault: FhirError) -> int | None:
+    """Returns the index of the entry that an error is about, None of one about the Bundle."""
+    found = _ENTRY.match(fault.issues[0].expression)
+    return int(found[1]) if found else None
 
 
 def build_entry_response(entry: Entry, result: Result, base_url: str) -> JsonObject:

@@ -18,6 +18,7 @@ from fhir_dmp.access.scopes import parse_scopes
 from fhir_dmp.access.write import ADMINISTERED
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.records import Records, identities_in, patients_in
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
@@ -79,7 +80,7 @@ async def open_gate(
         states = await _with_something_to_see(context, inquiry, states, identities)
     decision = decide(replace(inquiry, records=max(1, len(states))), states, context.matrix)
     if isinstance(decision, Deny):
-        raise _refusal(decision)
+        raise _refusal(decision) from AccessRefused(decision.reason)
     if _is_administration(request, interaction):
         return Restriction(every([OfType((request.resource_type,)), inquiry.scope]))
     types = {identity.resource_type for identity in identities} or {request.resource_type}

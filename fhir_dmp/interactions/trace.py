@@ -11,17 +11,19 @@ from dataclasses import replace
 
 from fhir_dmp.access.decide import MAX_RECORDS
 from fhir_dmp.access.inquiry import PUBLIC
-from fhir_dmp.access.reason import Rule
+from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.wording import SENTENCES
 from fhir_dmp.audit.access import Access, Item, Label, Refusal
+from fhir_dmp.audit.decision import Decision, build_decision
 from fhir_dmp.audit.event import build_events
 from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.gate import judge_refused
 from fhir_dmp.interactions.notices import notify_of_emergency
+from fhir_dmp.interactions.refusal import AccessRefused, find_refusal, is_refusal
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.outcome import FhirError
 from fhir_dmp.resource import Version, is_id
 from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES, VISIBILITY
 
@@ -33,26 +35,40 @@ REFUSAL_SECONDS = 0.05
 _ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
 _PATIENTS = frozenset({f"{name}{modifier}" for name in ("patient", "subject") for modifier in ("", ":Patient")})
 """The search parameters that name a patient by his id."""
-_REFUSED = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.DELETED})
 
 
 async def run_traced(route: Route, context: Context, request: Request) -> Result:
     """Runs an interaction and records what it gave away or wrote; raises its FhirError once that is recorded too."""
     if not is_traced(request):
         return await route.run(context, request)
-    soonest = asyncio.get_running_loop().time() + REFUSAL_SECONDS
+    soonest = _soonest()
     try:
         result = await route.run(context, request)
     except FhirError as fault:
+        await record_refusal(context, route.interaction, request, fault)
         if request.resource_id:
-            if fault.category in _REFUSED:
-                await _record_refusal(context, route.interaction, request)
             await _wait_until(soonest)
         raise
     await record(context, [(route.interaction, request, result)])
     if request.resource_id and result.status is Status.NO_CONTENT:
         await _wait_until(soonest)
     return result
+
+
+async def record_refused_entry(context: Context, interaction: str, request: Request, fault: FhirError) -> None:
+    """Records that an entry of a transaction was refused, and the whole of it with it.
+
+    Takes as long whether there was something or not, however long the transaction has taken.
+    """
+    if is_traced(request):
+        soonest = _soonest()
+        await record_refusal(context, interaction, request, fault)
+        if request.resource_id:
+            await _wait_until(soonest)
+
+
+def _soonest() -> float:
+    return asyncio.get_running_loop().time() + REFUSAL_SECONDS
 
 
 async def _wait_until(moment: float) -> None:
@@ -64,29 +80,78 @@ def is_traced(request: Request) -> bool:
     return request.requester.kind is not Kind.SYSTEM
 
 
+def _is_in_a_record(request: Request, result: Result) -> bool:
+    """Directories and definitions are in nobody's record; what their includes disclose may be."""
+    return request.resource_type not in PUBLIC.resource_types or any(version.patient for version in result.disclosed)
+
+
 async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
     """Records interactions that are done, all at once; directories and definitions are in nobody's record.
 
     What a search of these includes may be in one. Whom the law wants told of an emergency is told.
     """
+    done = list(done)
+    await _record_missed(context, [row for row in done if _is_missed(row[1], row[2])])
     accesses = [
         (request, _access(context, interaction, request, [_item(version) for version in result.disclosed]))
         for interaction, request, result in done
-        if request.resource_type not in PUBLIC.resource_types or any(version.patient for version in result.disclosed)
+        if _is_in_a_record(request, result) and not _is_missed(request, result)
     ]
     events = await _write(context, [access for _, access in accesses])
     for (request, access), left in zip(accesses, events, strict=True):
         await notify_of_emergency(context, request, access, left)
 
 
-async def _record_refusal(context: Context, interaction: str, request: Request) -> None:
+async def _record_missed(context: Context, done: Sequence[tuple[str, Request, Result]]) -> None:
+    soonest = _soonest()
+    for interaction, request, _ in done:
+        await _record_refused_resource(context, interaction, request, None)
+    if done:
+        await _wait_until(soonest)
+
+
+def _is_missed(request: Request, result: Result) -> bool:
+    """Tells whether what was to be deleted is not here or hidden: that is no error, and still somebody tried."""
+    return bool(request.resource_id) and result.status is Status.NO_CONTENT and not result.disclosed
+
+
+async def record_refusal(context: Context, interaction: str, request: Request, fault: FhirError) -> None:
+    """Records an interaction that a rule of access refused, with the rule; any other error is no access.
+
+    Of what names one resource that is judged anew, as the same is told of what is absent.
+    """
+    cause = find_refusal(fault)
+    if request.resource_id and is_refusal(fault):
+        await _record_refused_resource(context, interaction, request, cause)
+    elif cause:
+        # no item: what it would have been may be hidden from who reads the trace
+        access = _access(context, interaction, request, (), _refusal(cause.reason))
+        await _write(context, [replace(access, patients=(cause.patient,)) if cause.patient else access])
+
+
+async def record_excluded(context: Context, request: Request) -> None:
+    """Records that somebody asked who never has access, whatever he asked for."""
+    if context.trail:
+        access = _access(context, "", request, (), _refusal(Reason(Rule.EXCLUDED)))
+        decisions = [Decision(patient, refusal=access.refusal) for patient in access.patients or ("",)]
+        await context.trail.record([build_decision(access, decision, context.recorder) for decision in decisions])
+
+
+def _refusal(reason: Reason) -> Refusal:
+    return Refusal(reason.rule.value, SENTENCES[reason.rule][0], (reason.consent,) if reason.consent else ())
+
+
+async def _record_refused_resource(
+    context: Context, interaction: str, request: Request, cause: AccessRefused | None
+) -> None:
     """The same work for what is hidden and for what is absent: how long it takes tells nothing.
 
     What is hidden from someone who reads the trace of his own attempt is traced twice: as absent, for him, and as it is
     under the labels that hide it from him.
     """
     version, reason = await judge_refused(context, request, interaction)
-    refusal = Refusal(reason.rule.value, SENTENCES[reason.rule][0], (reason.consent,) if reason.consent else ())
+    # what may be read may still not be written: that is another rule
+    refusal = _refusal(cause.reason if cause else reason)
     item = _item(version) if version else Item(request.identity)
     if item.labels and request.requester.patient_id:
         absent = _access(context, interaction, request, [Item(request.identity)], _ABSENT)

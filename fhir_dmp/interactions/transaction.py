@@ -24,17 +24,25 @@ from fhir_dmp.interactions.conditional import (
 )
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.entry import ORDER, Entry, build_entry_response, parse_entry, rows_of, within_entry
+from fhir_dmp.interactions.entry import (
+    ORDER,
+    Entry,
+    build_entry_response,
+    index_of,
+    parse_entry,
+    rows_of,
+    within_entry,
+)
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import resolve_references
-from fhir_dmp.interactions.trace import is_traced, record
+from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
 from fhir_dmp.interactions.update import check_body_id
 from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.interactions.writing import Written, apply_patch, build_change, build_result
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.outcome import Category, error
+from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.reference import Slot, find_slots
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
@@ -80,6 +88,30 @@ async def transaction(context: Context, request: Request, bundle: JsonObject) ->
     """Runs a transaction Bundle; raises the FhirError of the first entry that fails, and then nothing is written."""
     check_exposed(context, request, "transaction")
     entries = sorted(_parse_entries(context, request, bundle), key=_rank)
+    try:
+        return await _run(context, request, bundle, entries)
+    except FhirError as fault:
+        await _record_refusal(context, entries, fault)
+        raise
+
+
+async def _record_refusal(context: Context, entries: Sequence[Entry], fault: FhirError) -> None:
+    """Nothing was written, but somebody tried."""
+    entry = next((entry for entry in entries if entry.index == index_of(fault)), None)
+    interaction = _find_interaction(context, entry) if entry else ""
+    if entry and interaction:
+        await record_refused_entry(context, interaction, entry.request, fault)
+
+
+def _find_interaction(context: Context, entry: Entry) -> str:
+    """Returns the interaction of an entry, "" of one that is none."""
+    if (entry.method, entry.shape) in _WRITES:
+        return _interaction_of(entry)
+    rows = context.routes.at(entry.shape, entry.request.resource_type)
+    return next((row.interaction for row in rows if row.method == "GET"), "")
+
+
+async def _run(context: Context, request: Request, bundle: JsonObject, entries: Sequence[Entry]) -> Result:
     writes = [await _prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
     for entry in reads:

@@ -21,7 +21,7 @@ from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
 from fhir_dmp.interactions.request import Origin, Request
-from fhir_dmp.interactions.trace import run_traced
+from fhir_dmp.interactions.trace import record_excluded, run_traced
 from fhir_dmp.json_text import write_json
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
@@ -107,6 +107,9 @@ class FhirEndpoint:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         requester, origin = await self._identify(scope, headers, is_public=method == "GET" and path in _PUBLIC)
         shape, parts = parse_path([unquote(segment) for segment in split_path(path)])
+        if requester.kind is Kind.EXCLUDED and requester is not _ANYONE:
+            await record_excluded(self.context, build_request(requester, origin, parts, path, headers, parameters))
+            raise refuse_excluded()
         run = self._find_run(method, shape, parts.resource_type)
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
@@ -131,15 +134,13 @@ class FhirEndpoint:
         return await asyncio.to_thread(present, response, wanted, self.forms)
 
     async def _identify(self, scope: Scope, headers: HeaderMap, *, is_public: bool) -> tuple[Requester, Origin]:
-        """Returns who asks, and from where; raises FhirError where he may ask for nothing."""
+        """Returns who asks, and from where; raises FhirError where nobody knows who."""
         peer = (scope.get("client") or ("",))[0]
         request_id = scope.get("fhir_dmp.request_id", "")
         origin = Origin(request_id, self.proxies.find_client(headers, peer), self.context.now())
         if is_public:
             return _ANYONE, origin
         requester = await self.authentication.authenticate(headers, peer)
-        if requester.kind is Kind.EXCLUDED:
-            raise refuse_excluded()
         return requester, origin
 
     async def _with_body(

@@ -1,0 +1,157 @@
+"""Every refusal is in the trace with the rule that decided, by whatever way it was asked for; who asked is not told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from fhir_dmp.access.reason import SYSTEM
+from tests.access_http.house import Headers, House, Record, consent_of, document, open_house
+from tests.rest.server import FHIR_JSON
+
+Json = Any
+
+FORBIDDEN_WORDS = ("feeding-opposed", "author-not-self", "not-author", "masked", "excluded", "Consent/")
+
+
+@pytest.fixture(scope="module")
+async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
+    async with open_house(mongodb_uri, mongodb_client) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def record(house: House) -> Record:
+    return await house.make_record()
+
+
+async def send(house: House, who: Headers, method: str, target: str, body: Json = None) -> httpx.Response:
+    content = json.dumps(body) if body is not None else None
+    headers = {**who, "content-type": FHIR_JSON}
+    answer = await house.guarded.client.request(method, target, content=content, headers=headers)
+    assert not [word for word in FORBIDDEN_WORDS if word in answer.text], "the rule is not for who was refused"
+    return answer
+
+
+async def rules(house: House, **wanted: str) -> list[str]:
+    """The rules of the refusals in the trace, the newest last."""
+    query = "&".join(f"{name}={value}" for name, value in {"outcome": "4", "_sort": "_lastUpdated", **wanted}.items())
+    found = (await house.behind.client.get(f"AuditEvent?{query}")).json()
+    events = [row["resource"] for row in found.get("entry", ())]
+    return [rule for event in events for rule in _rules(event)]
+
+
+def _rules(event: Json) -> list[str]:
+    identifiers = [row.get("what", {}).get("identifier", {}) for row in event["entity"]]
+    return [row["value"] for row in identifiers if row.get("system") == SYSTEM]
+
+
+def bundle(kind: str, method: str, url: str, resource: Json = None) -> Json:
+    entry: Json = {"request": {"method": method, "url": url}}
+    return {"resourceType": "Bundle", "type": kind, "entry": [{**entry, "resource": resource} if resource else entry]}
+
+
+def _made(record: Record) -> Json:
+    """A document of Dr Petit's, as she sends it."""
+    return {
+        key: value for key, value in document("x", record.patient, author="Practitioner/petit").items() if key != "id"
+    }
+
+
+async def oppose_feeding(record: Record) -> None:
+    rule = {"type": "deny", "action": ["collect"]}
+    await record.house.put(consent_of(f"{record.patient}-no-feeding", record.patient, rule))
+
+
+async def test_a_create_that_is_refused_is_traced(record: Record) -> None:
+    await oppose_feeding(record)
+    made = {
+        key: value for key, value in document("x", record.patient, author="Practitioner/petit").items() if key != "id"
+    }
+    assert (await send(record.house, record.house.petit(), "POST", "DocumentReference", made)).status_code == 403
+    assert await rules(record.house, patient=record.patient) == ["feeding-opposed"]
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_an_entry_that_creates_and_is_refused_is_traced(record: Record, kind: str) -> None:
+    await oppose_feeding(record)
+    made = {
+        key: value for key, value in document("x", record.patient, author="Practitioner/petit").items() if key != "id"
+    }
+    before = record.house.behind.count(ty="DocumentReference")
+    answer = await send(record.house, record.house.petit(), "POST", "", bundle(kind, "POST", "DocumentReference", made))
+    assert answer.status_code == (403 if kind == "transaction" else 200)
+    assert record.house.behind.count(ty="DocumentReference") == before
+    assert await rules(record.house, patient=record.patient) == ["feeding-opposed"]
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_an_entry_about_what_is_masked_is_traced(record: Record, kind: str, method: str) -> None:
+    body = document(record.masked, record.patient) if method == "PUT" else None
+    sent = bundle(kind, method, f"DocumentReference/{record.masked}", body)
+    await send(record.house, record.house.petit(), "POST", "", sent)
+    assert await rules(record.house, patient=record.patient) == ["masked"]
+
+
+async def test_a_write_that_is_refused_is_traced_by_its_own_rule(record: Record) -> None:
+    """He may read it: the rule that let him read it refused nothing."""
+    changed = document(record.open, record.patient, language="fr")
+    assert (await send(record.house, record.house.petit(), "PUT", f"DocumentReference/{record.open}", changed)).is_error
+    assert await rules(record.house, patient=record.patient) == ["not-author"]
+
+
+async def test_a_search_that_the_token_does_not_allow_is_traced(record: Record) -> None:
+    who = record.house.petit(scope="user/Observation.c")
+    answer = await send(record.house, who, "GET", f"DocumentReference?patient={record.patient}")
+    assert answer.status_code == 403
+    assert await rules(record.house, patient=record.patient) == ["scope"]
+
+
+def _excluded(house: House) -> Headers:
+    """Occupational medicine."""
+    return house.someone("petit", specialties=("SM25",))
+
+
+@pytest.mark.parametrize(("method", "target", "names_him"), [
+    ("GET", "Patient/{}", True), ("GET", "DocumentReference?patient={}", True), ("POST", "", False),
+    ("GET", "Nothing/of/this", False), ("DELETE", "Patient/{}", True),
+])  # fmt: skip
+async def test_who_never_has_access_is_traced(record: Record, method: str, target: str, names_him: bool) -> None:
+    house = record.house
+    who = _excluded(house)
+    before = len(await rules(house, _count="1000"))
+    answer = await send(
+        house, who, method, target.replace("{}", record.patient), {"a": 1} if method == "POST" else None
+    )
+    assert answer.status_code == 403
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "not-allowed"
+    assert len(await rules(house, _count="1000")) == before + 1
+    assert await rules(house, patient=record.patient) == (["excluded"] if names_him else [])
+
+
+async def test_the_patient_reads_who_was_refused_and_why(record: Record) -> None:
+    house = record.house
+    await send(house, house.petit(), "GET", f"DocumentReference/{record.masked}")
+    who = _excluded(house)
+    await send(house, who, "GET", f"Patient/{record.patient}")
+    found = await house.get(
+        f"AuditEvent?patient={record.patient}&outcome=4", house.guarded.tokens.patient(record.patient)
+    )
+    told = [row["resource"]["outcomeDesc"] for row in found.json()["entry"]]
+    assert len(told) == 2
+    assert all(told)
+
+
+async def test_a_search_that_finds_nothing_is_in_the_trace_of_whom_it_names(record: Record) -> None:
+    """A stranger who looks for somebody's documents is told nothing, and is seen."""
+    house = record.house
+    answer = await send(house, house.someone("inconnu"), "GET", f"DocumentReference?patient={record.patient}")
+    assert answer.json()["total"] == 0
+    found = await house.behind.client.get(f"AuditEvent?patient={record.patient}&agent-name=rpps:10000000009")
+    assert found.json()["total"] == 1
