@@ -36,10 +36,11 @@ OPERATIONS = [route for route in ALL_ROUTES.rows if route.operation]
 R4 = "http://hl7.org/fhir/OperationDefinition/"
 DOCREF = {"name": "docref", "definition": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"}
 SUMMARY = {"name": "summary", "definition": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"}
-EXPLAIN_ACCESS = {
-    "name": "dmp-explain-access",
-    "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-explain-access",
+OURS = {
+    kind: [{"name": name, "definition": f"https://fhir-dmp.fr/OperationDefinition/{name}"} for name in names]
+    for kind, names in {"Patient": ("dmp-explain-access", "dmp-status"), "AuditEvent": ("dmp-export",)}.items()
 }
+"""The operations of ours that a type has."""
 URLS = {
     "": "",
     "_search": "_search",
@@ -165,7 +166,7 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         "ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code"),
         "Patient": ("everything", "match"), "Observation": ("lastn",), "Composition": ("document",),
     }  # fmt: skip
-    published = {"Patient": [EXPLAIN_ACCESS, SUMMARY], "DocumentReference": [DOCREF]}
+    published = {**OURS, "Patient": [*OURS["Patient"], SUMMARY], "DocumentReference": [DOCREF]}
     for name, entry in types.items():
         own = [{"name": code, "definition": f"{R4}{name}-{code}"} for code in special.get(name, ())]
         changing = ("meta-add", "meta-delete") if "update" in CAPABILITY.types[name].interactions else ()

@@ -105,7 +105,7 @@ class Result:
     """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource).
 
     A body is FHIR JSON, which is shown in the format that the client asks for, unless it has a `media_type` of its own.
-    `versions` are those that a body gives away, for the trace.
+    `versions` are those that a body gives away, for the trace, and `patients` the ids of those whom it is about.
     """
 
     status: Status
@@ -116,6 +116,7 @@ class Result:
     etag: str = ""
     media_type: str = ""
     versions: Sequence[Version] = ()
+    patients: Sequence[str] = ()
 
     @property
     def disclosed(self) -> Sequence[Version]:

@@ -7,16 +7,19 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fhir_dmp.access.feeding import RecordStatus
 from fhir_dmp.interactions.conditional import parse_criteria, split_criteria
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.entry import within_entry
+from fhir_dmp.interactions.feeding import feeds, find_record
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.request import Request
 from fhir_dmp.interactions.writing import Written
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.reference import is_conditional, rewrite
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.match import matches
-from fhir_dmp.search.query import Clause
+from fhir_dmp.search.query import Clause, SearchQuery
 from fhir_dmp.store.port import Writer
 
 _RESTFUL = re.compile(r"(https?://.+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
@@ -72,6 +75,8 @@ async def _resolve(context: Context, writer: Writer, located: Sequence[Written],
         restriction = await open_gate(context, request, "search-type", query.clause)
     stored = await writer.search(query, restriction)
     found = {version.identity for version in stored.versions} - touched
+    if not found and resource_type == "Patient":
+        found = await _find_fed(replace(context, reader=writer), request, query)
     for other in located:
         if other.identity in touched and other.identity:
             found |= _match_inside(context, other.identity, other, query.clause)
@@ -80,6 +85,14 @@ async def _resolve(context: Context, writer: Writer, located: Sequence[Written],
         message = f"The conditional reference {text[:200]} matches {how}; it needs exactly one."
         raise error(Category.PRECONDITION_FAILED, "reference-conditional", message, row.entry.at)
     return str(found.pop())
+
+
+async def _find_fed(context: Context, request: Request, query: SearchQuery) -> set[Identity]:
+    """The record that a feeder may write into and not read."""
+    if not await feeds(context, request):
+        return set()
+    status, patient = await find_record(context, request, query)
+    return set() if status is RecordStatus.UNAVAILABLE else {Identity("Patient", patient)}
 
 
 def _match_inside(context: Context, identity: Identity, row: Written, clause: Clause) -> set[Identity]:

@@ -93,7 +93,7 @@ async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) 
     done = list(done)
     await _record_missed(context, [row for row in done if _is_missed(row[1], row[2])])
     accesses = [
-        (request, _access(context, interaction, request, [_item(version) for version in result.disclosed]))
+        (request, _done(context, interaction, request, result))
         for interaction, request, result in done
         if _is_in_a_record(request, result) and not _is_missed(request, result)
     ]
@@ -168,6 +168,11 @@ async def _write(context: Context, accesses: Sequence[Access]) -> list[list[Json
     events = [build_events(access, context.recorder) for access in accesses]
     ids = iter(await context.trail.record([event for left in events for event in left]))
     return [[{**event, "id": next(ids)} for event in left] for left in events]
+
+
+def _done(context: Context, interaction: str, request: Request, result: Result) -> Access:
+    access = _access(context, interaction, request, [_item(version) for version in result.disclosed])
+    return replace(access, patients=(*access.patients, *result.patients)) if result.patients else access
 
 
 def _access(

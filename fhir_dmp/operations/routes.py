@@ -11,10 +11,14 @@ from fhir_dmp.operations.document import document
 from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
 from fhir_dmp.operations.explain_access import DEFINITION, explain_access
+from fhir_dmp.operations.export_traces import DEFINITION as EXPORT
+from fhir_dmp.operations.export_traces import export_traces
 from fhir_dmp.operations.lastn import lastn
 from fhir_dmp.operations.lookup import lookup
 from fhir_dmp.operations.match import match
 from fhir_dmp.operations.meta import meta, meta_add, meta_delete, meta_of_all
+from fhir_dmp.operations.record_status import DEFINITION as STATUS
+from fhir_dmp.operations.record_status import record_status
 from fhir_dmp.operations.subsumes import subsumes
 from fhir_dmp.operations.validate import validate
 from fhir_dmp.operations.validate_code import validate_in_code_system, validate_in_value_set
@@ -59,4 +63,6 @@ OPERATIONS = (
     _row("POST", "[type]/[id]/$meta-add", meta_add, f"{_META}-add"),
     _row("POST", "[type]/[id]/$meta-delete", meta_delete, f"{_META}-delete"),
     *(_row(method, _EXPLAIN_ACCESS, explain_access, DEFINITION) for method in ("GET", "POST")),
+    *(_row(method, "Patient/$dmp-status", record_status, STATUS) for method in ("GET", "POST")),
+    _row("GET", "AuditEvent/$dmp-export", export_traces, EXPORT),
 )
