@@ -153,6 +153,7 @@ ELSEWHERE = {
     "fhir_dmp.interactions.gate": "the gate itself",
     "fhir_dmp.interactions.redaction": "test_leak_channels.py, rows 20 and 21: what points at hidden things",
     "fhir_dmp.interactions.notices": "the server itself, which tells nobody; test_notices.py: who sees what it wrote",
+    "fhir_dmp.interactions.feeding": "test_feeding.py: a feeder is told one code, and nobody else anything",
     "fhir_dmp.interactions.value_sets": "value sets are in nobody's record: everyone reads them",
     "fhir_dmp.operations.everything": "test_record_operations.py: of the records that it finds the gate is asked again",
     "fhir_dmp.operations.match": "test_match.py: a stranger learns nothing of Patients, which are never removed",
