@@ -27,7 +27,7 @@ async def record_status(context: Context, request: Request) -> Result:
     if not await feeds(context, request):
         message = "The token does not allow this."
         raise error(Category.FORBIDDEN, "not-allowed", message) from AccessRefused(Reason(Rule.NOT_FOR_THIS_KIND))
-    query = parse_criteria(context, "Patient", [("identifier", identifier)])
+    query = await parse_criteria(context, request, "Patient", [("identifier", identifier)])
     status, patient = await find_record(context, request, query)
     answer = answer_parameters([{"name": "status", "valueCode": status.value}])
     return replace(answer, patients=(patient,) if patient else ())
