@@ -50,6 +50,7 @@ from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
+from fhir_dmp.store.mongo.vigil import MongoVigil
 from fhir_dmp.store.port import Store
 from fhir_dmp.terminology_server.client import TerminologyServer
 from fhir_dmp.validation.compiler import Schemas
@@ -149,10 +150,13 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
             await definitions.after_write(resource_types)
 
         store.after_write = after_write
+        vigil = MongoVigil(store.database, context.cache.forget_record)
+        context.cache.is_told = vigil.is_kept
         trail = MongoAuditTrail(store.database, context.indexer, sources.now)
         try:
             yield replace(context, ask_codes=ask_codes, trail=trail)
         finally:
+            await vigil.aclose()
             await trail.close()
 
 

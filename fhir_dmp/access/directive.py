@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/consent.html. Of a Provision, an attribute that is None 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,3 +69,12 @@ def blocks(directive: Directive, persons: frozenset[str], now: Milliseconds) -> 
 def holds_at(period: Span | None, now: Milliseconds) -> bool:
     """Tells whether a rule of this period is in force."""
     return period is None or period[0] <= now < period[1]
+
+
+def instants_of(directive: Directive) -> Iterator[Milliseconds]:
+    """Yields the instants at which one of its rules comes into force or ends."""
+    pending = [directive.root] if directive.root else []
+    while pending:
+        node = pending.pop()
+        yield from node.period or ()
+        pending += node.exceptions

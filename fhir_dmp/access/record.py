@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from fhir_dmp.access.consent import Reading, is_enforced, read_consent
-from fhir_dmp.access.directive import Directive
+from fhir_dmp.access.directive import Directive, instants_of
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
-from fhir_dmp.search.facts import BEGINNING
+from fhir_dmp.search.facts import BEGINNING, END
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.search.span import parse_span
 
@@ -52,6 +52,15 @@ class RecordState:
     def is_open(self, now: Milliseconds) -> bool:
         """Tells whether anyone may read or feed it."""
         return self.closes is None or now < self.closes
+
+    def changes_after(self, now: Milliseconds) -> Milliseconds:
+        """Returns the first instant after `now` at which a professional may see something else; END: never.
+
+        Of what is written now: a closing, and the periods of the rules.
+        """
+        instants = [at for directive in self.directives for at in instants_of(directive)]
+        instants += [] if self.closes is None else [self.closes]
+        return min((at for at in instants if at > now), default=END)
 
     def is_represented(self, now: Milliseconds) -> bool:
         """Tells whether a legal representative acts for the patient: he is a minor, or a protected adult."""

@@ -1,19 +1,21 @@
-"""What decides access, kept between requests. A state is used again only where the store says that nothing changed.
+"""What decides access, kept between requests. A state is used again only where nothing can have changed since.
 
 The directory (who works where) changes rarely and is read anew after CLOSURE_MILLISECONDS, or at once after a write of
-this process; Consents and Patients are asked for their versions each time, so that they count from the next request on.
+this process. Of Consents and Patients, which count from the next request on, a change is told to this process before it
+is acknowledged, while it keeps vigil (docs/decisions/0019-vigil.md); while it does not, their versions are asked for.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection
+from typing import TypeAlias
 
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.instant import Milliseconds
+from fhir_dmp.interactions.decided import Decisions
+from fhir_dmp.interactions.recent import Recent
 from fhir_dmp.store.port import Stamps
 
 CLOSURE_MILLISECONDS = 5_000
@@ -21,44 +23,28 @@ STATES, CLOSURES = 20_000, 5_000
 DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 """The types that a closure is made of."""
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
-Who = tuple[Kind, str, str, str, str]
+Who: TypeAlias = tuple[Kind, str, str, str, str]
 
 
-class Recent(Generic[Key, Value]):
-    """The values that were used last, so many of them."""
-
-    def __init__(self, most: int) -> None:
-        """`most` is how many are kept."""
-        self._most = most
-        self._values: OrderedDict[Key, Value] = OrderedDict()
-
-    def get(self, key: Key) -> Value | None:
-        """Returns a value, None where it is not kept."""
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: Key, value: Value) -> None:
-        """Keeps a value in place of that which was used longest ago."""
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._most:
-            self._values.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forgets all."""
-        self._values.clear()
+def never() -> bool:
+    """The vigil of a process that keeps none."""
+    return False
 
 
 class AccessCache:
-    """The closures and record states of one process."""
+    """The closures, record states and decisions of one process."""
 
     def __init__(self) -> None:
         """Knows nothing yet."""
         self._closures: Recent[Who, tuple[Closure, Milliseconds]] = Recent(CLOSURES)
         self._states: Recent[str, tuple[RecordState, Stamps]] = Recent(STATES)
+        self._sources: Recent[str, str] = Recent(STATES * 10)
+        """The patient in whose state a resource is."""
+        self.decisions = Decisions()
+        self.is_told: Callable[[], bool] = never
+        """Tells whether `forget_record` has been told of everything that was acknowledged until now."""
+        self.changes = 0
+        """How often `forget_record` was told: what is read meanwhile may be older."""
 
     def closure(self, requester: Requester, now: Milliseconds) -> Closure | None:
         """Returns the closure of a requester, None where it was read too long ago."""
@@ -74,9 +60,29 @@ class AccessCache:
         found = self._states.get(patient)
         return found[0] if found and found[1] == stamps else None
 
-    def keep_state(self, state: RecordState, stamps: Stamps) -> None:
-        """Keeps a state that was read from versions not older than these."""
+    def current_state(self, patient: str) -> RecordState | None:
+        """Returns the state of a record, None where it has to be read. Only for who asked `is_told` just before."""
+        found = self._states.get(patient)
+        return found[0] if found else None
+
+    def keep_state(self, state: RecordState, stamps: Stamps, changes: int) -> None:
+        """Keeps a state that was read from versions not older than these, since `changes` were told."""
+        if changes != self.changes:
+            return
         self._states.put(state.patient_id, (state, stamps))
+        for reference, _ in stamps:
+            self._sources.put(reference, state.patient_id)
+
+    def forget_record(self, reference: str, patient: str | None) -> None:
+        """Is told that `Type/id` was written ("": any may have been), and the patient in whose record it is now."""
+        self.changes += 1
+        if reference:
+            former = self._sources.get(reference)
+            for name in {former, patient} - {None}:
+                self._states.drop(name or "")
+        else:
+            self._states.clear()
+            self._sources.clear()
 
     def forget(self, resource_types: Collection[str]) -> None:
         """Is told what types were written here."""

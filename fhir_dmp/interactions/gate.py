@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
 from fhir_dmp.access.clauses import every
+from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.decide import MAX_RECORDS, Deny, decide, decide_item
 from fhir_dmp.access.inquiry import PUBLIC, Inquiry
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
-from fhir_dmp.access.requester import Kind
+from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
-from fhir_dmp.access.scopes import parse_scopes
+from fhir_dmp.access.scopes import Scope, parse_scopes
 from fhir_dmp.access.write import ADMINISTERED
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.decided import Question, is_lasting
 from fhir_dmp.interactions.records import Records, identities_in, patients_in
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request
@@ -25,6 +28,7 @@ from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import And, Clause, Handling, Has, LinkValue, OfType, SearchQuery, WithId
+from fhir_dmp.store.port import RestrictionOf
 
 _EVERYTHING = Restriction.none()
 _CITING = 100
@@ -67,6 +71,8 @@ async def open_gate(
     check_exposed(context, request, interaction)
     if request.requester.kind is Kind.SYSTEM:
         return _EVERYTHING
+    if clause and (kept := _recall_several(context, request, interaction, clause, identities)):
+        return kept
     inquiry = await inquire(context, request, interaction)
     if not identities and request.resource_id:
         identities = (request.identity,)
@@ -84,7 +90,68 @@ async def open_gate(
     if _is_administration(request, interaction):
         return Restriction(every([OfType((request.resource_type,)), inquiry.scope]))
     types = {identity.resource_type for identity in identities} or {request.resource_type}
-    return decision.restriction if "" in types else decision.restriction.among(types)
+    restriction = decision.restriction if "" in types else decision.restriction.among(types)
+    if not identities:
+        question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
+        context.cache.decisions.keep(question, inquiry.closure, states, inquiry.now, restriction)
+    return restriction
+
+
+def _recall_several(
+    context: Context, request: Request, interaction: str, clause: Clause, identities: Collection[Identity]
+) -> Restriction | None:
+    """The decision about a search that names its patients, where it is kept."""
+    cache, now = context.cache, context.now()
+    patients = None if identities or request.resource_id else patients_in(clause)
+    if not patients or context.reader is not context.store or not cache.is_told():
+        return None
+    closure = request.memory.closure or cache.closure(request.requester, now)
+    found = [cache.current_state(patient) for patient in sorted(patients)]
+    states = [state for state in found if state]
+    if closure is None or len(states) < len(found):
+        return None
+    question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
+    return cache.decisions.recall(question, closure, states, now)
+
+
+def open_each(context: Context, request: Request, interaction: str) -> RestrictionOf | None:
+    """Returns the Restriction of what a request asks for by its id, as soon as it is known whose record that is in.
+
+    None where that takes more than what is kept: then `open_gate` has to be asked. It opens exactly what that would.
+    """
+    check_exposed(context, request, interaction)
+    requester, cache, now = request.requester, context.cache, context.now()
+    if not is_lasting(requester) or request.resource_type == "Binary" or context.reader is not context.store:
+        return None
+    closure = request.memory.closure or cache.closure(requester, now)
+    if closure is None or not cache.is_told():
+        return None
+    changes = cache.changes
+
+    def restriction_of(patient: str) -> Restriction | None:
+        state = cache.current_state(patient) if patient else None
+        # what was read may be older than a change that was told meanwhile: then it is read again
+        if changes != cache.changes or (patient and state is None):
+            return None
+        states = (state,) if state else ()
+        question = (requester, interaction, request.resource_type, patient)
+        kept = cache.decisions.recall(question, closure, states, now)
+        return kept or _decide_one(context, question, closure, states, now)
+
+    return restriction_of
+
+
+def _decide_one(
+    context: Context, question: Question, closure: Closure, states: Sequence[RecordState], now: Milliseconds
+) -> Restriction | None:
+    requester, interaction, types, _ = question
+    inquiry = Inquiry(requester, closure, _scopes(context, requester), interaction, now)
+    decision = decide(inquiry, states, context.matrix)
+    if isinstance(decision, Deny):
+        return None
+    restriction = decision.restriction.among((types,))
+    context.cache.decisions.keep(question, closure, states, now, restriction)
+    return restriction
 
 
 def _is_administration(request: Request, interaction: str) -> bool:
@@ -133,8 +200,11 @@ async def inquire(context: Context, request: Request, interaction: str) -> Inqui
     memory = request.memory
     if memory.closure is None:
         memory.closure = await _records(context).closure(requester)
-    scopes = parse_scopes(requester.scopes, partial(_parse_scope, context))
-    return Inquiry(requester, memory.closure, scopes, interaction, now)
+    return Inquiry(requester, memory.closure, _scopes(context, requester), interaction, now)
+
+
+def _scopes(context: Context, requester: Requester) -> tuple[Scope, ...]:
+    return parse_scopes(requester.scopes, partial(_parse_scope, context))
 
 
 async def read_states(context: Context, request: Request, patients: Collection[str]) -> list[RecordState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhir_dmp.instant import parse_http_date
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import open_each, open_gate
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, parse_version_id
 from fhir_dmp.outcome import Category, FhirError, error
@@ -14,6 +14,10 @@ from fhir_dmp.subset import parse_subset, subset_content
 
 async def read(context: Context, request: Request) -> Result:
     """Returns the current version; absent and hidden are both not found."""
+    known = open_each(context, request, "read")
+    found = await context.reader.read_each((request.identity,), known) if known else None
+    if found:
+        return await _answer(context, request, found[request.identity])
     restriction = await open_gate(context, request, "read")
     identity = request.identity
     version = (await context.reader.read((identity,), restriction)).get(identity)

@@ -81,14 +81,24 @@ class Records:
             return {}
         if self.cache is None:
             return await self._read_states(patients)
+        told, changes = self.cache.is_told(), self.cache.changes
+        current = {patient: self.cache.current_state(patient) if told else None for patient in patients}
+        unknown = [patient for patient, state in current.items() if state is None]
+        found = await self._check_states(unknown, self.cache, changes) if unknown else {}
+        return {**{patient: state for patient, state in current.items() if state}, **found}
+
+    async def _check_states(
+        self, patients: Collection[str], cache: AccessCache, changes: int
+    ) -> Mapping[str, RecordState]:
+        """Returns states that are kept, where the store has no other versions, and reads the rest."""
         # the versions first: what is read afterwards is not older
         stamps = await self.reader.stamps(patients, _DECIDING, self.unrestricted)
-        known = {patient: self.cache.state(patient, found) for patient, found in stamps.items()}
+        known = {patient: cache.state(patient, found) for patient, found in stamps.items()}
         unknown = [patient for patient, state in known.items() if state is None]
         read = await self._read_states(unknown) if unknown else {}
         for patient, state in read.items():
             if not state.references:
-                self.cache.keep_state(state, stamps[patient])
+                cache.keep_state(state, stamps[patient], changes)
         return {**{patient: state for patient, state in known.items() if state}, **read}
 
     async def _read_states(self, patients: Collection[str]) -> Mapping[str, RecordState]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from fhir_dmp.access.inquiry import PUBLIC
 from fhir_dmp.access.requester import Kind
@@ -18,9 +19,11 @@ from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import Json, JsonObject, parse_json_object, write_json
 from fhir_dmp.resource import Identity, Version
 
-_REFERENCE = re.compile(rb'"reference":"(?:[^"]*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?"')
+_BEFORE = b'"reference":"'
+_LINK = re.compile(rb'(?:[^"]*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?')
 _NEVER_NAMED = frozenset({*PUBLIC.resource_types, "Patient", "Binary"})
 """What everyone sees, the patient himself, and what is never referred to with a display."""
+_NEVER_NAMED_LINKS = tuple(f"{name}/".encode() for name in sorted(_NEVER_NAMED))
 
 
 async def redact(context: Context, request: Request, versions: Sequence[Version]) -> Sequence[Version]:
@@ -43,24 +46,30 @@ async def redact(context: Context, request: Request, versions: Sequence[Version]
 def _targets(context: Context, version: Version) -> frozenset[Identity]:
     """The resources of records that a version refers to, if it shows any text that may be of theirs."""
     content = version.content or b""
-    # of a reference that stands alone in its object nothing need be read
-    beside = {found[1] for found in _REFERENCE.finditer(content) if not _stands_alone(content, found)}
-    kinds = {kind.decode() for kind in beside} & context.capability.types.keys()
-    if b'display"' not in content or kinds <= _NEVER_NAMED:
+    kinds = _kinds_beside(content) & context.capability.types.keys() if b'display"' in content else frozenset[str]()
+    if kinds <= _NEVER_NAMED:
         return frozenset()
     shown = [row for row in _references(parse_json_object(content)) if "display" in row or "_display" in row]
     found = {target for row in shown if (target := _target(row))}
     return frozenset(row for row in found if row.resource_type in kinds - _NEVER_NAMED)
 
 
-def _stands_alone(content: bytes, found: re.Match[bytes]) -> bool:
-    """Tells whether an object has nothing but its reference: stored JSON has no white space between tokens."""
-    start, end = found.span()
-    return content[start - 1 : start] == b"{" and content[end : end + 1] == b"}"
+def _kinds_beside(content: bytes) -> frozenset[str]:
+    """The types of what is referred to, but for references that stand alone in their objects and what is never named.
+
+    Stored JSON has no white space between tokens. A page of a search is scanned in this way: it has to be quick.
+    """
+    kinds = set()
+    for before, after in pairwise(content.split(_BEFORE)):
+        link, _, rest = after.partition(b'"')
+        stands_alone = before[-1:] == b"{" and rest[:1] == b"}"
+        if not stands_alone and not link.startswith(_NEVER_NAMED_LINKS) and (found := _LINK.fullmatch(link)):
+            kinds.add(found[1].decode())
+    return frozenset(kinds)
 
 
 def _target(reference: JsonObject) -> Identity | None:
-    found = _REFERENCE.search(write_json({"reference": reference["reference"]}))
+    found = _LINK.fullmatch(reference["reference"].encode())
     return Identity(found[1].decode(), found[2].decode()) if found else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.instant import Milliseconds
@@ -72,12 +72,24 @@ class HistoryQuery:
 Stamps = frozenset[tuple[str, int]]
 """Versions: `Type/id` and version id of each."""
 
+RestrictionOf: TypeAlias = Callable[[str], Restriction | None]
+"""The restriction of what is in one patient's record, by his id ("": of what is in nobody's); None where not known."""
+
 
 class Reader(Protocol):
     """The reading half of the store."""
 
     async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
         """Returns the current versions; an identity that is absent, hidden or deleted is no key."""
+        ...
+
+    async def read_each(
+        self, identities: Iterable[Identity], restriction: RestrictionOf
+    ) -> Mapping[Identity, Version] | None:
+        """Does what `read` does, with each resource under the restriction of the record that it turns out to be in.
+
+        None where one of these is not known, or cannot be judged by what was read: then `read` has to be asked.
+        """
         ...
 
     async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:

@@ -19,6 +19,7 @@ import fhir_dmp
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.store.mongo import history as history_filters
+from fhir_dmp.store.mongo import judge as judge_module
 from fhir_dmp.store.mongo import reader as reader_module
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION
 from fhir_dmp.store.mongo.reader import MongoReader
@@ -86,7 +87,18 @@ async def _version_by_newest(self: MongoReader, identity: Any, version_id: int, 
     return await MUTANT_READ_VERSION(self, identity, version_id, _NONE) if newest else None
 
 
+async def _read_each_of_all(self: MongoReader, identities: Any, _: Any) -> Any:
+    return await MUTANT_READ_EACH(self, identities, lambda _: _NONE)
+
+
+def _open_each(context: Any, request: Any, interaction: str) -> Any:
+    """A gate that stands open to whatever is asked for by its id."""
+    check_exposed(context, request, interaction)
+    return lambda _: _NONE
+
+
 STORE = vars(MongoReader)
+MUTANT_READ_EACH = MongoReader.read_each
 MUTANT_READ_VERSION = MongoReader.read_version
 _WRITES = ("update", "patch", "delete", "bundle")
 
@@ -97,6 +109,10 @@ def _gate(module: str, *channels: str) -> Mutant:
 
 MUTANTS: dict[str, Mutant] = {
     "the store's read": Mutant(MongoReader, "read", _unrestricted(MongoReader.read), ("read", "vread")),
+    "the store's read of each under its record's restriction": Mutant(
+        MongoReader, "read_each", _read_each_of_all, ("read",)
+    ),
+    "the predicate of what was read": Mutant(judge_module, "build_predicate", lambda _: bool, ("read",)),
     "the store's newest versions": Mutant(
         MongoReader, "read_latest", _unrestricted(MongoReader.read_latest), ("read", "update", "delete")
     ),
@@ -116,6 +132,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a history's total": Mutant(MongoReader, "count_history", _unrestricted(MongoReader.count_history), ("history",)),
     "the gate of read and vread": _gate("fhir_dmp.interactions.read", "read", "vread"),
+    "the gate of read, once it is known whose record it is": Mutant(
+        importlib.import_module("fhir_dmp.interactions.read"), "open_each", _open_each, ("read",)
+    ),
     "the gate of search": _gate("fhir_dmp.interactions.search", "search", "search_system"),
     "the gate of history": _gate("fhir_dmp.interactions.history", "history"),
     "the gate of update": _gate("fhir_dmp.interactions.update", "update", "update_matching"),
@@ -190,5 +209,5 @@ def test_every_module_that_asks_the_gate_is_on_the_list() -> None:
 
 def test_every_reading_method_of_the_store_is_on_the_list() -> None:
     named = {mutant.name for mutant in MUTANTS.values() if mutant.owner is MongoReader}
-    reading = {"read", "read_latest", "read_version", "search", "count", "count_history", "find_ids"}
+    reading = {"read", "read_each", "read_latest", "read_version", "search", "count", "count_history", "find_ids"}
     assert reading <= named

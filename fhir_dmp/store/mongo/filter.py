@@ -7,7 +7,8 @@ a value is special.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from bson.decimal128 import Decimal128
@@ -61,12 +62,23 @@ NOTHING: Filter = {"_id": {"$in": []}}
 """Selects no document; MongoDB answers it without reading."""
 
 
-def build_filter(*clauses: Clause) -> Filter:
-    """Builds the filter of the documents of which all these clauses are true; `{}` selects every document."""
+def build_parts(clause: Clause) -> dict[int, Filter]:
+    """Builds the filters of the parts of a conjunction that are made of others, for `build_filter`, by their `id`.
+
+    Of no use but while the clause itself is kept: an `id` may be that of something else later.
+    """
+    return {id(part): _build(part) for part in _conjuncts((clause,)) if isinstance(part, Or | Not)}
+
+
+def build_filter(*clauses: Clause, built: Mapping[int, Filter] = MappingProxyType({})) -> Filter:
+    """Builds the filter of the documents of which all these clauses are true; `{}` selects every document.
+
+    `built` are parts that are built already (`build_parts`).
+    """
     parts = list(_conjuncts(clauses))
     is_about_patient = any(isinstance(part, AboutPatient) for part in parts)
     build = _build_about_patient if is_about_patient else _build
-    conditions = [build(part) for part in parts if not isinstance(part, OfType)]
+    conditions = [built.get(id(part)) or build(part) for part in parts if not isinstance(part, OfType)]
     types = [part for part in parts if isinstance(part, OfType)]
     # of a filter that is one $or MongoDB plans each branch apart, and then never just follows the order asked for
     if not is_about_patient and not any("$or" in condition for condition in conditions):

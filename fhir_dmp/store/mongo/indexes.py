@@ -18,6 +18,11 @@ GUARD = "guard"
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 
+WATCHER = "watcher"
+"""The processes that are told of a change of who may see what before it is acknowledged (vigil.py)."""
+FENCE = "fence"
+"""What they answer to: each stands for all that was written before it."""
+
 INDEXES: dict[str, list[IndexModel]] = {
     RESOURCE: [
         IndexModel([("t", ASCENDING)], name="tokens"),
@@ -36,6 +41,9 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     GUARD: [],
     SETTING: [],
+    # both are long gone before: by far the longest lease, and the longest wait
+    WATCHER: [IndexModel([("at", ASCENDING)], name="left", expireAfterSeconds=600)],
+    FENCE: [IndexModel([("at", ASCENDING)], name="left", expireAfterSeconds=600)],
 }
 
 COMPRESSED = {"wiredTiger": {"configString": "block_compressor=zstd"}}

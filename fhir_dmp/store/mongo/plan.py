@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from bson.decimal128 import Decimal128
@@ -66,8 +67,10 @@ class SearchPlan:
         ]
 
 
-def build_plan(query: SearchQuery, *restrictions: Clause) -> SearchPlan:
-    """Builds the plan of a query among the resources of which all restrictions are true."""
+def build_plan(
+    query: SearchQuery, *restrictions: Clause, built: Mapping[int, Filter] = MappingProxyType({})
+) -> SearchPlan:
+    """Builds the plan of a query among the resources of which all restrictions are true; `built` is of build_filter."""
     rules = _rules(query.sort)
     order = tuple((name, -1 if rule.descending else 1) for name, rule in rules)
     if not rules or rules[-1][1].type != "id":
@@ -77,7 +80,7 @@ def build_plan(query: SearchQuery, *restrictions: Clause) -> SearchPlan:
     place = query.before or query.after
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
-        filter=build_filter(query.clause, *restrictions),
+        filter=build_filter(query.clause, *restrictions, built=built),
         order=order,
         after=_build_after(order, place[: len(order) - 1] + place[-1:]) if place else {},
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},

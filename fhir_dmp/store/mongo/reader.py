@@ -18,10 +18,13 @@ from fhir_dmp.store.mongo.filter import all_of, build_filter
 from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
 from fhir_dmp.store.mongo.hop import build_hop_pipeline
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
+from fhir_dmp.store.mongo.judge import Judge
 from fhir_dmp.store.mongo.plan import SAMPLED_PART, SearchPlan, build_plan, build_sample, read_sort_keys
-from fhir_dmp.store.port import HistoryQuery, SearchPage, Stamps
+from fhir_dmp.store.mongo.predicate import DECIDING
+from fhir_dmp.store.port import HistoryQuery, RestrictionOf, SearchPage, Stamps
 
 Document = dict[str, Any]
+_JUDGED = {**PROJECTION, **DECIDING}
 
 
 class MongoReader:
@@ -38,6 +41,7 @@ class MongoReader:
         self._resources = database[RESOURCE]
         self._versions = database[HISTORY]
         self._session = session
+        self._judge = Judge()
 
     async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
         """See the port."""
@@ -45,6 +49,19 @@ class MongoReader:
             [{"_id": {"$in": [str(identity) for identity in identities]}}, build_filter(restriction.clause)]
         )
         return {version.identity: version for version in await self._find(self._resources, wanted, PROJECTION)}
+
+    async def read_each(
+        self, identities: Iterable[Identity], restriction: RestrictionOf
+    ) -> Mapping[Identity, Version] | None:
+        """See the port."""
+        return self._judge.judge((await self._documents(identities)).values(), restriction)
+
+    async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
+        """Returns current versions with what access control asks of them, for `_judge` alone."""
+        found = {str(identity): identity for identity in identities}
+        with database_errors():
+            rows = self._resources.find({"_id": {"$in": list(found)}}, _JUDGED, session=self._session)
+            return {found[row["_id"]]: row for row in await rows.to_list()}
 
     async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
         """See the port."""
@@ -71,7 +88,8 @@ class MongoReader:
         """See the port."""
         count = query.count or 0
         with database_errors():
-            rows = await self._rows(build_plan(query, restriction.clause), count + 1)
+            plan = build_plan(query, restriction.clause, built=self._judge.parts(restriction))
+            rows = await self._rows(plan, count + 1)
         shown, is_more = rows[:count], len(rows) > count
         if query.before:
             shown.reverse()

@@ -25,6 +25,7 @@ from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.mongo.vigil import DIRECTING, Fence
 from fhir_dmp.store.mongo.writer import MongoWriter
 from fhir_dmp.store.port import Change, Writer
 
@@ -63,7 +64,9 @@ class MongoStore(MongoReader):
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}
+        self._judged = Coalescer(self._fetch_documents)
         self._creations = Coalescer(self._create, largest=100)
+        self._fence = Fence(database)
         self.after_write: Callable[[Collection[str]], Awaitable[None]] = _ignore
         """Is told the types of what has just become durable, before the write is acknowledged."""
 
@@ -108,6 +111,13 @@ class MongoStore(MongoReader):
             del self._coalescers[restriction]
         return found
 
+    async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
+        """All concurrent readers share one query, whatever each of them may see."""
+        return await self._judged.read(identities)
+
+    async def _fetch_documents(self, identities: list[Identity]) -> Mapping[Identity, Document]:
+        return await super()._documents(identities)
+
     def _coalescer(self, restriction: Restriction) -> Coalescer[Identity, Version]:
         async def fetch(identities: list[Identity]) -> Mapping[Identity, Version]:
             return await MongoReader.read(self, identities, restriction)
@@ -123,7 +133,7 @@ class MongoStore(MongoReader):
             await self._create([creation])
         else:
             await self._creations.read([creation])
-        await self.after_write((change.version.identity.resource_type,))
+        await self._finish({change.version.identity.resource_type})
 
     async def _create(self, creations: list[_Creation]) -> Mapping[_Creation, None]:
         """Stores resources with one command. Each is a document: that one is stored depends on no other."""
@@ -149,8 +159,14 @@ class MongoStore(MongoReader):
                         run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
         if written:
-            await self.after_write(written)
+            await self._finish(written)
         return result
+
+    async def _finish(self, written: set[str]) -> None:
+        """What has to come between a write that is durable and its acknowledgement."""
+        if not written.isdisjoint(DIRECTING):
+            await self._fence.cross()
+        await self.after_write(written)
 
 
 async def _ignore(resource_types: Collection[str]) -> None:

@@ -1,8 +1,9 @@
 """The restriction of a decision selects, on a real mongod, exactly what an independent evaluator shows the requester.
 
 FHIR_DMP_TEST_EXAMPLES scales the number of random records (default 40). A record of 30 items is asked for by 20
-requesters under 20 sets of Consents: 600 decisions, each made three times (mongod, match, the evaluator), and a fourth
-time with its reason. A default run makes 24,000 of them; 1,700 records make more than a million.
+requesters under 20 sets of Consents: 600 decisions, each made four times (mongod, match, the predicate of a document
+that was read, the evaluator), and a fifth time with its reason. A default run makes 24,000 of them; 1,700 records make
+more than a million.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from fhir_dmp.search.query import Clause, Nothing
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
 from fhir_dmp.store.mongo.filter import build_filter
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
+from fhir_dmp.store.mongo.predicate import Predicate, build_predicate
 from tests.strategies.access import MATRIX, consent, facts, inquiry, record
 from tests.strategies.access_oracle import may_see
 from tests.strategies.access_worlds import make_consent, make_item, make_person, make_rule, make_traits
@@ -58,6 +60,12 @@ def clause_of(asked: Inquiry, state: RecordState) -> Clause:
     return Nothing() if isinstance(decision, Deny) else decision.restriction.clause
 
 
+def predicate_of(clause: Clause) -> Predicate:
+    predicate = build_predicate(clause)
+    assert predicate
+    return predicate
+
+
 def permits_item(asked: Inquiry, state: RecordState, found: Facts) -> bool:
     """The item alone: as if it were of no record of the patient's where it is of nobody's or another's."""
     return decide_item(asked, state, MATRIX, found).permitted
@@ -74,7 +82,8 @@ def test_the_restriction_selects_what_an_independent_evaluator_permits(
     )
     found = [facts(item) for item in items]
     collection.delete_many({})
-    collection.insert_many([build_document(row) for row in found])
+    documents = [build_document(row) for row in found]
+    collection.insert_many(documents)
     for _ in range(QUESTIONS):
         who, traits = make_person(random), make_traits(random)
         consents = [make_consent(random, f"c{n}") for n in range(random.randint(0, 4))]
@@ -83,8 +92,9 @@ def test_the_restriction_selects_what_an_independent_evaluator_permits(
         expected = {f"{item['resourceType']}/{item['id']}" for item in items if may_see(who, consents, traits, item)}
         selected = {row["_id"] for row in collection.find(build_filter(clause), {"_id": 1})}
         matched = {f"{row.resource_type}/{row.resource_id}" for row in found if matches(clause, row)}
+        judged = {row["_id"] for row in documents if predicate_of(clause)(row)}
         explained = {f"{row.resource_type}/{row.resource_id}" for row in found if permits_item(asked, state, row)}
-        assert selected == matched == explained == expected, (who, traits, consents)
+        assert selected == matched == judged == explained == expected, (who, traits, consents)
 
 
 @WORLDS

@@ -1,0 +1,118 @@
+"""What is kept of records and decisions is used only while nothing that it was made of has changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fhir_dmp.access.closure import Closure
+from fhir_dmp.access.decide import decide
+from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.interactions.decided import Decisions, Question, is_lasting
+from fhir_dmp.search.facts import END
+from fhir_dmp.search.query import Everything
+from tests.strategies.access import MATRIX, inquiry, record
+from tests.strategies.access_worlds import make_consent, make_person, make_traits
+
+EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "40"))
+STATE = RecordState("p")
+STAMPS = frozenset({("Patient/p", 1), ("Consent/c", 4)})
+DOCTOR = Requester(Kind.PRACTITIONER, "doctor", purposes=frozenset({"TREAT"}), scopes=("user/*.rs",))
+ALL = Restriction(Everything())
+
+
+def _cache() -> AccessCache:
+    cache = AccessCache()
+    cache.keep_state(STATE, STAMPS, cache.changes)
+    return cache
+
+
+def test_a_state_is_forgotten_when_something_of_the_record_is_written() -> None:
+    for reference, patient in (("Consent/new", "p"), ("Consent/c", None), ("Consent/c", "q"), ("", None)):
+        cache = _cache()
+        assert cache.current_state("p") is STATE
+        cache.forget_record(reference, patient)
+        assert cache.current_state("p") is None
+
+
+def test_a_state_is_kept_when_something_of_another_record_is_written() -> None:
+    cache = _cache()
+    cache.forget_record("Consent/other", "q")
+    assert cache.current_state("p") is STATE
+
+
+def test_a_state_that_was_being_read_while_something_changed_is_not_kept() -> None:
+    cache = AccessCache()
+    before = cache.changes
+    cache.forget_record("Consent/c", "p")
+    cache.keep_state(STATE, STAMPS, before)
+    assert cache.current_state("p") is None
+
+
+def _recall(asked: Question, closure: Closure, states: list[RecordState], now: int) -> Restriction | None:
+    decisions = Decisions()
+    decisions.keep((DOCTOR, "read", "Observation", "p"), Closure(), [STATE], 1000, ALL)
+    return decisions.recall(asked, closure, states, now)
+
+
+def test_a_decision_is_recalled_for_the_same_question_and_nothing_else() -> None:
+    question: Question = (DOCTOR, "read", "Observation", "p")
+    assert _recall(question, Closure(), [STATE], 1000) is ALL
+    others: list[Question] = [
+        (replace(DOCTOR, purposes=frozenset({"HPAYMT"})), *question[1:]),
+        (replace(DOCTOR, scopes=()), *question[1:]),
+        (DOCTOR, "vread", "Observation", "p"),
+        (DOCTOR, "read", "Condition", "p"),
+        (DOCTOR, "read", "Observation", "q"),
+    ]
+    assert [_recall(other, Closure(), [STATE], 1000) for other in others] == [None] * len(others)
+    assert _recall(question, Closure(frozenset({"Practitioner/1"})), [STATE], 1000) is None
+    assert _recall(question, Closure(), [replace(STATE)], 1000) is None
+    assert _recall(question, Closure(), [], 1000) is None
+    assert _recall(question, Closure(), [STATE], 999) is None
+
+
+def test_what_changes_by_itself_is_not_kept() -> None:
+    for who in (
+        replace(DOCTOR, purposes=frozenset({"BTG"})),
+        replace(DOCTOR, purposes=frozenset({"ETREAT"})),
+        replace(DOCTOR, scopes=("user/Observation.rs?category=x",)),
+        Requester(Kind.PATIENT, "patient", patient_id="p"),
+    ):
+        decisions = Decisions()
+        question: Question = (who, "read", "Observation", "p")
+        decisions.keep(question, Closure(), [STATE], 1000, ALL)
+        assert decisions.recall(question, Closure(), [STATE], 1000) is None
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(seed=st.integers(0, 2**64))
+def test_a_decision_stays_as_it_is_until_the_instant_that_the_state_tells(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(20):
+        asked = inquiry(make_person(random))
+        if not is_lasting(asked.requester):
+            continue
+        state = record([make_consent(random, f"c{number}") for number in range(4)], **make_traits(random))
+        until = state.changes_after(asked.now)
+        latest = min(until, asked.now + 10**12) - 1
+        later = [replace(asked, now=at) for at in (latest, random.randint(asked.now, latest))]
+        assert [decide(row, [state], MATRIX) for row in later] == [decide(asked, [state], MATRIX)] * 2
+
+
+def test_the_next_change_is_that_of_a_rule_inside_another_too() -> None:
+    inner = {"type": "deny", "period": {"start": "2099-01-01T00:00:00Z"}}
+    consent = {
+        **make_consent(Random(1), "c"),
+        "status": "active",
+        "provision": {"type": "permit", "provision": [inner]},
+    }
+    assert record([consent]).changes_after(0) == 4_070_908_800_000
+    assert RecordState("p").changes_after(0) == END
