@@ -112,17 +112,17 @@ def _requests(kind: str, requester: Requester) -> list[Request]:
 async def _store_records(context: Context) -> None:
     """The Patients of the Observations, each with a Consent that names the professional, and four that do not."""
     with contextlib.suppress(FhirError):
-        await read(context, Request(OPEN, "Consent", _consent(PATIENTS - 1, _CONSENTS - 1)["id"]))
+        await read(context, Request(OPEN, "Consent", build_consent(PATIENTS - 1, _CONSENTS - 1)["id"]))
         return
     for number in range(PATIENTS):
         patient = {"resourceType": "Patient", "id": f"p-{number}", "active": True}
-        rows = [patient, *(_consent(number, position) for position in range(_CONSENTS))]
+        rows = [patient, *(build_consent(number, position) for position in range(_CONSENTS))]
         for row in rows:
             request = Request(OPEN, row["resourceType"], row["id"], body=write_json(row), path="")
             await update(context, request)
 
 
-def _consent(number: int, position: int) -> JsonObject:
+def build_consent(number: int, position: int) -> JsonObject:
     role = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
     rpps = DOCTOR.rpps if position == 0 else f"9990000{position}{number:03}"
     actor = {"role": role, "reference": {"identifier": {"system": SYSTEM["rpps"], "value": rpps}}}

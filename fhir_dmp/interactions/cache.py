@@ -7,7 +7,8 @@ is acknowledged, while it keeps vigil (docs/decisions/0019-vigil.md); while it d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
 from typing import TypeAlias
 
 from fhir_dmp.access.closure import Closure
@@ -19,7 +20,7 @@ from fhir_dmp.interactions.recent import Recent
 from fhir_dmp.store.port import Stamps
 
 CLOSURE_MILLISECONDS = 5_000
-STATES, CLOSURES = 20_000, 5_000
+STATES, CLOSURES, OPEN = 20_000, 5_000, 200
 DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 """The types that a closure is made of."""
 
@@ -37,9 +38,11 @@ class AccessCache:
     def __init__(self) -> None:
         """Knows nothing yet."""
         self._closures: Recent[Who, tuple[Closure, Milliseconds]] = Recent(CLOSURES)
+        self._reading: dict[Who, asyncio.Task[Closure]] = {}
         self._states: Recent[str, tuple[RecordState, Stamps]] = Recent(STATES)
         self._sources: Recent[str, str] = Recent(STATES * 10)
         """The patient in whose state a resource is."""
+        self._open: Recent[Closure, tuple[tuple[str, ...], int]] = Recent(OPEN)
         self.decisions = Decisions()
         self.is_told: Callable[[], bool] = never
         """Tells whether `forget_record` has been told of everything that was acknowledged until now."""
@@ -51,9 +54,25 @@ class AccessCache:
         found = self._closures.get(_who(requester))
         return found[0] if found and 0 <= now - found[1] < CLOSURE_MILLISECONDS else None
 
-    def keep_closure(self, requester: Requester, closure: Closure, now: Milliseconds) -> None:
-        """Keeps a closure that was read at this time."""
-        self._closures.put(_who(requester), (closure, now))
+    async def find_closure(
+        self, requester: Requester, read: Callable[[Requester], Coroutine[None, None, Closure]], now: Milliseconds
+    ) -> Closure:
+        """Returns a closure that is read now, or that others are waiting for; and keeps it."""
+        who = _who(requester)
+        reading = self._reading.get(who)
+        if reading is None:
+            reading = self._reading[who] = asyncio.create_task(read(requester))
+        try:
+            # of several who wait, one that gives up stops nobody else
+            closure = await asyncio.shield(reading)
+        finally:
+            # unless the directory was written meanwhile: then it was forgotten, and nobody waits for it any more
+            is_current = self._reading.get(who) is reading
+            if is_current and reading.done():
+                del self._reading[who]
+        if is_current:
+            self._closures.put(who, (closure, now))
+        return closure
 
     def state(self, patient: str, stamps: Stamps) -> RecordState | None:
         """Returns the state of a record, None where it was read from other versions than these."""
@@ -73,6 +92,15 @@ class AccessCache:
         for reference, _ in stamps:
             self._sources.put(reference, state.patient_id)
 
+    def open_to(self, closure: Closure) -> tuple[str, ...] | None:
+        """Returns the patients who name one of a party, None where they have to be looked for."""
+        found = self._open.get(closure) if self.is_told() else None
+        return found[0] if found and found[1] == self.changes else None
+
+    def keep_open_to(self, closure: Closure, patients: tuple[str, ...], changes: int) -> None:
+        """Keeps who was found to name one of a party, since `changes` were told."""
+        self._open.put(closure, (patients, changes))
+
     def forget_record(self, reference: str, patient: str | None) -> None:
         """Is told that `Type/id` was written ("": any may have been), and the patient in whose record it is now."""
         self.changes += 1
@@ -88,6 +116,7 @@ class AccessCache:
         """Is told what types were written here."""
         if not DIRECTORY.isdisjoint(resource_types):
             self._closures.clear()
+            self._reading.clear()
 
 
 def _who(requester: Requester) -> Who:

@@ -71,7 +71,7 @@ async def open_gate(
     check_exposed(context, request, interaction)
     if request.requester.kind is Kind.SYSTEM:
         return _EVERYTHING
-    if clause and (kept := _recall_several(context, request, interaction, clause, identities)):
+    if clause and (kept := await _recall(context, request, interaction, clause, identities)):
         return kept
     inquiry = await inquire(context, request, interaction)
     if not identities and request.resource_id:
@@ -97,34 +97,41 @@ async def open_gate(
     return restriction
 
 
-def _recall_several(
+async def _recall(
     context: Context, request: Request, interaction: str, clause: Clause, identities: Collection[Identity]
 ) -> Restriction | None:
-    """The decision about a search that names its patients, where it is kept."""
-    cache, now = context.cache, context.now()
-    patients = None if identities or request.resource_id else patients_in(clause)
-    if not patients or context.reader is not context.store or not cache.is_told():
+    """The decision about a search, where it is kept."""
+    if identities or request.resource_id or not _may_recall(context, request):
         return None
-    closure = request.memory.closure or cache.closure(request.requester, now)
-    found = [cache.current_state(patient) for patient in sorted(patients)]
+    closure, cache = await _closure(context, request), context.cache
+    patients: Collection[str] | None = patients_in(clause)
+    if patients is None and not identities_in(clause):
+        patients = cache.open_to(closure)
+    found = [cache.current_state(patient) for patient in sorted(patients or ())]
     states = [state for state in found if state]
-    if closure is None or len(states) < len(found):
+    if not states or len(states) < len(found) or not cache.is_told():
         return None
     question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-    return cache.decisions.recall(question, closure, states, now)
+    return cache.decisions.recall(question, closure, states, context.now())
 
 
-def open_each(context: Context, request: Request, interaction: str) -> RestrictionOf | None:
+def _may_recall(context: Context, request: Request) -> bool:
+    """Tells whether decisions are kept for a request at all. Inside a transaction nothing is."""
+    is_elsewhere = request.resource_type == "Binary" or request.resource_type in PUBLIC.resource_types
+    return is_lasting(request.requester) and not is_elsewhere and context.reader is context.store
+
+
+async def open_each(context: Context, request: Request, interaction: str) -> RestrictionOf | None:
     """Returns the Restriction of what a request asks for by its id, as soon as it is known whose record that is in.
 
     None where that takes more than what is kept: then `open_gate` has to be asked. It opens exactly what that would.
     """
     check_exposed(context, request, interaction)
-    requester, cache, now = request.requester, context.cache, context.now()
-    if not is_lasting(requester) or request.resource_type == "Binary" or context.reader is not context.store:
+    if not _may_recall(context, request):
         return None
-    closure = request.memory.closure or cache.closure(requester, now)
-    if closure is None or not cache.is_told():
+    requester, cache, now = request.requester, context.cache, context.now()
+    closure = await _closure(context, request)
+    if not cache.is_told():
         return None
     changes = cache.changes
 
@@ -196,11 +203,15 @@ async def _open_binaries(
 
 async def inquire(context: Context, request: Request, interaction: str) -> Inquiry:
     """Returns who asks for what, when; raises FhirError (forbidden) for a scope that cannot be enforced."""
-    requester, now = request.requester, context.now()
+    closure, requester = await _closure(context, request), request.requester
+    return Inquiry(requester, closure, _scopes(context, requester), interaction, context.now())
+
+
+async def _closure(context: Context, request: Request) -> Closure:
     memory = request.memory
     if memory.closure is None:
-        memory.closure = await _records(context).closure(requester)
-    return Inquiry(requester, memory.closure, _scopes(context, requester), interaction, now)
+        memory.closure = await _records(context).closure(request.requester)
+    return memory.closure
 
 
 def _scopes(context: Context, requester: Requester) -> tuple[Scope, ...]:

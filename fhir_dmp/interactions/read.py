@@ -14,7 +14,7 @@ from fhir_dmp.subset import parse_subset, subset_content
 
 async def read(context: Context, request: Request) -> Result:
     """Returns the current version; absent and hidden are both not found."""
-    known = open_each(context, request, "read")
+    known = await open_each(context, request, "read")
     found = await context.reader.read_each((request.identity,), known) if known else None
     if found:
         return await _answer(context, request, found[request.identity])

@@ -57,12 +57,10 @@ class Records:
 
     async def closure(self, requester: Requester) -> Closure:
         """Returns the closure of a requester."""
-        found = self.cache.closure(requester, self.now) if self.cache else None
-        if found is None:
-            found = await self._closure(requester)
-            if self.cache:
-                self.cache.keep_closure(requester, found, self.now)
-        return found
+        if self.cache is None:
+            return await self._closure(requester)
+        found = self.cache.closure(requester, self.now)
+        return found or await self.cache.find_closure(requester, self._closure, self.now)
 
     async def _closure(self, requester: Requester) -> Closure:
         if requester.kind not in {Kind.PRACTITIONER, Kind.HOSPITAL}:
@@ -129,8 +127,17 @@ class Records:
         targets = related_targets(state.directives)
         return (await self._with_references({patient: state}, targets))[patient] if targets else state
 
-    async def open_to(self, closure: Closure) -> list[str]:
+    async def open_to(self, closure: Closure) -> Collection[str]:
         """Returns the patients who name one of the requester's party: in an active Consent, or as médecin traitant."""
+        changes = self.cache.changes if self.cache else 0
+        found = self.cache.open_to(closure) if self.cache else None
+        if found is None:
+            found = tuple(await self._open_to(closure))
+            if self.cache:
+                self.cache.keep_open_to(closure, found, changes)
+        return found
+
+    async def _open_to(self, closure: Closure) -> list[str]:
         links = tuple(sorted(text for text in closure.party if "|" not in text))
         if not links:
             return []

@@ -22,7 +22,7 @@ from fhir_dmp.access.requester import OPEN, Requester
 from fhir_dmp.app import Sources, open_context
 from fhir_dmp.authentication.certificate import parse_proxies
 from fhir_dmp.interactions import batch, trace
-from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.interactions.cache import DIRECTORY
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.resource import Identity
 from fhir_dmp.rest.fhir import FhirEndpoint
@@ -113,10 +113,10 @@ class Side:
 
     def clear(self) -> None:
         """Empties the store from behind, and makes the server forget what it kept of it."""
-        self.context = replace(self.context, cache=AccessCache())
-        self.endpoint = replace(self.endpoint, context=self.context)
         for name in ("resource", "history"):
             self.database[name].delete_many({})
+        self.context.cache.forget_record("", None)
+        self.context.cache.forget(DIRECTORY)
 
     async def fill(self, stored: Mapping[Identity, Sequence[Stored]]) -> None:
         """Stores all versions, as the server itself writes them: all first ones, all second ones, and so on."""

@@ -91,7 +91,7 @@ async def _read_each_of_all(self: MongoReader, identities: Any, _: Any) -> Any:
     return await MUTANT_READ_EACH(self, identities, lambda _: _NONE)
 
 
-def _open_each(context: Any, request: Any, interaction: str) -> Any:
+async def _open_each(context: Any, request: Any, interaction: str) -> Any:
     """A gate that stands open to whatever is asked for by its id."""
     check_exposed(context, request, interaction)
     return lambda _: _NONE

@@ -83,7 +83,7 @@ async def test_each_kind_of_write_is_told_before_it_is_acknowledged(
         second = await _write(writing, _change(CONSENT, 2, patient="q", previous=first))
         assert told[-1] == ("Consent/c", "q")
         await _write(writing, _change(CONSENT, 0, previous=second))
-        assert told[-1] == ("Consent/c", None)
+        assert told[-1:] == [("Consent/c", None)]
 
 
 async def test_what_is_written_past_the_server_is_told_of_too(processes: tuple[MongoStore, MongoStore]) -> None:
