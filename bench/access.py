@@ -87,6 +87,8 @@ async def _ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float)
         requests = _requests(kind, OPEN if mode == "open" else DOCTOR)
         shape, turn = ("[type]/[id]" if kind == "read" else "[type]"), count()
         route = context.routes.find("GET", shape, "Observation")
+        for request in _each_patient(kind, requests[0].requester):
+            await run_traced(route, asked, request)
         done, began, start = 0, cpu_seconds(), time.perf_counter()
 
         async def repeat() -> None:
@@ -97,6 +99,13 @@ async def _ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float)
 
         await asyncio.gather(*(repeat() for _ in range(concurrency)))
         return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
+
+
+def _each_patient(kind: str, requester: Requester) -> list[Request]:
+    """A request about each patient: what is measured is a server that has seen them before."""
+    if kind == "search":
+        return _requests(kind, requester)
+    return [Request(requester, "Observation", f"o-{row}", path=f"Observation/o-{row}") for row in range(PATIENTS)]
 
 
 def _requests(kind: str, requester: Requester) -> list[Request]:

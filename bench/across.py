@@ -16,7 +16,7 @@ from statistics import median
 
 import uvloop
 
-from bench.access import DOCTOR, build_consent
+from bench.access import DOCTOR, SYSTEM, build_consent
 from bench.processes import DATABASE
 from bench.record import build_observation
 from fhir_dmp.app import Sources, open_context
@@ -90,9 +90,17 @@ async def _load(context: Context, resources: int) -> None:
 
 
 def _resources(number: int) -> Iterator[JsonObject]:
+    yield {
+        "resourceType": "Practitioner",
+        "id": "bench",
+        "identifier": [{"system": SYSTEM["rpps"], "value": DOCTOR.rpps}],
+    }
     for record in range(RECORDS):
         yield {"resourceType": "Patient", "id": f"p-{record}", "active": True}
-        yield build_consent(record, 0)
+        consent = build_consent(record, 0)
+        # only who is named by a reference is found without naming the patients
+        consent["provision"]["actor"][0]["reference"] = {"reference": "Practitioner/bench"}
+        yield consent
     for row in range(number):
         patient = {"reference": f"Patient/p-{row % RECORDS}"}
         yield {**build_observation(row // RECORDS * 100 + row % 100), "id": f"o-{row}", "subject": patient}

@@ -7,10 +7,11 @@ does what a scope asks for with a query, which the terminology and the clock hav
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from operator import is_
+from typing import NamedTuple, TypeAlias
 
 from fhir_dmp.access.closure import Closure
+from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind, Requester
@@ -27,13 +28,26 @@ Question: TypeAlias = tuple[Requester, str, str, str | tuple[str, ...]]
 """Requester, interaction, type of the resources, patients: one, of resources that are asked for by id, or several."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """A restriction, what it was made of, and the time from which on it may be another."""
+class Basis(NamedTuple):
+    """What a decision is made of, beside the question and the time."""
+
+    closure: Closure
+    matrix: Matrix
+    states: Sequence[RecordState]
+
+    def is_same(self, other: Basis) -> bool:
+        """Tells whether it is made of the same things; of states and the matrix, the very same objects."""
+        if self.matrix is not other.matrix or len(self.states) != len(other.states):
+            return False
+        is_known = self.closure is other.closure or self.closure == other.closure
+        return is_known and all(map(is_, self.states, other.states))
+
+
+class _Decided(NamedTuple):
+    """A restriction, what it was made of, and [since, until), the time for which it holds."""
 
     restriction: Restriction
-    closure: Closure
-    states: tuple[RecordState, ...]
+    basis: Basis
     since: Milliseconds
     until: Milliseconds
 
@@ -46,30 +60,17 @@ class Decisions:
         self._single: Recent[Question, _Decided] = Recent(SINGLE)
         self._several: Recent[Question, _Decided] = Recent(SEVERAL)
 
-    def recall(
-        self, question: Question, closure: Closure, states: Sequence[RecordState], now: Milliseconds
-    ) -> Restriction | None:
-        """Returns a decision that holds for these states, this closure and this time; None where none is kept."""
-        found = self._place(states).get(question)
-        if found is None or not found.since <= now < found.until or len(found.states) != len(states):
-            return None
-        is_same = found.closure is closure or found.closure == closure
-        if not is_same or any(one is not other for one, other in zip(found.states, states, strict=True)):
-            return None
-        return found.restriction
+    def recall(self, question: Question, basis: Basis, now: Milliseconds) -> Restriction | None:
+        """Returns a decision that is made of this and holds now; None where none is kept."""
+        found = self._place(basis.states).get(question)
+        is_his = found is not None and found.since <= now < found.until and found.basis.is_same(basis)
+        return found.restriction if found and is_his else None
 
-    def keep(
-        self,
-        question: Question,
-        closure: Closure,
-        states: Sequence[RecordState],
-        now: Milliseconds,
-        restriction: Restriction,
-    ) -> None:
+    def keep(self, question: Question, basis: Basis, now: Milliseconds, restriction: Restriction) -> None:
         """Keeps a decision, made now."""
-        until = min((state.changes_after(now) for state in states), default=END)
-        if is_lasting(question[0]) and until > now:
-            self._place(states).put(question, _Decided(restriction, closure, tuple(states), now, until))
+        until = min((state.changes_after(now) for state in basis.states), default=END)
+        if is_lasting(question[0]):
+            self._place(basis.states).put(question, _Decided(restriction, basis, now, until))
 
     def _place(self, states: Sequence[RecordState]) -> Recent[Question, _Decided]:
         return self._several if len(states) > 1 else self._single

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from fhir_dmp.access.scopes import Scope, parse_scopes
 from fhir_dmp.access.write import ADMINISTERED
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.decided import Question, is_lasting
+from fhir_dmp.interactions.decided import Basis, Question, is_lasting
 from fhir_dmp.interactions.records import Records, identities_in, patients_in
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request
@@ -84,7 +84,8 @@ async def open_gate(
     states = await read_states(context, request, patients)
     if len(states) > 1 and identities and not inquiry.requester.purposes.isdisjoint(_EMERGENCIES):
         states = await _with_something_to_see(context, inquiry, states, identities)
-    decision = decide(replace(inquiry, records=max(1, len(states))), states, context.matrix)
+    matrix = context.matrix
+    decision = decide(replace(inquiry, records=max(1, len(states))), states, matrix)
     if isinstance(decision, Deny):
         raise _refusal(decision) from AccessRefused(decision.reason)
     if _is_administration(request, interaction):
@@ -93,7 +94,7 @@ async def open_gate(
     restriction = decision.restriction if "" in types else decision.restriction.among(types)
     if not identities:
         question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-        context.cache.decisions.keep(question, inquiry.closure, states, inquiry.now, restriction)
+        context.cache.decisions.keep(question, Basis(inquiry.closure, matrix, states), inquiry.now, restriction)
     return restriction
 
 
@@ -112,7 +113,7 @@ async def _recall(
     if not states or len(states) < len(found) or not cache.is_told():
         return None
     question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-    return cache.decisions.recall(question, closure, states, context.now())
+    return cache.decisions.recall(question, Basis(closure, context.matrix, states), context.now())
 
 
 def _may_recall(context: Context, request: Request) -> bool:
@@ -140,24 +141,21 @@ async def open_each(context: Context, request: Request, interaction: str) -> Res
         # what was read may be older than a change that was told meanwhile: then it is read again
         if changes != cache.changes or (patient and state is None):
             return None
-        states = (state,) if state else ()
+        basis = Basis(closure, context.matrix, (state,) if state else ())
         question = (requester, interaction, request.resource_type, patient)
-        kept = cache.decisions.recall(question, closure, states, now)
-        return kept or _decide_one(context, question, closure, states, now)
+        return cache.decisions.recall(question, basis, now) or _decide_one(context, question, basis, now)
 
     return restriction_of
 
 
-def _decide_one(
-    context: Context, question: Question, closure: Closure, states: Sequence[RecordState], now: Milliseconds
-) -> Restriction | None:
+def _decide_one(context: Context, question: Question, basis: Basis, now: Milliseconds) -> Restriction | None:
     requester, interaction, types, _ = question
-    inquiry = Inquiry(requester, closure, _scopes(context, requester), interaction, now)
-    decision = decide(inquiry, states, context.matrix)
+    inquiry = Inquiry(requester, basis.closure, _scopes(context, requester), interaction, now)
+    decision = decide(inquiry, basis.states, basis.matrix)
     if isinstance(decision, Deny):
         return None
     restriction = decision.restriction.among((types,))
-    context.cache.decisions.keep(question, closure, states, now, restriction)
+    context.cache.decisions.keep(question, basis, now, restriction)
     return restriction
 
 

@@ -15,7 +15,7 @@ from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.cache import AccessCache
-from fhir_dmp.interactions.decided import Decisions, Question, is_lasting
+from fhir_dmp.interactions.decided import Basis, Decisions, Question, is_lasting
 from fhir_dmp.search.facts import END
 from fhir_dmp.search.query import Everything
 from tests.strategies.access import MATRIX, inquiry, record
@@ -26,6 +26,7 @@ STATE = RecordState("p")
 STAMPS = frozenset({("Patient/p", 1), ("Consent/c", 4)})
 DOCTOR = Requester(Kind.PRACTITIONER, "doctor", purposes=frozenset({"TREAT"}), scopes=("user/*.rs",))
 ALL = Restriction(Everything())
+BASIS = Basis(Closure(), MATRIX, (STATE,))
 
 
 def _cache() -> AccessCache:
@@ -56,15 +57,15 @@ def test_a_state_that_was_being_read_while_something_changed_is_not_kept() -> No
     assert cache.current_state("p") is None
 
 
-def _recall(asked: Question, closure: Closure, states: list[RecordState], now: int) -> Restriction | None:
+def _recall(asked: Question, basis: Basis, now: int) -> Restriction | None:
     decisions = Decisions()
-    decisions.keep((DOCTOR, "read", "Observation", "p"), Closure(), [STATE], 1000, ALL)
-    return decisions.recall(asked, closure, states, now)
+    decisions.keep((DOCTOR, "read", "Observation", "p"), BASIS, 1000, ALL)
+    return decisions.recall(asked, basis, now)
 
 
 def test_a_decision_is_recalled_for_the_same_question_and_nothing_else() -> None:
     question: Question = (DOCTOR, "read", "Observation", "p")
-    assert _recall(question, Closure(), [STATE], 1000) is ALL
+    assert _recall(question, BASIS, 1000) is ALL
     others: list[Question] = [
         (replace(DOCTOR, purposes=frozenset({"HPAYMT"})), *question[1:]),
         (replace(DOCTOR, scopes=()), *question[1:]),
@@ -72,11 +73,15 @@ def test_a_decision_is_recalled_for_the_same_question_and_nothing_else() -> None
         (DOCTOR, "read", "Condition", "p"),
         (DOCTOR, "read", "Observation", "q"),
     ]
-    assert [_recall(other, Closure(), [STATE], 1000) for other in others] == [None] * len(others)
-    assert _recall(question, Closure(frozenset({"Practitioner/1"})), [STATE], 1000) is None
-    assert _recall(question, Closure(), [replace(STATE)], 1000) is None
-    assert _recall(question, Closure(), [], 1000) is None
-    assert _recall(question, Closure(), [STATE], 999) is None
+    assert [_recall(other, BASIS, 1000) for other in others] == [None] * len(others)
+    for basis in (
+        BASIS._replace(closure=Closure(frozenset({"Practitioner/1"}))),
+        BASIS._replace(matrix=replace(MATRIX)),
+        BASIS._replace(states=(replace(STATE),)),
+        BASIS._replace(states=()),
+    ):
+        assert _recall(question, basis, 1000) is None
+    assert _recall(question, BASIS, 999) is None
 
 
 def test_what_changes_by_itself_is_not_kept() -> None:
@@ -88,8 +93,8 @@ def test_what_changes_by_itself_is_not_kept() -> None:
     ):
         decisions = Decisions()
         question: Question = (who, "read", "Observation", "p")
-        decisions.keep(question, Closure(), [STATE], 1000, ALL)
-        assert decisions.recall(question, Closure(), [STATE], 1000) is None
+        decisions.keep(question, BASIS, 1000, ALL)
+        assert decisions.recall(question, BASIS, 1000) is None
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
