@@ -20,7 +20,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.recent import Recent
 from fhir_dmp.search.facts import END
 
-SINGLE, SEVERAL = 20_000, 20
+SINGLE, SEVERAL = 10_000, 20
 """How many decisions are kept, about at most one record and about several."""
 
 _EMERGENCIES = frozenset({BREAK_GLASS, REGULATION})

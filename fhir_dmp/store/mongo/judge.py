@@ -15,7 +15,7 @@ from fhir_dmp.store.mongo.predicate import Predicate, build_predicate
 from fhir_dmp.store.port import RestrictionOf
 
 Document = dict[str, Any]
-MOST = 5_000
+MOST = 2_000
 """How many restrictions are kept."""
 
 

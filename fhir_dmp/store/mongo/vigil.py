@@ -92,8 +92,8 @@ class MongoVigil:
         while True:
             try:
                 await self._stand()
-            except PyMongoError as fault:
-                _log.warning("access is decided without what is kept, until changes can be watched: %s", fault)
+            except Exception as fault:  # noqa: BLE001  whatever it is, access is decided without what is kept
+                _log.warning("access is decided without what is kept, until changes can be watched: %r", fault)
             finally:
                 self._lose()
             await asyncio.sleep(_RETRY_SECONDS)
