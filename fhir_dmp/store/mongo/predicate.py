@@ -14,6 +14,7 @@ from fhir_dmp.search.match import meets_date
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
+    Chained,
     Clause,
     Clinical,
     Condition,
@@ -27,6 +28,7 @@ from fhir_dmp.search.query import (
     Nothing,
     OfType,
     Or,
+    Referred,
     Withheld,
     WithId,
 )
@@ -40,7 +42,7 @@ DECIDING = {"ty": 1, "lu": 1, "pt": 1, "t": 1, "k": 1, "cf": 1, "cl": 1, "ch": 1
 
 
 def build_predicate(clause: Clause) -> Predicate | None:
-    """Builds the predicate of a clause; None where it asks for the values of a search parameter."""
+    """Builds the predicate of a clause; None where it asks for more than is read."""
     match clause:
         case And(clauses):
             return _combine(_all, dict.fromkeys(_flatten(clauses)))
@@ -48,10 +50,11 @@ def build_predicate(clause: Clause) -> Predicate | None:
             return _combine(_any, clauses)
         case Not(inner):
             return _combine(_negate, (inner,))
-        case Everything():
-            return lambda _: True
-        case Nothing():
-            return lambda _: False
+        case Everything() | Nothing():
+            is_true = isinstance(clause, Everything)
+            return lambda _: is_true
+        case Chained() | Referred():
+            return None
         case _:
             return _build_condition(clause)
 
