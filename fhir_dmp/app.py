@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -26,6 +27,7 @@ from fhir_dmp.interactions.routes import ROUTES
 from fhir_dmp.issuer.identities import Identity, read_identities
 from fhir_dmp.issuer.routes import build_router
 from fhir_dmp.issuer.server import AuthorizationServer
+from fhir_dmp.jobs.worker import work_for_ever
 from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_habilitation, load_registry
 from fhir_dmp.operations.routes import OPERATIONS
 from fhir_dmp.packages.port import DefinitionsUnavailable
@@ -48,6 +50,7 @@ from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
+from fhir_dmp.store.mongo.jobs import MongoJobs
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.mongo.vigil import MongoVigil
@@ -82,6 +85,7 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None,
             _open_store(settings) as store,
             _open_context(settings, sources, store) as context,
             open_sign_in(settings, mode, store.database, sources.now, sources.new_id) as sign_in,
+            _working(store, context),
         ):
             app.state.store, app.state.sign_in = store, sign_in
             _open_front(front, context, sign_in, settings, needs_tokens=mode.needs_tokens)
@@ -158,6 +162,18 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
         finally:
             await vigil.aclose()
             await trail.close()
+
+
+@asynccontextmanager
+async def _working(store: MongoStore, context: Context) -> AsyncIterator[None]:
+    """Does the jobs that are due, while the server runs."""
+    worker = asyncio.create_task(work_for_ever(context, MongoJobs(store.database)))
+    try:
+        yield
+    finally:
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 
 from fhir_dmp.app import Sources
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
+from tests.journeys.story import Clock, Story, open_stage
 from tests.rest.server import Server, run_server
 
 if TYPE_CHECKING:
@@ -75,3 +76,10 @@ async def fresh_server(mongodb_uri: str, mongodb_client: MongoClient[dict[str, A
 def fresh_client(fresh_server: Server) -> httpx.AsyncClient:
     """A client of the server on an empty database."""
     return fresh_server.client
+
+
+@pytest.fixture(scope="session")
+async def story(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Story]:
+    """The stage of the stories (tests/journeys/story.py), which all of them share."""
+    async with open_stage(mongodb_uri, mongodb_client, Clock()) as stage:
+        yield stage

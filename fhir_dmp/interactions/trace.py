@@ -129,6 +129,14 @@ async def record_refusal(context: Context, interaction: str, request: Request, f
         await _write(context, [replace(access, patients=(cause.patient,)) if cause.patient else access])
 
 
+async def record_attempt(context: Context, interaction: str, request: Request, fault: FhirError) -> None:
+    """Records an act that was refused for what it was, where run_traced records no refusal of a resource."""
+    is_recorded = find_refusal(fault) is not None or (request.resource_id and is_refusal(fault))
+    if is_traced(request) and not is_recorded:
+        refusal = Refusal(fault.issues[0].code, fault.issues[0].message)
+        await _write(context, [_access(context, interaction, request, [], refusal)])
+
+
 async def record_excluded(context: Context, request: Request) -> None:
     """Records that somebody asked who never has access, whatever he asked for."""
     if context.trail:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
 from fhir_dmp.operations import docref, fhirpath, summary
+from fhir_dmp.operations.dmp_close import CLOSE, DELETE_REQUEST, REOPEN, dmp_close, dmp_delete_request, dmp_reopen
+from fhir_dmp.operations.dmp_open import DEFINITION as OPEN
+from fhir_dmp.operations.dmp_open import dmp_open, dmp_open_own
 from fhir_dmp.operations.document import document
 from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
@@ -65,4 +68,9 @@ OPERATIONS = (
     *(_row(method, _EXPLAIN_ACCESS, explain_access, DEFINITION) for method in ("GET", "POST")),
     *(_row(method, "Patient/$dmp-status", record_status, STATUS) for method in ("GET", "POST")),
     _row("GET", "AuditEvent/$dmp-export", export_traces, EXPORT),
+    _row("POST", "Patient/$dmp-open", dmp_open, OPEN),
+    _row("POST", "Patient/[id]/$dmp-open", dmp_open_own, OPEN),
+    _row("POST", "Patient/[id]/$dmp-close", dmp_close, CLOSE),
+    _row("POST", "Patient/[id]/$dmp-reopen", dmp_reopen, REOPEN),
+    _row("POST", "Patient/[id]/$dmp-delete-request", dmp_delete_request, DELETE_REQUEST),
 )

@@ -15,6 +15,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.query import Clause, Hop, SearchQuery, SortKeys
+from fhir_dmp.store.job_port import Job, JobKind
 
 Result = TypeVar("Result")
 
@@ -147,6 +148,18 @@ class Writer(Reader, Protocol):
         """Makes transactions that guard a same key run one after another (conditional interactions need it)."""
         ...
 
+    async def schedule(self, job: Job) -> None:
+        """Has a job done when it is due; it takes the place of the one of its kind and subject."""
+        ...
+
+    async def find_job(self, kind: JobKind, subject: str) -> Job | None:
+        """Returns a job that is not done yet."""
+        ...
+
+    async def cancel(self, kind: JobKind, subject: str) -> None:
+        """Takes back a job; nothing where there is none. A worker that holds it ends before its next step."""
+        ...
+
     async def write(self, changes: Sequence[Change]) -> None:
         """Writes versions. If one no longer follows the current version, the whole transaction runs again."""
         ...
@@ -163,5 +176,12 @@ class Store(Reader, Protocol):
         """Runs `work` in a transaction and returns its result when that is durable.
 
         `work` runs again when another transaction got in its way, so it has no effect but on its Writer.
+        """
+        ...
+
+    async def erase(self, patient: str, limit: int) -> int:
+        """Removes, for good, what is in a patient's record: at most `limit` resources with all of their versions.
+
+        Returns how many it removed; 0 once nothing is left. The traces (AuditEvent) stay; the Patient goes last.
         """
         ...

@@ -15,6 +15,8 @@ HISTORY = "history"
 """Every superseded version, and every deletion."""
 GUARD = "guard"
 """One document per slot: conditional transactions that touch the same one run one after another."""
+JOB = "job"
+"""What is to be done at a date (jobs.py)."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 
@@ -38,7 +40,10 @@ INDEXES: dict[str, list[IndexModel]] = {
     HISTORY: [
         IndexModel([("r", ASCENDING), ("v", DESCENDING)], name="resource"),
         IndexModel([("ty", ASCENDING), ("lu", DESCENDING), ("r", DESCENDING), ("v", DESCENDING)], name="last-updated"),
+        # what was deleted is in the history only: to erase a record means to find it by its patient
+        IndexModel([("pt", ASCENDING)], name="deleted", partialFilterExpression={"m": "DELETE"}),
     ],
+    JOB: [IndexModel([("due", ASCENDING)], name="due")],
     GUARD: [],
     SETTING: [],
     # both are long gone before: by far the longest lease, and the longest wait

@@ -22,6 +22,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.document import Document, build_current
+from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.reader import MongoReader
@@ -40,6 +41,10 @@ CONCURRENT_TRANSACTIONS = 8
 
 JOINED = 256 * 1024
 """Bytes of a resource that is still stored together with others: far below the limit of a document, facts and all."""
+
+_KEPT = ("AuditEvent",)
+"""What outlives a record: its traces."""
+_CITED = linked("DocumentReference.location", "Binary/")
 
 
 class StoreUnusable(RuntimeError):
@@ -141,6 +146,42 @@ class MongoStore(MongoReader):
         with database_errors():
             await self.database[RESOURCE].insert_many(documents, ordered=False)
         return {}
+
+    async def erase(self, patient: str, limit: int) -> int:
+        """See the port. The past goes first: what is current is how the rest is found again after a failure."""
+        with database_errors():
+            texts = await self._find_of_patient(patient, limit)
+            binaries = await self._find_binaries(texts, patient)
+            gone = [*texts, *binaries]
+            await self._versions.delete_many({"r": {"$in": gone}})
+            await self._resources.delete_many({"_id": {"$in": gone}})
+        if gone:
+            await self.after_write({text.partition("/")[0] for text in gone})
+        return len(texts)
+
+    async def _find_of_patient(self, patient: str, limit: int) -> list[str]:
+        """The references to what is in a record: first what is current, then what was deleted, last the Patient."""
+        own = f"Patient/{patient}"
+        wanted = {"pt": patient, "ty": {"$nin": [*_KEPT, "Patient"]}}
+        current = await self._resources.find(wanted, {"_id": 1}).limit(limit).to_list()
+        if current:
+            return [row["_id"] for row in current]
+        deleted = {"pt": patient, "m": "DELETE", "r": {"$ne": own}}
+        past = await self._versions.find(deleted, {"r": 1}).limit(limit).to_list()
+        if past:
+            return list(dict.fromkeys(row["r"] for row in past))
+        is_here = await self._resources.find_one({"_id": own}, {"_id": 1}) or await self._versions.find_one({"r": own})
+        return [own] if is_here else []
+
+    async def _find_binaries(self, texts: list[str], patient: str) -> list[str]:
+        """The Binaries that documents of this record cite, or did, and none of another's."""
+        documents = [text for text in texts if text.startswith("DocumentReference/")]
+        versions = await self._versions.find({"r": {"$in": documents}}, {"t": 1}).to_list()
+        versions += await self._resources.find({"_id": {"$in": documents}}, {"t": 1}).to_list()
+        cited = {token for row in versions for token in row.get("t", ()) if token.startswith(_CITED)}
+        others = await self._resources.find({"t": {"$in": list(cited)}, "pt": {"$ne": patient}}, {"t": 1}).to_list()
+        shared = {token for row in others for token in row["t"]}
+        return sorted(token.partition(">")[2] for token in cited - shared)
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
         """See the port."""

@@ -13,9 +13,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 from pymongo.results import BulkWriteResult
 
+from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.mongo.document import build_current, build_deleted, build_superseded
 from fhir_dmp.store.mongo.fault import Stale
-from fhir_dmp.store.mongo.indexes import GUARD
+from fhir_dmp.store.mongo.indexes import GUARD, JOB
+from fhir_dmp.store.mongo.jobs import build_job, parse_job
 from fhir_dmp.store.mongo.reader import MongoReader
 from fhir_dmp.store.port import Change
 
@@ -35,6 +37,7 @@ class MongoWriter(MongoReader):
         """`session` has a transaction open."""
         super().__init__(database, session, milliseconds)
         self._guards = database[GUARD]
+        self._jobs = database[JOB]
         self.written: set[str] = set()
         """The types of what was written."""
 
@@ -61,6 +64,22 @@ class MongoWriter(MongoReader):
         revived = [change for change in first if change.previous]
         if revived:
             await self._bulk(self._versions, [_end_deletion(change) for change in revived])
+
+    async def schedule(self, job: Job) -> None:
+        """See the port."""
+        document = build_job(job)
+        await self._jobs.replace_one({"_id": job.key}, document, upsert=True, session=self._session)
+
+    async def find_job(self, kind: JobKind, subject: str) -> Job | None:
+        """See the port. It is touched: a worker that takes it meanwhile and this transaction exclude each other."""
+        found = await self._jobs.find_one_and_update(
+            {"_id": f"{kind.value}:{subject}"}, {"$inc": {"seen": 1}}, session=self._session
+        )
+        return parse_job(found) if found else None
+
+    async def cancel(self, kind: JobKind, subject: str) -> None:
+        """See the port."""
+        await self._jobs.delete_one({"_id": f"{kind.value}:{subject}"}, session=self._session)
 
     async def _follow(self, changes: Sequence[Change]) -> None:
         """Replaces or removes current versions; each must still be the one that its change follows."""
