@@ -38,7 +38,10 @@ DOCREF = {"name": "docref", "definition": "http://hl7.org/fhir/uv/ipa/OperationD
 SUMMARY = {"name": "summary", "definition": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"}
 OURS = {
     kind: [{"name": name, "definition": f"https://fhir-dmp.fr/OperationDefinition/{name}"} for name in names]
-    for kind, names in {"Patient": ("dmp-explain-access", "dmp-status"), "AuditEvent": ("dmp-export",)}.items()
+    for kind, names in {
+        "Patient": ("dmp-close", "dmp-delete-request", "dmp-explain-access", "dmp-open", "dmp-reopen", "dmp-status"),
+        "AuditEvent": ("dmp-export",),
+    }.items()
 }
 """The operations of ours that a type has."""
 URLS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ async def _prepare(story: Story, person: Json, state: str) -> str:
 
 
 def _choose(story: Story, name: str, patient_id: str) -> Actor:
-    actors = {
+    actors: dict[str, Callable[[], Actor]] = {
         "physician": story.physician,
         "pharmacist": story.pharmacist,
         "nurse": story.nurse,
