@@ -39,7 +39,15 @@ SUMMARY = {"name": "summary", "definition": "http://hl7.org/fhir/uv/ips/Operatio
 OURS = {
     kind: [{"name": name, "definition": f"https://fhir-dmp.fr/OperationDefinition/{name}"} for name in names]
     for kind, names in {
-        "Patient": ("dmp-close", "dmp-delete-request", "dmp-explain-access", "dmp-open", "dmp-reopen", "dmp-status"),
+        "Patient": (
+            "dmp-close",
+            "dmp-delete-request",
+            "dmp-explain-access",
+            "dmp-open",
+            "dmp-qualify",
+            "dmp-reopen",
+            "dmp-status",
+        ),
         "AuditEvent": ("dmp-export",),
     }.items()
 }

@@ -67,7 +67,7 @@ async def dmp_open(context: Context, request: Request) -> Result:
     if channel is Channel.PATIENT:
         message = "A person opens his own record: ask it of his Patient, Patient/[id]/$dmp-open."
         raise error(Category.FORBIDDEN, "not-allowed", message)
-    patient, at = _read_patient(context, inputs)
+    patient, at = read_person(context, inputs)
     opened = open_patient(patient)
     _check_identity(context, request, opened, at)
     await require_valid(context, as_server(request), opened, at=at)
@@ -108,7 +108,7 @@ async def dmp_open_own(context: Context, request: Request) -> Result:
             message = "The record was closed: $dmp-reopen opens it again."
             raise error(Category.CONFLICT, "record-closed", message)
         opened = open_patient(holder.resource)
-        faults = find_identity_faults(opened, _today(context))
+        faults = find_identity_faults(opened, today(context))
         if faults:
             raise FhirError(Category.UNPROCESSABLE, *faults)
         return await _write(context, request, writer, opening, build_next(context, opened, holder.version))
@@ -129,8 +129,8 @@ def _admit(context: Context, request: Request, inputs: Inputs) -> Channel:
     return channel
 
 
-def _read_patient(context: Context, inputs: Inputs) -> tuple[JsonObject, str]:
-    """Returns who the person is, and where that stands in the body."""
+def read_person(context: Context, inputs: Inputs) -> tuple[JsonObject, str]:
+    """Returns who the person is, and where that stands in the body; raises FhirError for what is no identity alone."""
     given, patient = inputs.one("patient"), inputs.resource("patient")
     if given is None or patient is None:
         raise missing("patient")
@@ -148,7 +148,7 @@ def _read_patient(context: Context, inputs: Inputs) -> tuple[JsonObject, str]:
 
 def _check_identity(context: Context, request: Request, patient: JsonObject, at: str) -> None:
     """Raises FhirError for an identity that does not hold together; only the fund opens for a provisional one."""
-    faults = list(find_identity_faults(patient, _today(context)))
+    faults = list(find_identity_faults(patient, today(context)))
     if request.requester.kind not in _FUND:
         faults += [issue for issue in require_qualified(patient) if issue not in faults]
     if faults:
@@ -225,5 +225,6 @@ def _answer(identity: Identity, versions: tuple[Version, ...]) -> Result:
     return answer_act(rows, versions)
 
 
-def _today(context: Context) -> date:
+def today(context: Context) -> date:
+    """Returns the day that it is in the server's time zone."""
     return datetime.fromtimestamp(context.now() / 1000, UTC).astimezone(context.zone).date()

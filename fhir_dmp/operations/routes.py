@@ -10,6 +10,8 @@ from fhir_dmp.operations import docref, fhirpath, summary
 from fhir_dmp.operations.dmp_close import CLOSE, DELETE_REQUEST, REOPEN, dmp_close, dmp_delete_request, dmp_reopen
 from fhir_dmp.operations.dmp_open import DEFINITION as OPEN
 from fhir_dmp.operations.dmp_open import dmp_open, dmp_open_own
+from fhir_dmp.operations.dmp_qualify import DEFINITION as QUALIFY
+from fhir_dmp.operations.dmp_qualify import dmp_qualify
 from fhir_dmp.operations.document import document
 from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
@@ -73,4 +75,5 @@ OPERATIONS = (
     _row("POST", "Patient/[id]/$dmp-close", dmp_close, CLOSE),
     _row("POST", "Patient/[id]/$dmp-reopen", dmp_reopen, REOPEN),
     _row("POST", "Patient/[id]/$dmp-delete-request", dmp_delete_request, DELETE_REQUEST),
+    _row("POST", "Patient/[id]/$dmp-qualify", dmp_qualify, QUALIFY),
 )

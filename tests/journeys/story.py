@@ -28,6 +28,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.jobs.worker import run_due
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.jobs import MongoJobs
+from fhir_dmp.store.mongo.store import MongoStore
 from tests.record.numbers import build_identity
 from tests.rest.server import BASE_URL, FHIR_JSON, Server, run_both
 
@@ -145,7 +146,14 @@ class Story:
 
     async def work(self) -> int:
         """Does what is due, as a worker of one more server would."""
-        return await run_due(self.context, MongoJobs(self.context.store.database))  # type: ignore[attr-defined]  # the store is MongoDB's
+        return await run_due(self.context, MongoJobs(self.behind_store.database))
+
+    @property
+    def behind_store(self) -> MongoStore:
+        """The store of the third server."""
+        store = self.context.store
+        assert isinstance(store, MongoStore)
+        return store
 
     async def trace(self, **wanted: Json) -> list[Json]:
         """The AuditEvents that a search finds, as the server sees them."""

@@ -73,6 +73,9 @@ async def _record(client: httpx.AsyncClient) -> None:
         body = {**resource, "id": "explained"}
         response = await client.put(f"{resource['resourceType']}/explained", json=body)
         assert response.status_code in {200, 201}, response.text
+    name = [{"use": "usual", "family": "Roussel", "given": ["Jeanne"]}]
+    unproven = {"resourceType": "Patient", "id": "provisional", "active": True, "name": name, "birthDate": "1955-08-12"}
+    assert (await client.put("Patient/provisional", json=unproven)).status_code in {200, 201}
 
 
 @pytest.mark.usefixtures("_record")
