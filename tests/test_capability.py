@@ -47,6 +47,7 @@ OURS = {
             "dmp-qualify",
             "dmp-reopen",
             "dmp-status",
+            "dmp-unmerge",
         ),
         "AuditEvent": ("dmp-export",),
     }.items()

@@ -21,6 +21,7 @@ from fhir_dmp.operations.export_traces import export_traces
 from fhir_dmp.operations.lastn import lastn
 from fhir_dmp.operations.lookup import lookup
 from fhir_dmp.operations.match import match
+from fhir_dmp.operations.merge import MERGE, UNMERGE, merge, unmerge
 from fhir_dmp.operations.meta import meta, meta_add, meta_delete, meta_of_all
 from fhir_dmp.operations.record_status import DEFINITION as STATUS
 from fhir_dmp.operations.record_status import record_status
@@ -76,4 +77,6 @@ OPERATIONS = (
     _row("POST", "Patient/[id]/$dmp-reopen", dmp_reopen, REOPEN),
     _row("POST", "Patient/[id]/$dmp-delete-request", dmp_delete_request, DELETE_REQUEST),
     _row("POST", "Patient/[id]/$dmp-qualify", dmp_qualify, QUALIFY),
+    _row("POST", "Patient/$merge", merge, MERGE),
+    _row("POST", "Patient/$dmp-unmerge", unmerge, UNMERGE),
 )

@@ -75,7 +75,8 @@ async def _record(client: httpx.AsyncClient) -> None:
         assert response.status_code in {200, 201}, response.text
     name = [{"use": "usual", "family": "Roussel", "given": ["Jeanne"]}]
     unproven = {"resourceType": "Patient", "id": "provisional", "active": True, "name": name, "birthDate": "1955-08-12"}
-    assert (await client.put("Patient/provisional", json=unproven)).status_code in {200, 201}
+    for row in (unproven, {**unproven, "id": "double"}):
+        assert (await client.put(f"Patient/{row['id']}", json=row)).status_code in {200, 201}
 
 
 @pytest.mark.usefixtures("_record")

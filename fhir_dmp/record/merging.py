@@ -1,0 +1,114 @@
+"""Two Patients that are one person: what becomes of them, of their Consents, and of what is in the record of one.
+
+https://hl7.org/fhir/R4/patient-definitions.html#Patient.link. Of the Consents of both the stricter wins until the
+person says otherwise: every denial holds for all that is joined, a permission only where both records had it. What a
+merge changed has a tag with the id of the Patient who was replaced, by which it is found and undone.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Issue
+from fhir_dmp.record.comparison import Grade, compare
+from fhir_dmp.record.fr_core import rows, text
+from fhir_dmp.record.traits import read_traits
+
+MOVED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-moved"
+"""The tag of what was in the record of the Patient whose id is the code."""
+SUSPENDED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-suspended"
+"""The tag of a Consent that was active before the merge, and only one record had."""
+_REPLACED_BY, _REPLACES = "replaced-by", "replaces"
+_WHO_AND_WHAT = ("actor", "action", "purpose", "class", "code", "securityLabel", "data", "dataPeriod", "provision")
+
+
+def find_merging_faults(source: JsonObject, target: JsonObject) -> tuple[Issue, ...]:
+    """Returns what keeps two Patients from being merged."""
+    for patient in (source, target):
+        if any(row.get("type") == _REPLACED_BY for _, row in rows(patient.get("link"))):
+            message = f"Patient/{patient['id']} was replaced by another already."
+            return (Issue("error", "identity-merged", message),)
+    found = compare(read_traits(source), read_traits(target))
+    if found.grade is Grade.NONE or found.is_contradictory:
+        message = "These are two people, or traits that contradict: they are not merged."
+        return (Issue("error", "traits-contradict", message),)
+    return ()
+
+
+def is_merged(source: JsonObject, target: JsonObject) -> bool:
+    """Tells whether the target took the source's place."""
+    links = [row for _, row in rows(source.get("link")) if row.get("type") == _REPLACED_BY]
+    return any(text(row.get("other"), "reference") == f"Patient/{target['id']}" for row in links)
+
+
+def merge_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Returns both Patients once the target took the source's place; whether that was open is kept in its tag."""
+    gone = _with_link({**source, "active": False}, _REPLACED_BY, target["id"])
+    tagged = with_tag(gone, MOVED, "open" if source.get("active") is True else "closed")
+    return tagged, _with_link(target, _REPLACES, source["id"])
+
+
+def part_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Returns both Patients as two again."""
+    was_open = has_tag(source, MOVED, "open")
+    bare = without_tag(without_tag(source, MOVED, "open"), MOVED, "closed")
+    back = _without_link({**bare, "active": was_open}, _REPLACED_BY, target["id"])
+    return back, _without_link(target, _REPLACES, source["id"])
+
+
+def suspend(consents: list[JsonObject], others: list[JsonObject], source_id: str) -> list[JsonObject]:
+    """Returns those active permissions of one record that the other has not, as they are while nobody has decided."""
+    held = {_permission(consent) for consent in others} - {None}
+    lone = [row for row in consents if (found := _permission(row)) is not None and found not in held]
+    return [with_tag({**row, "status": "inactive"}, SUSPENDED, source_id) for row in lone]
+
+
+def restore(consent: JsonObject, source_id: str) -> JsonObject:
+    """Returns a Consent as it was before the merge; one that was ended meanwhile stays so."""
+    status = "active" if consent.get("status") == "inactive" else consent.get("status")
+    return {**without_tag(consent, SUSPENDED, source_id), "status": status}
+
+
+def with_tag(resource: JsonObject, system: str, code: str) -> JsonObject:
+    """Returns a resource with a tag."""
+    meta = resource.get("meta") or {}
+    return {**resource, "meta": {**meta, "tag": [*meta.get("tag", ()), {"system": system, "code": code}]}}
+
+
+def without_tag(resource: JsonObject, system: str, code: str) -> JsonObject:
+    """Returns a resource without a tag."""
+    meta = resource.get("meta") or {}
+    kept = [tag for _, tag in rows(meta.get("tag")) if (tag.get("system"), tag.get("code")) != (system, code)]
+    rest = {name: value for name, value in meta.items() if name != "tag"}
+    return {**resource, "meta": {**rest, **({"tag": kept} if kept else {})}}
+
+
+def has_tag(resource: JsonObject, system: str, code: str) -> bool:
+    """Tells whether a resource has a tag."""
+    tags = rows((resource.get("meta") or {}).get("tag"))
+    return any((tag.get("system"), tag.get("code")) == (system, code) for _, tag in tags)
+
+
+def _permission(consent: JsonObject) -> bytes | None:
+    """What an active Consent permits whom, as text that is equal where that is; None where it permits nothing."""
+    provision = consent.get("provision")
+    is_permit = isinstance(provision, dict) and provision.get("type") == "permit"
+    if consent.get("status") != "active" or not is_permit or not isinstance(provision, dict):
+        return None
+    return orjson.dumps({name: provision.get(name) for name in _WHO_AND_WHAT}, option=orjson.OPT_SORT_KEYS)
+
+
+def _with_link(patient: JsonObject, kind: str, other: str) -> JsonObject:
+    link = {"other": {"reference": f"Patient/{other}"}, "type": kind}
+    return {**patient, "link": [*(row for _, row in rows(patient.get("link"))), link]}
+
+
+def _without_link(patient: JsonObject, kind: str, other: str) -> JsonObject:
+    kept = [
+        row
+        for _, row in rows(patient.get("link"))
+        if (row.get("type"), text(row.get("other"), "reference")) != (kind, f"Patient/{other}")
+    ]
+    rest = {name: value for name, value in patient.items() if name != "link"}
+    return {**rest, **({"link": kept} if kept else {})}

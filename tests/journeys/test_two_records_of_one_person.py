@@ -1,0 +1,91 @@
+"""A hospital opened a provisional record for someone who had one: the fund joins them, and parts them when it erred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fhir_dmp.jobs import move
+from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
+from tests.record.numbers import build_provisional
+
+Json = Any
+NOTES = 5
+
+
+def _pair(source: str, target: str) -> Json:
+    named = {"source-patient": source, "target-patient": target}
+    return parameters(**{name: {"reference": f"Patient/{value}"} for name, value in named.items()})
+
+
+async def _open_both(story: Story, kept: Actor, lost: Actor) -> tuple[str, str]:
+    """A provisional record that two professionals read, with notes, and the qualified one that the first reads."""
+    proven, fund = story.new_identity(), story.fund()
+    names = [{**name, "use": "usual"} for name in proven["name"][1:]]
+    source = reference_of(
+        await fund.post(
+            "Patient/$dmp-open",
+            parameters(
+                consent=True, patient=build_provisional(name=names), authorized=[kept.by_number, lost.by_number]
+            ),
+        )
+    )
+    asked = parameters(consent=True, patient=proven, distinct=True, authorized=kept.by_number)
+    target = reference_of(await fund.post("Patient/$dmp-open", asked))
+    for number in range(NOTES):
+        about = {"reference": f"Patient/{source}"}
+        note = {"resourceType": "Observation", "status": "final", "code": {"text": f"{number}"}, "subject": about}
+        assert (await story.server().post("Observation", note)).status_code == 201
+    return source, target
+
+
+async def test_what_is_in_both_records_is_joined_and_parted_again(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(move, "BATCH", 2)
+    physician, pharmacist, fund = story.physician(), story.pharmacist(), story.fund()
+    source, target = await _open_both(story, physician, pharmacist)
+    assert len(await pharmacist.finds(f"Observation?patient={source}")) == NOTES
+
+    answer = await fund.post("Patient/$merge", _pair(source, target))
+    assert answer.status_code == 200, answer.text
+    assert told(answer)["status"] == "merge-under-way"
+    # until all has moved, and where it was, it is absent
+    await physician.sees_nothing(f"Patient/{source}")
+    assert await story.work() == 1
+
+    patient = story.patient(target)
+    assert len(await patient.finds(f"Observation?patient={target}")) == NOTES
+    assert len(await physician.finds(f"Observation?patient={target}")) == NOTES
+    # the stricter Consents win: only one of both records was open to the pharmacist
+    await pharmacist.sees_nothing(f"Patient/{target}")
+    record = await patient.sees(f"Patient/{target}")
+    assert record["link"] == [{"other": {"reference": f"Patient/{source}"}, "type": "replaces"}]
+    again = await fund.post("Patient/$merge", _pair(source, target))
+    assert told(again)["status"] == "merged"
+    assert (await patient.sees(f"Patient/{target}"))["meta"]["versionId"] == record["meta"]["versionId"]
+
+    parted = await fund.post("Patient/$dmp-unmerge", _pair(source, target))
+    assert parted.status_code == 200, parted.text
+    await story.work()
+    assert await patient.finds(f"Observation?patient={target}") == []
+    assert len(await pharmacist.finds(f"Observation?patient={source}")) == NOTES
+    assert len(await physician.finds(f"Observation?patient={source}")) == NOTES
+    assert "tag" not in (await story.patient(source).sees(f"Patient/{source}"))["meta"]
+
+
+async def test_two_people_are_not_merged_and_only_the_fund_merges(story: Story) -> None:
+    fund = story.fund()
+    one, other = [
+        reference_of(await fund.post("Patient/$dmp-open", parameters(consent=True, patient=story.new_identity())))
+        for _ in range(2)
+    ]
+    refused = await fund.post("Patient/$merge", _pair(one, other))
+    assert (refused.status_code, faults(refused)) == (409, ["traits-contradict"])
+    same = await fund.post("Patient/$merge", _pair(one, one))
+    assert (same.status_code, faults(same)) == (400, ["parameter-value Parameters.parameter[1]"])
+    absent = await fund.post("Patient/$merge", _pair(one, "never-was"))
+    assert absent.status_code == 404
+    for actor in (story.physician(), story.patient(one)):
+        assert (await actor.post("Patient/$merge", _pair(one, other))).status_code == 403
