@@ -177,6 +177,11 @@ ELSEWHERE = {
     "fhir_dmp.operations.everything": "test_record_operations.py: of the records that it finds the gate is asked again",
     "fhir_dmp.operations.match": "test_match.py: a stranger learns nothing of Patients, which are never removed",
     "fhir_dmp.operations.explain_access": "tests/operations: the patient and who acts for him explain his own record",
+    "fhir_dmp.operations.authorised": "the directory is in nobody's record: everyone reads it",
+    "fhir_dmp.operations.record_act": "test_refused_acts.py: read as the server, for the holder and the fund",
+    "fhir_dmp.operations.same_person": "test_refused_acts.py: one answer for all that the fund alone is told",
+    "fhir_dmp.operations.merge": "tests/journeys: the fund's, which is told no more than that it was done",
+    "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }
 """Where else the gate is used, and what proves it."""
