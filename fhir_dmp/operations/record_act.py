@@ -22,6 +22,7 @@ from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.parameters import answer_parameters
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.lifecycle import is_entitled
+from fhir_dmp.record.merging import is_replaced
 from fhir_dmp.resource import Identity, Version, build_version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.match import matches
@@ -92,6 +93,8 @@ async def read_holder(context: Context, request: Request, writer: Writer) -> Hol
     if not is_his:
         raise refuse_act()
     resource = parse_json_object(version.content or b"{}")
+    if is_replaced(resource):
+        raise error(Category.CONFLICT, "identity-merged", "Another Patient took the place of this one.")
     await check_scope(context, request, "update", context.indexer.facts(resource))
     return Holder(version, resource, state)
 

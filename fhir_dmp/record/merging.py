@@ -13,6 +13,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.comparison import Grade, compare
 from fhir_dmp.record.fr_core import rows, text
+from fhir_dmp.record.reliability import is_qualified
 from fhir_dmp.record.traits import read_traits
 
 MOVED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-moved"
@@ -26,14 +27,22 @@ _WHO_AND_WHAT = ("actor", "action", "purpose", "class", "code", "securityLabel",
 def find_merging_faults(source: JsonObject, target: JsonObject) -> tuple[Issue, ...]:
     """Returns what keeps two Patients from being merged."""
     for patient in (source, target):
-        if any(row.get("type") == _REPLACED_BY for _, row in rows(patient.get("link"))):
+        if is_replaced(patient):
             message = f"Patient/{patient['id']} was replaced by another already."
             return (Issue("error", "identity-merged", message),)
+    if is_qualified(source) and not is_qualified(target):
+        message = "The source has the qualified identity: that one stays, so merge the other way round."
+        return (Issue("error", "identity-not-qualified", message),)
     found = compare(read_traits(source), read_traits(target))
     if found.grade is Grade.NONE or found.is_contradictory:
         message = "These are two people, or traits that contradict: they are not merged."
         return (Issue("error", "traits-contradict", message),)
     return ()
+
+
+def is_replaced(patient: JsonObject) -> bool:
+    """Tells whether another Patient took this one's place."""
+    return any(row.get("type") == _REPLACED_BY for _, row in rows(patient.get("link")))
 
 
 def is_merged(source: JsonObject, target: JsonObject) -> bool:

@@ -66,12 +66,18 @@ async def test_what_is_in_both_records_is_joined_and_parted_again(
     assert told(again)["status"] == "merged"
     assert (await patient.sees(f"Patient/{target}"))["meta"]["versionId"] == record["meta"]["versionId"]
 
+    # who was replaced has no record of his own any more, and a qualified identity stays
+    reopened = await fund.post(f"Patient/{source}/$dmp-open", parameters(consent=True))
+    assert (reopened.status_code, faults(reopened)) == (409, ["identity-merged"])
+
     parted = await fund.post("Patient/$dmp-unmerge", _pair(source, target))
     assert parted.status_code == 200, parted.text
     await story.work()
     assert await patient.finds(f"Observation?patient={target}") == []
     assert len(await pharmacist.finds(f"Observation?patient={source}")) == NOTES
     assert len(await physician.finds(f"Observation?patient={source}")) == NOTES
+    backwards = await fund.post("Patient/$merge", _pair(target, source))
+    assert (backwards.status_code, faults(backwards)) == (409, ["identity-not-qualified"])
     assert "tag" not in (await story.patient(source).sees(f"Patient/{source}"))["meta"]
 
 
