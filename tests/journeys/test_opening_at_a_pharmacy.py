@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.journeys.story import Story, parameters, reference_of, told
 
 
@@ -46,3 +48,13 @@ async def test_without_the_patients_agreement_nothing_is_opened(story: Story) ->
     answer = await pharmacist.post("Patient/$dmp-open", parameters(patient=story.new_identity(), consent=False))
     assert answer.status_code == 422
     assert story.behind.count(ty="Patient") == before
+
+
+async def test_two_openings_at_once_make_one_record(story: Story) -> None:
+    identity, before = story.new_identity(), story.behind.count(ty="Patient")
+    asked = parameters(patient=identity, consent=True)
+    actors = [story.pharmacist(), story.physician(), story.fund(), story.pharmacist()]
+    answers = await asyncio.gather(*(actor.post("Patient/$dmp-open", asked) for actor in actors))
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    assert len({reference_of(answer) for answer in answers}) == 1
+    assert story.behind.count(ty="Patient") == before + 1
