@@ -53,6 +53,7 @@ OURS = {
     }.items()
 }
 """The operations of ours that a type has."""
+MERGE = {"name": "merge", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-merge"}
 URLS = {
     "": "",
     "_search": "_search",
@@ -178,7 +179,7 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         "ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code"),
         "Patient": ("everything", "match"), "Observation": ("lastn",), "Composition": ("document",),
     }  # fmt: skip
-    published = {**OURS, "Patient": [*OURS["Patient"], SUMMARY], "DocumentReference": [DOCREF]}
+    published = {**OURS, "Patient": [*OURS["Patient"], MERGE, SUMMARY], "DocumentReference": [DOCREF]}
     for name, entry in types.items():
         own = [{"name": code, "definition": f"{R4}{name}-{code}"} for code in special.get(name, ())]
         changing = ("meta-add", "meta-delete") if "update" in CAPABILITY.types[name].interactions else ()
