@@ -264,7 +264,8 @@ ABSENT = [
 @pytest.mark.parametrize(("row", "request_made"), ABSENT)
 async def test_a_feature_that_is_not_here_is_refused(record: Record, row: Json, request_made: str) -> None:
     """Rows 10, 17, 18, 22, 26 and 28, as far as there is nothing yet that could leak."""
-    shown = await record.twins(record.house.petit(), "GET", request_made)
+    strict = {"prefer": "handling=strict"}
+    shown = await record.twins(record.house.petit(), "GET", request_made, headers=strict)
     assert shown.status in REFUSED, row["channel"]
 
 

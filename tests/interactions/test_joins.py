@@ -48,7 +48,7 @@ def hidden(monkeypatch: pytest.MonkeyPatch) -> list[Clause]:
     """What the gate says on every hop; its decisions have tests of their own."""
     said: list[Clause] = []
 
-    async def open_gate(*_: Any) -> Restriction:
+    async def open_gate(*_: Any, **__: Any) -> Restriction:
         return Restriction(said[-1])
 
     monkeypatch.setattr(joins, "open_gate", open_gate)
