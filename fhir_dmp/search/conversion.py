@@ -5,7 +5,8 @@ https://hl7.org/fhir/R4/search.html#ptypes. What is not in the table has no fact
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 
 from fhir_dmp.json_text import Json
@@ -13,7 +14,18 @@ from fhir_dmp.search.contact import contact_code
 from fhir_dmp.search.extent import DATES, NUMBERS, QUANTITIES
 from fhir_dmp.search.facts import LinkFact, StringFact, TokenFact
 from fhir_dmp.search.found import Conversion, Conversions, Found, Target
-from fhir_dmp.search.links import OF_TYPE, canonical_texts, identified, reference_texts, relative_to
+from fhir_dmp.search.links import (
+    EXACT,
+    IDENTIFIER,
+    OF_TYPE,
+    TEXT,
+    canonical_texts,
+    identified,
+    reference_texts,
+    relative_to,
+)
+from fhir_dmp.search.path import Route
+from fhir_dmp.search.text import exact, normalise
 from fhir_dmp.spec.search_parameter import ParameterType
 
 _TEXTS = ("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid")
@@ -50,14 +62,30 @@ def _system_and(key: str) -> Conversions:
     return make
 
 
-_coding = _system_and("code")
+_bare_coding = _system_and("code")
 _identifier_value = _system_and("value")
 
 
-def _concept(target: Target) -> Conversion:
-    convert_coding = _coding(target)
+def _add_texts(found: Found, parameter: str, texts: Iterable[str], *, are_names: bool = False) -> None:
+    """Adds texts that have something to compare."""
+    found.strings += [StringFact(parameter, text, are_names) for text in texts if normalise(text)]
+
+
+def _coding(target: Target) -> Conversion:
+    convert_coding, parameter = _bare_coding(target), f"{target.parameter}:{TEXT}"
 
     def convert(value: Json, found: Found) -> None:
+        convert_coding(value, found)
+        _add_texts(found, parameter, texts_at(value, "display"))
+
+    return convert
+
+
+def _concept(target: Target) -> Conversion:
+    convert_coding, parameter = _coding(target), f"{target.parameter}:{TEXT}"
+
+    def convert(value: Json, found: Found) -> None:
+        _add_texts(found, parameter, texts_at(value, "text"))
         codings = value.get("coding") if type(value) is dict else None
         for coding in codings if type(codings) is list else ():
             convert_coding(coding, found)
@@ -66,12 +94,14 @@ def _concept(target: Target) -> Conversion:
 
 
 def _identifier(target: Target) -> Conversion:
-    """Its value, and with each coding of its type, for `:of-type`."""
+    """Its value, and with each coding of its type, for `:of-type`; the text of its type for `:text`."""
     convert_value, parameter = _identifier_value(target), f"{target.parameter}:{OF_TYPE}"
+    described = f"{target.parameter}:{TEXT}"
 
     def convert(value: Json, found: Found) -> None:
         convert_value(value, found)
         kind = value.get("type") if type(value) is dict else None
+        _add_texts(found, described, texts_at(kind, "text"))
         codings = kind.get("coding") if type(kind) is dict else None
         for coding in codings if type(codings) is list else ():
             for system, code in product(texts_at(coding, "system"), texts_at(coding, "code")):
@@ -111,12 +141,19 @@ def _boolean(target: Target) -> Conversion:
     return convert
 
 
+def _add_strings(found: Found, parameter: str, texts: Iterable[str], *, are_names: bool = False) -> None:
+    """Adds texts as they are compared, and as `:exact` compares them."""
+    given = list(texts)
+    _add_texts(found, parameter, given, are_names=are_names)
+    found.links += [LinkFact(f"{parameter}:{EXACT}", exact(text)) for text in given]
+
+
 def _text(target: Target) -> Conversion:
     parameter, is_name = target.parameter, target.route.element.endswith(".family")
 
     def convert(value: Json, found: Found) -> None:
         if type(value) is str and value:
-            found.strings.append(StringFact(parameter, value, is_name))
+            _add_strings(found, parameter, [value], are_names=is_name)
 
     return convert
 
@@ -125,8 +162,8 @@ def _human_name(target: Target) -> Conversion:
     parameter = target.parameter
 
     def convert(value: Json, found: Found) -> None:
-        found.strings += [StringFact(parameter, text, is_name=True) for text in texts_at(value, "family", "text")]
-        found.strings += [StringFact(parameter, text, is_name=False) for text in texts_at(value, *_NAME_LISTS)]
+        _add_strings(found, parameter, texts_at(value, "family", "text"), are_names=True)
+        _add_strings(found, parameter, texts_at(value, *_NAME_LISTS))
 
     return convert
 
@@ -135,14 +172,14 @@ def _address(target: Target) -> Conversion:
     parameter = target.parameter
 
     def convert(value: Json, found: Found) -> None:
-        found.strings += [StringFact(parameter, text, is_name=False) for text in texts_at(value, *_ADDRESS_PARTS)]
+        _add_strings(found, parameter, texts_at(value, *_ADDRESS_PARTS))
 
     return convert
 
 
 def _concept_text(target: Target) -> Conversion:
     def convert(value: Json, found: Found) -> None:
-        found.strings += [StringFact(target.parameter, text, is_name=False) for text in texts_at(value, "text")]
+        _add_strings(found, target.parameter, texts_at(value, "text"))
 
     return convert
 
@@ -164,9 +201,12 @@ def _canonical(target: Target) -> Conversion:
 
 
 def _reference(target: Target) -> Conversion:
+    """The texts of its URL, and its logical identifier for `:identifier`."""
     parameter, base_url, resource_types = target.parameter, target.base_url, target.resource_types
+    convert_identifier = _identifier_value(replace(target, parameter=f"{parameter}:{IDENTIFIER}"))
 
     def convert(value: Json, found: Found) -> None:
+        convert_identifier(value.get("identifier") if type(value) is dict else None, found)
         for text in texts_at(value, "reference"):
             found.links += [LinkFact(parameter, link) for link in reference_texts(text, base_url, resource_types)]
 
@@ -228,3 +268,8 @@ def make_conversion(kind: ParameterType, target: Target) -> Conversion | None:
     fhir_type = "Resource" if target.route.type in target.resource_types else target.route.type
     make = _TABLE.get(kind, {}).get(fhir_type)
     return make(target) if make else None
+
+
+def is_converted(kind: ParameterType, route: Route) -> bool:
+    """Tells whether a parameter of this type has facts of the values a route leads to."""
+    return route.type in _TABLE.get(kind, {})

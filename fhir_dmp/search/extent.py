@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.json_text import Json
 from fhir_dmp.search.facts import BEGINNING, END, DateFact, QuantityFact
 from fhir_dmp.search.found import Conversion, Conversions, Found, Target
+from fhir_dmp.search.links import UCUM
 from fhir_dmp.search.magnitude import INFINITY, hold, hold_json, just_above, just_below
 from fhir_dmp.search.span import Span, parse_span
+from fhir_dmp.search.unit import base_of
 
 _NUMBER = re.compile(r"[+-]?\d{1,34}(\.\d{1,34})?", re.ASCII)
 _CURRENCIES = "urn:iso:std:iso:4217"
@@ -97,8 +99,7 @@ def _quantity(target: Target) -> Conversion:
     def convert(value: Json, found: Found) -> None:
         number = hold_json(_at(value, "value"))
         if number is not None:
-            low, high = _compared(number, value.get("comparator"))
-            found.quantities.append(QuantityFact(parameter, low, high, *_unit(value)))
+            _add(found, parameter, _compared(number, value.get("comparator")), value)
 
     return convert
 
@@ -130,10 +131,10 @@ def _range(target: Target) -> Conversion:
         low, high = _at(value, "low"), _at(value, "high")
         least, most = hold_json(_at(low, "value")), hold_json(_at(high, "value"))
         if least is not None or most is not None:
-            unit = _unit(high if least is None else low)
+            quantity = high if least is None else low
             least, most = -INFINITY if least is None else least, INFINITY if most is None else most
             if least <= most:
-                found.quantities.append(QuantityFact(target.parameter, least, most, *unit))
+                _add(found, target.parameter, (least, most), quantity)
 
     return convert
 
@@ -148,13 +149,19 @@ def _sampled_data(target: Target) -> Conversion:
         scale = Decimal(1) if factor is None else factor
         if samples and zero is not None and zero.is_finite() and scale.is_finite():
             low, high = sorted(hold(zero + scale * sample) for sample in (min(samples), max(samples)))
-            found.quantities.append(QuantityFact(target.parameter, low, high, *_unit(origin)))
+            _add(found, target.parameter, (low, high), origin)
 
     return convert
 
 
-def _unit(quantity: JsonObject) -> tuple[str, str, str]:
-    return _text(quantity, "system"), _text(quantity, "code"), _text(quantity, "unit")
+def _add(found: Found, parameter: str, span: tuple[Decimal, Decimal], quantity: Json) -> None:
+    """Adds a span of numbers in the unit of a quantity, and in base units where UCUM knows them."""
+    system, code = _text(quantity, "system"), _text(quantity, "code")
+    found.quantities.append(QuantityFact(parameter, *span, system, code, _text(quantity, "unit")))
+    base = base_of(system, code)
+    if base:
+        low, high = map(base.convert, span)
+        found.quantities.append(QuantityFact(f"{parameter}:{UCUM}", low, high, "", base.code, ""))
 
 
 def _at(value: Json, key: str) -> Json:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from fhir_dmp.instant import Milliseconds
 
-EXTRACTOR_VERSION = 3
+EXTRACTOR_VERSION = 4
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
 
 BEGINNING: Milliseconds = -(2**62)
@@ -20,7 +20,7 @@ END: Milliseconds = 2**62
 
 
 class TokenFact(NamedTuple):
-    """A code as it is written; `system` is "" where it has none."""
+    """A code as it is written; `system` is "" where it has none. Under `subject:identifier`, that of a Reference."""
 
     parameter: str
     system: str
@@ -28,7 +28,10 @@ class TokenFact(NamedTuple):
 
 
 class StringFact(NamedTuple):
-    """A text as it is written. `is_name` marks a family name, whose every part is found."""
+    """A text as it is written, with something that search compares. `is_name`: a family name, whose parts are found.
+
+    Of a code there are its texts and displays under `code:text`.
+    """
 
     parameter: str
     text: str
@@ -40,7 +43,8 @@ class LinkFact(NamedTuple):
 
     `Patient/23`, and another fact `Patient/23/_history/4` where the reference has a version; `http://x`, and another
     `http://x|1` of a canonical. URLs below our own base are relative. Of an identifier whose type is coded there is one
-    under `identifier:of-type`, in the form of links.identified.
+    under `identifier:of-type`, in the form of links.identified; of a text under `name:exact`, in that of text.exact. A
+    parameter whose only values have no other facts has `false` under `code:missing`.
     """
 
     parameter: str
@@ -56,7 +60,10 @@ class DateFact(NamedTuple):
 
 
 class QuantityFact(NamedTuple):
-    """A number or quantity, or a range of them: low <= value <= high. Of a number, the other members are ""."""
+    """A number or quantity, or a range of them: low <= value <= high. Of a number, the other members are "".
+
+    One in a unit of UCUM has another under `value-quantity:ucum`, in base units, whose code is that of unit.base_of.
+    """
 
     parameter: str
     low: Decimal
@@ -64,6 +71,20 @@ class QuantityFact(NamedTuple):
     system: str
     code: str
     unit: str
+
+
+class CompositeFact(NamedTuple):
+    """What one element has for every component of a composite parameter.
+
+    The parameters of its facts are those of the components: `code$0`, `code$1` and so on.
+    """
+
+    parameter: str
+    tokens: tuple[TokenFact, ...] = ()
+    strings: tuple[StringFact, ...] = ()
+    links: tuple[LinkFact, ...] = ()
+    dates: tuple[DateFact, ...] = ()
+    quantities: tuple[QuantityFact, ...] = ()
 
 
 MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "reference", "flag"]
@@ -109,3 +130,4 @@ class Facts(NamedTuple):
     date: DateFact | None = None
     codes: tuple[TokenFact, ...] = ()
     security: Security = Security()
+    composites: tuple[CompositeFact, ...] = ()

@@ -20,6 +20,8 @@ class Found:
     links: list[LinkFact] = field(default_factory=list)
     dates: list[DateFact] = field(default_factory=list)
     quantities: list[QuantityFact] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+    """The parameters of which a value was met, whether or not it has facts."""
 
 
 @dataclass(frozen=True, slots=True)

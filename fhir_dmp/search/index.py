@@ -6,6 +6,7 @@ express is evaluated as FHIRPath.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,10 +14,12 @@ from fhir_dmp.fhirpath.compile import Program, compile_expression
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.search.composite import Base
 from fhir_dmp.search.conversion import make_conversion
+from fhir_dmp.search.element import ElementPlan, PartPlan, Way
 from fhir_dmp.search.facts import DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
-from fhir_dmp.search.links import patient_id, relative_to, type_of
+from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
 from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
 from fhir_dmp.search.security import DEPOSIT, find_security, outside_patient
 from fhir_dmp.search.space import ALWAYS, Main, Parameter, SearchSpace
@@ -24,17 +27,19 @@ from fhir_dmp.search.span import parse_span
 
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
+_NO_VALUE = frozenset({"id", "extension"})
 
 
 @dataclass(slots=True)
 class _Place:
-    """A place in the JSON of a type: what to convert there, under which conditions and keys there is more.
+    """A place in the JSON of a type: what to convert there, for which parameters, and where there is more.
 
     `repeats` says that its value is an array; a value that is one elsewhere, or is none here, has no facts.
     """
 
     repeats: bool = False
     conversions: list[Conversion] = field(default_factory=list)
+    parameters: set[str] = field(default_factory=set)
     conditions: dict[Condition, _Place] = field(default_factory=dict)
     children: dict[str, _Place] = field(default_factory=dict)
 
@@ -50,6 +55,7 @@ class _Plan:
 
     root: _Place
     programs: tuple[tuple[Parameter, Program], ...]
+    elements: tuple[ElementPlan, ...]
     main: Main
 
 
@@ -71,22 +77,38 @@ class Indexer:
         self._walk(resource, plan.root, found)
         for parameter, program in plan.programs:
             self._evaluate(resource, parameter, program, found)
-        return self._collect(resource, plan.main, found)
+        composites = [fact for element in plan.elements for fact in element.facts(resource, self._holds)]
+        return self._collect(resource, plan.main, found)._replace(composites=_distinct(composites))
 
     def _make_plan(self, resource_type: str) -> _Plan:
         root = _Place()
         programs: list[tuple[Parameter, Program]] = []
+        elements: list[ElementPlan] = []
         registry = self._space.registry
         for parameter in self._space.indexed(resource_type):
             if parameter.code in ALWAYS:
                 continue
+            elements += [self._plan_element(parameter, base) for base in parameter.bases]
             for route in parameter.paths.routes:
                 self._add_route(root, parameter, route)
             programs += [
                 (parameter, compile_expression(text, model=registry, type_name=resource_type))
                 for text in parameter.paths.residue
             ]
-        return _Plan(root, tuple(programs), self._space.main(resource_type))
+        return _Plan(root, tuple(programs), tuple(elements), self._space.main(resource_type))
+
+    def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
+        parts = [
+            PartPlan(tuple(self._ways(component, part.routes)), part.is_of_resource)
+            for component, part in zip(parameter.components, base.parts, strict=True)
+        ]
+        return ElementPlan(parameter.code, base.steps, tuple(parts))
+
+    def _ways(self, component: Parameter, routes: tuple[Route, ...]) -> Iterator[Way]:
+        for route in routes:
+            conversion = self._conversion(component, route)
+            if conversion:
+                yield route.steps, conversion
 
     def _add_route(self, root: _Place, parameter: Parameter, route: Route) -> None:
         conversion = self._conversion(parameter, route)
@@ -95,6 +117,7 @@ class Indexer:
             for step in route.steps:
                 place = place.step(step)
             place.conversions.append(conversion)
+            place.parameters.add(parameter.code)
 
     def _conversion(self, parameter: Parameter, route: Route) -> Conversion | None:
         space = self._space
@@ -105,6 +128,8 @@ class Indexer:
     def _walk(self, value: Json, place: _Place, found: Found) -> None:
         for conversion in place.conversions:
             conversion(value, found)
+        if place.parameters and _is_value(value):
+            found.present |= place.parameters
         if type(value) is not dict:
             return
         for condition, inside in place.conditions.items():
@@ -128,7 +153,7 @@ class Indexer:
     def _refers_to(self, value: JsonObject, resource_type: str) -> bool:
         reference, declared = value.get("reference"), value.get("type")
         if type(reference) is not str:
-            return False
+            return bool(declared == resource_type)
         named = type_of(relative_to(self._space.base_url, reference), declared if type(declared) is str else "")
         return named == resource_type
 
@@ -141,10 +166,11 @@ class Indexer:
             conversion = self._conversion(parameter, Route((), node.type_name))
             if conversion:
                 conversion(node.value, found)
+                found.present.add(parameter.code)
 
     def _collect(self, resource: JsonObject, main: Main, found: Found) -> Facts:
         tokens = _distinct(found.tokens)
-        links = _distinct(found.links)
+        links = _distinct([*found.links, *_unseen(found)])
         resource_id = resource.get("id", "")
         dates = self._dates(found.dates, main)
         patient = self._patient(resource, links, main)
@@ -191,6 +217,18 @@ class Indexer:
         written = meta.get("lastUpdated") if type(meta) is dict else None
         span = parse_span(written, self._space.zone) if type(written) is str else None
         return span[0] if span else 0
+
+
+def _is_value(value: Json) -> bool:
+    """Tells whether there is a value at all; extensions alone are none."""
+    return value is not None and (type(value) is not dict or not value.keys() <= _NO_VALUE)
+
+
+def _unseen(found: Found) -> list[LinkFact]:
+    """What says of parameters without other facts that they have a value."""
+    kinds = (found.tokens, found.strings, found.links, found.dates, found.quantities)
+    seen = {fact.parameter for kind in kinds for fact in kind}
+    return [LinkFact(f"{code}:{MISSING}", "false") for code in sorted(found.present - seen)]
 
 
 def _patient(links: tuple[LinkFact, ...], parameter: str) -> str | None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 OF_TYPE = "of-type"
 """Behind the parameter's name and a colon, it makes the parameter of the links that `identified` writes."""
+EXACT, IDENTIFIER, MISSING, TEXT, UCUM = "exact", "identifier", "missing", "text", "ucum"
+"""So too the other facts that a modifier, or a unit, asks for."""
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]*)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
 _FOREIGN = re.compile(r"(.+/([A-Z][A-Za-z]*)/[A-Za-z0-9\-.]{1,64})/_history/[A-Za-z0-9\-.]{1,64}", re.DOTALL)
 _PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")

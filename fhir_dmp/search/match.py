@@ -5,13 +5,25 @@ https://hl7.org/fhir/R4/search.html. Written to be read beside the specification
 
 from __future__ import annotations
 
-from fhir_dmp.search.facts import DateFact, Facts, LinkFact, QuantityFact, Security, StringFact, TokenFact
+from fhir_dmp.search.facts import (
+    CompositeFact,
+    DateFact,
+    Facts,
+    LinkFact,
+    QuantityFact,
+    Security,
+    StringFact,
+    TokenFact,
+)
+from fhir_dmp.search.links import MISSING, UCUM
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Chained,
+    AnyValue,
     Clause,
     Clinical,
+    CompositeValue,
     Condition,
     ConfidentialUpTo,
     DateValue,
@@ -27,6 +39,7 @@ from fhir_dmp.search.query import (
     Or,
     QuantityValue,
     Referred,
+    StringPart,
     StringValue,
     TokenPrefix,
     TokenValue,
@@ -85,18 +98,44 @@ def _is_secured(clause: Marked | ConfidentialUpTo | Clinical | Withheld, securit
             return security.opens is not None and security.opens > at
 
 
-def _has(facts: Facts, parameter: str, value: Value) -> bool:
+def _has(facts: Facts | CompositeFact, parameter: str, value: Value) -> bool:
     match value:
         case TokenValue() | TokenPrefix():
             return any(fact.parameter == parameter and meets_token(fact, value) for fact in facts.tokens)
-        case StringValue():
+        case StringValue() | StringPart():
             return any(fact.parameter == parameter and meets_string(fact, value) for fact in facts.strings)
         case LinkValue() | LinkPrefix():
             return any(fact.parameter == parameter and meets_link(fact, value) for fact in facts.links)
+        case AnyValue() | CompositeValue():
+            return _has_whole(facts, parameter, value)
+        case _:
+            return _has_span(facts, parameter, value)
+
+
+def _has_whole(facts: Facts | CompositeFact, parameter: str, value: AnyValue | CompositeValue) -> bool:
+    if isinstance(value, AnyValue):
+        return _is_present(facts, parameter) or _is_present(facts, f"{parameter}:{MISSING}")
+    found = facts.composites if isinstance(facts, Facts) else ()
+    return any(fact.parameter == parameter and _meets_all(fact, value.components) for fact in found)
+
+
+def _has_span(facts: Facts | CompositeFact, parameter: str, value: DateValue | QuantityValue) -> bool:
+    match value:
         case DateValue():
             return any(fact.parameter == parameter and meets_date(fact, value) for fact in facts.dates)
         case QuantityValue():
-            return any(fact.parameter == parameter and meets_quantity(fact, value) for fact in facts.quantities)
+            name = f"{parameter}:{UCUM}" if value.is_canonical else parameter
+            return any(fact.parameter == name and meets_quantity(fact, value) for fact in facts.quantities)
+
+
+def _is_present(facts: Facts | CompositeFact, parameter: str) -> bool:
+    kinds = (facts.tokens, facts.strings, facts.links, facts.dates, facts.quantities)
+    composites = facts.composites if isinstance(facts, Facts) else ()
+    return any(fact.parameter == parameter for kind in (*kinds, composites) for fact in kind)
+
+
+def _meets_all(fact: CompositeFact, components: tuple[Value, ...]) -> bool:
+    return all(_has(fact, f"{fact.parameter}${index}", value) for index, value in enumerate(components))
 
 
 def meets_token(fact: TokenFact, value: TokenValue | TokenPrefix) -> bool:
@@ -108,10 +147,18 @@ def meets_token(fact: TokenFact, value: TokenValue | TokenPrefix) -> bool:
     return system_matches and code_matches
 
 
-def meets_string(fact: StringFact, value: StringValue) -> bool:
+def meets_string(fact: StringFact, value: StringValue | StringPart) -> bool:
     """A text matches from its beginning; a family name from the beginning of any of its parts."""
     forms = [normalise(fact.text), *(name_parts(fact.text) if fact.is_name else [])]
+    if isinstance(value, StringPart):
+        return any(_has_part(form, value) for form in forms)
     return any(form.startswith(value.prefix) for form in forms)
+
+
+def _has_part(form: str, value: StringPart) -> bool:
+    if value.at == "any":
+        return value.text in form
+    return form.endswith(value.text) if value.at == "end" else form == value.text
 
 
 def meets_link(fact: LinkFact, value: LinkValue | LinkPrefix) -> bool:
@@ -139,7 +186,7 @@ def meets_date(fact: DateFact, value: DateValue) -> bool:
 def meets_quantity(fact: QuantityFact, value: QuantityValue) -> bool:
     """Only eq, ne and ap know the precision of the value; the others compare with the exact number.
 
-    Units are compared as they are written, never converted.
+    Units are compared as they are written; a value in base units meets facts in base units (QuantityValue).
     """
     is_inside = value.low <= fact.low and fact.high < value.high
     number_matches = {

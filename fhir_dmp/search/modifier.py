@@ -1,8 +1,11 @@
 """Modifiers: `code:in=…` asks of the same facts what another reading of the value makes of it.
 
-    token   :not · :in :not-in (a value set) · :below :above (a code with those it subsumes, or is subsumed by)
-            · :of-type (an Identifier by the coding of its type, and its value)
-    uri     :below :above (by whole segments of the path); so too references that are canonicals
+    token       :not · :in :not-in (a value set) · :below :above (a code with those it subsumes, or is subsumed by)
+                · :of-type (an Identifier by the coding of its type, and its value) · :text (what it is called)
+    string      :exact (case and accents count) · :contains
+    reference   :identifier (that of the Reference itself) · :Patient and so on (the type it leads to)
+    uri         :below :above (by whole segments of the path); so too references that are canonicals
+    all         :missing
 
 `:not` and `:not-in` are the negation of the whole set: they find resources that have no value at all, too. R4 says it
 of `:not` only; of `:not-in` it says "the coding is not in the value set", which is read in the same way.
@@ -16,11 +19,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from fhir_dmp.resource import is_id
 from fhir_dmp.search.escape import split, unescape
-from fhir_dmp.search.links import OF_TYPE, identified, relative_to
-from fhir_dmp.search.query import LinkPrefix, LinkValue, TokenPrefix, TokenValue, Value
+from fhir_dmp.search.links import EXACT, IDENTIFIER, OF_TYPE, TEXT, identified, relative_to, type_of
+from fhir_dmp.search.query import (
+    AnyValue,
+    LinkPrefix,
+    LinkValue,
+    StringPart,
+    StringValue,
+    TokenPrefix,
+    TokenValue,
+    Value,
+)
 from fhir_dmp.search.space import Parameter, SearchSpace
-from fhir_dmp.search.values import BadValue, Reading, parse_value
+from fhir_dmp.search.text import exact
+from fhir_dmp.search.values import BadValue, Reading, parse_form, parse_token, parse_value
 
 Read = Callable[[str, Parameter, Reading], Iterable[Value]]
 """Reads one alternative, still escaped; raises BadValue, or FhirError where the terms cannot be listed."""
@@ -30,6 +44,7 @@ _MOST_PARTS = 64
 """Segments of a URL, or parameters of a media type, whose every beginning is looked for."""
 _IDENTIFIED = 3
 _CODED = frozenset({"Coding", "CodeableConcept", "code"})
+_DESCRIBED = frozenset({"Coding", "CodeableConcept", "Identifier"})
 _PATHS = frozenset({"uri", "url", "canonical"})
 
 
@@ -134,6 +149,43 @@ def _read_above(text: str, parameter: Parameter, reading: Reading) -> Iterator[V
     yield LinkValue(tuple(dict.fromkeys(texts)))
 
 
+def _read_exact(text: str, _parameter: Parameter, _reading: Reading) -> Iterator[Value]:
+    yield LinkValue((exact(unescape(text)),))
+
+
+def _read_part(text: str, _parameter: Parameter, _reading: Reading) -> Iterator[Value]:
+    yield StringPart(parse_form(text))
+
+
+def _read_text(text: str, _parameter: Parameter, _reading: Reading) -> Iterator[Value]:
+    yield StringValue(parse_form(text))
+
+
+def _read_missing(text: str, parameter: Parameter, _reading: Reading) -> Iterator[Value]:
+    if text not in {"true", "false"}:
+        raise BadValue("it is true or false")
+    yield AnyValue(parameter.type)
+
+
+def _read_identifier(text: str, parameter: Parameter, reading: Reading) -> Iterator[Value]:
+    yield parse_token(text, parameter, reading)
+
+
+def _to(resource_type: str) -> Modifier:
+    """Makes the modifier that is the name of a type."""
+
+    def read(text: str, parameter: Parameter, reading: Reading) -> Iterator[Value]:
+        written = unescape(text)
+        if is_id(written):
+            yield LinkValue((f"{resource_type}/{written}",))
+            return
+        yield parse_value(text, parameter, reading)
+        if type_of(relative_to(reading.space.base_url, written)) != resource_type:
+            raise BadValue(f"it does not lead to a {resource_type}")
+
+    return Modifier(resource_type, read)
+
+
 def _parse_url(text: str) -> str:
     url = unescape(text)
     scheme, mark, rest = url.partition("://")
@@ -143,6 +195,10 @@ def _parse_url(text: str) -> str:
 
 
 PLAIN = Modifier("", _read_plain)
+MISSING_VALUE = Modifier("missing", _read_missing)
+_STRINGS = (Modifier(EXACT, _read_exact, facts=f":{EXACT}"), Modifier("contains", _read_part))
+_TEXT = Modifier(TEXT, _read_text, facts=f":{TEXT}")
+_IDENTIFIER = Modifier(IDENTIFIER, _read_identifier, facts=f":{IDENTIFIER}")
 _NOT = Modifier("not", _read_plain, negates=True)
 _TERMS = (
     Modifier("in", _read_members),
@@ -155,8 +211,18 @@ _URLS = (Modifier("below", _read_below), Modifier("above", _read_above))
 
 
 def modifiers_of(parameter: Parameter) -> Mapping[str, Modifier]:
-    """Returns the modifiers that a parameter takes, by name."""
+    """Returns the modifiers that a parameter takes, by name, but for the types that a reference may lead to."""
     return MappingProxyType({item.name: item for item in _offered(parameter)})
+
+
+def find_modifier(parameter: Parameter, name: str) -> Modifier | None:
+    """Returns a modifier that a parameter takes, None where it takes no such one."""
+    return _to(name) if name in parameter.targets and _refers(parameter) else modifiers_of(parameter).get(name)
+
+
+def _refers(parameter: Parameter) -> bool:
+    """Tells whether there are References behind a parameter: canonicals have no type that search could tell."""
+    return parameter.type == "reference" and not parameter.element_types <= _PATHS
 
 
 def _offered(parameter: Parameter) -> Iterator[Modifier]:
@@ -165,5 +231,11 @@ def _offered(parameter: Parameter) -> Iterator[Modifier]:
         yield _NOT
         yield from _TERMS if types & _CODED else ()
         yield from (_OF_TYPE,) if "Identifier" in types else ()
+        yield from (_TEXT,) if types & _DESCRIBED else ()
+    elif parameter.type == "string":
+        yield from _STRINGS
+    elif _refers(parameter):
+        yield _IDENTIFIER
     elif types and types <= _PATHS and parameter.type in {"uri", "reference"}:
         yield from _URLS
+    yield MISSING_VALUE

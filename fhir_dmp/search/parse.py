@@ -29,12 +29,13 @@ from fhir_dmp.search.chain import (
 from fhir_dmp.search.escape import is_well_escaped, split, unescape
 from fhir_dmp.search.include import is_include, parse_include
 from fhir_dmp.search.links import patient_id
-from fhir_dmp.search.modifier import PLAIN, Modifier, modifiers_of
+from fhir_dmp.search.modifier import MISSING_VALUE, PLAIN, Modifier, find_modifier, modifiers_of
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Chained,
     Clause,
+    Everything,
     Handling,
     Has,
     Hop,
@@ -61,7 +62,7 @@ from fhir_dmp.search.result import (
     parse_summary,
     parse_total,
 )
-from fhir_dmp.search.space import Main, Parameter, SearchSpace
+from fhir_dmp.search.space import ALWAYS, Main, Parameter, SearchSpace
 from fhir_dmp.search.terms import NO_TERMS, Terms, refuse
 from fhir_dmp.search.values import BadValue, Reading, parse_date
 from fhir_dmp.subset import Subset, Summary
@@ -284,12 +285,13 @@ def _add_include(draft: _Draft, name: str, value: str) -> None:
 def _parse_modified(draft: _Draft, name: str, value: str) -> Clause | None:
     code, _, suffix = name.partition(":")
     parameter = draft.known.get(code)
-    offered = modifiers_of(parameter) if parameter else {}
-    if parameter is None or suffix not in offered:
+    modifier = find_modifier(parameter, suffix) if parameter else None
+    if parameter is None or modifier is None:
+        offered = modifiers_of(parameter) if parameter else {}
         known = f" It takes {', '.join(f':{item}' for item in offered)}." if offered else ""
         message = f"The modifier :{suffix[:_SHOWN]} of {code[:_SHOWN]} is not supported.{known}"
         raise _invalid("parameter-modifier", message, name)
-    return _parse_values(draft, parameter, value, offered[suffix])
+    return _parse_values(draft, parameter, value, modifier)
 
 
 def _unknown(name: str, known: Mapping[str, Parameter]) -> Issue:
@@ -309,8 +311,11 @@ def _parse_values(draft: _Draft, parameter: Parameter, value: str, modifier: Mod
     if len(alternatives) > draft.limits.alternatives:
         message = f"A search value has at most {draft.limits.alternatives} alternatives."
         raise _too_costly(message, name)
+    if modifier is MISSING_VALUE and len(alternatives) > 1:
+        raise _bad_value(name, value, BadValue("it is true or false"))
     clause = _criterion(draft, parameter, alternatives, modifier)
-    return Not(clause) if modifier.negates else clause
+    is_negated = modifier.negates or (modifier is MISSING_VALUE and value == "true")
+    return Not(clause) if is_negated else clause
 
 
 def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str], modifier: Modifier) -> Clause:
@@ -319,6 +324,9 @@ def _criterion(draft: _Draft, parameter: Parameter, alternatives: list[str], mod
     def read(parse: Callable[[str], Parsed]) -> tuple[Parsed, ...]:
         return tuple(_read(name, part, parse) for part in alternatives)
 
+    if parameter.code in ALWAYS and modifier is MISSING_VALUE:
+        read(lambda text: tuple(modifier.read(text, parameter, draft.reading)))
+        return Everything()
     if parameter.code == "_id":
         ids = read(_parse_id)
         return any_of([WithId(resource_type, ids) for resource_type in draft.resource_types])
@@ -355,9 +363,9 @@ def _has(
 ) -> Clause:
     """Asking for a Patient's reference where a resource has one at most is asking whom it is about."""
     main = draft.reading.space.main(resource_type)
-    if parameter.code in main.patient_aliases and modifier is PLAIN:
+    if parameter.code in main.patient_aliases and not modifier.facts:
         patients = [patient_id(text) for value in values if isinstance(value, LinkValue) for text in value.texts]
-        if all(patients):
+        if patients and all(patients):
             return And((OfType((resource_type,)), AboutPatient(tuple(patients))))
     name = f"{parameter.code}{modifier.facts}"
     return Has(resource_type, name, values, name in {main.date, main.code})

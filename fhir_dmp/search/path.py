@@ -147,7 +147,8 @@ def _advance(route: Route, name: str, argument: str | None, registry: Registry) 
     if argument is None:
         yield from _children(route, name, registry)
     elif name in {"as", "ofType"}:
-        if registry.is_subtype(route.type, argument):
+        # R4 writes value.as(DateTime) in code-value-date
+        if registry.is_subtype(route.type, argument) or route.type.casefold() == argument.casefold():
             yield route
     elif name == "extension":
         for further in _children(route, "extension", registry):

@@ -23,6 +23,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Issue
 from fhir_dmp.search.facts import MarkKind
 from fhir_dmp.subset import Subset
+from fhir_dmp.spec.search_parameter import ParameterType
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -55,6 +56,14 @@ class StringValue:
     """The beginning of a text, normalised (fhir_dmp.search.text); never empty."""
 
     prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class StringPart:
+    """A part of a text, normalised; never empty. `at` says where in the text: anywhere, at its end, or all of it."""
+
+    text: str
+    at: Literal["any", "end", "whole"] = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,8 @@ class DateValue:
 class QuantityValue:
     """A number or quantity: `value` as written, [low, high) by its significant digits (of `ap`, widened).
 
-    `system` and `code` None are any; `unit` asks for that text as code or as unit, in any system.
+    `system` and `code` None are any; `unit` asks for that text as code or as unit, in any system. Of `is_canonical` all
+    numbers are in base units, and `code` is that of unit.base_of: it asks for what is written in any unit of that kind.
     """
 
     prefix: Prefix
@@ -102,9 +112,35 @@ class QuantityValue:
     system: str | None = None
     code: str | None = None
     unit: str | None = None
+    is_canonical: bool = False
 
 
-Value = TokenValue | StringValue | LinkValue | DateValue | QuantityValue | TokenPrefix | LinkPrefix
+@dataclass(frozen=True, slots=True)
+class AnyValue:
+    """Any value at all of a parameter of this type."""
+
+    type: ParameterType
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeValue:
+    """One value for each component of a composite parameter, all to be met by one element."""
+
+    components: tuple[Value, ...]
+
+
+Value = (
+    TokenValue
+    | StringValue
+    | StringPart
+    | LinkValue
+    | DateValue
+    | QuantityValue
+    | TokenPrefix
+    | LinkPrefix
+    | AnyValue
+    | CompositeValue
+)
 
 
 @dataclass(frozen=True, slots=True)

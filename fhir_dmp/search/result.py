@@ -61,6 +61,7 @@ def parse_sort(text: str, known: Mapping[str, Parameter], main_date: str) -> Ite
     """Yields each key as written, with its Sort; None where it names no parameter to sort by."""
     for written in filter(None, text.split(",")):
         code = written.removeprefix("-")
-        sort_type = _OWN_SORTS.get(code) or (known[code].type if code in known else None)
+        is_ordered = code in known and known[code].type != "composite"
+        sort_type = _OWN_SORTS.get(code) or (known[code].type if is_ordered else None)
         descending, is_main = written != code, code == main_date
         yield written, Sort(code, cast("SortType", sort_type), descending, is_main) if sort_type else None

@@ -5,18 +5,19 @@ https://hl7.org/fhir/R4/search.html#parameters. Parameters are resolved against 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from types import MappingProxyType
 
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.search.composite import Base, resolve_bases
 from fhir_dmp.search.path import Paths, RefersTo, Route, resolve_paths
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.spec.search_parameter import ParameterType, SearchParameter
 
-INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity", "uri"})
-"""The types of parameters that have facts; composite and special ones have not."""
+INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity", "uri", "composite"})
+"""The types of parameters that have facts."""
 
 ALWAYS = ("_id", "_lastUpdated")
 
@@ -31,7 +32,10 @@ _MAIN_CODES = ("code", "type", "vaccine-code")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A search parameter of one resource type, resolved. `targets` are the types that its references may lead to."""
+    """A search parameter of one resource type, resolved. `targets` are the types that its references may lead to.
+
+    A composite has `components`, which are parameters named `code$0`, `code$1`…, and the `bases` that have them.
+    """
 
     resource_type: str
     code: str
@@ -39,6 +43,8 @@ class Parameter:
     url: str
     paths: Paths
     targets: tuple[str, ...]
+    components: tuple[Parameter, ...] = ()
+    bases: tuple[Base, ...] = ()
 
     @property
     def element_types(self) -> frozenset[str]:
@@ -149,18 +155,44 @@ class SearchSpace:
 def resolve(parameter: SearchParameter, resource_type: str, registry: Registry) -> Parameter:
     """Returns a search parameter resolved for one type."""
     paths = resolve_paths(parameter.expression, resource_type, registry)
-    reached = {name for route in paths.routes for name in _targets(route, registry)}
-    declared = set(parameter.target) or registry.resource_types
-    # R4 lets Condition.subject lead to an Organization by its parameter, and never by its element: the element is right
-    targets = (reached or declared) & declared or reached
+    bases = resolve_bases(parameter, resource_type, registry)
     return Parameter(
         resource_type=resource_type,
         code=parameter.code,
         type=parameter.type,
         url=parameter.url,
         paths=paths,
-        targets=tuple(sorted(targets)) if parameter.type == "reference" else (),
+        targets=_targets_of(parameter, paths, registry),
+        components=tuple(_resolve_components(parameter, resource_type, bases, registry)),
+        bases=bases,
     )
+
+
+def _targets_of(parameter: SearchParameter, paths: Paths, registry: Registry) -> tuple[str, ...]:
+    """The types that the references of a parameter may lead to."""
+    reached = {name for route in paths.routes for name in _targets(route, registry)}
+    declared = set(parameter.target) or registry.resource_types
+    # R4 lets Condition.subject lead to an Organization by its parameter, and never by its element: the element is right
+    targets = (reached or declared) & declared or reached
+    return tuple(sorted(targets)) if parameter.type == "reference" else ()
+
+
+def _resolve_components(
+    parameter: SearchParameter, resource_type: str, bases: tuple[Base, ...], registry: Registry
+) -> Iterator[Parameter]:
+    for index, component in enumerate(parameter.components if bases else ()):
+        definition = registry.search_parameter(component.definition)
+        if definition:
+            routes = tuple(route for base in bases for route in base.parts[index].routes)
+            paths = Paths(routes, frozenset(route.element for route in routes), ())
+            yield Parameter(
+                resource_type=resource_type,
+                code=f"{parameter.code}${index}",
+                type=definition.type,
+                url=component.definition,
+                paths=paths,
+                targets=_targets_of(definition, paths, registry),
+            )
 
 
 def systems_of(value_sets: Iterable[JsonObject]) -> dict[str, str]:

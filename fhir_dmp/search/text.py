@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from hashlib import blake2b
 
 _SPELLED = str.maketrans({
     "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d",
@@ -42,6 +43,15 @@ def _normalise(text: str) -> str:
         return " ".join(text.translate(_ASCII).lower().split())
     folded = _strip_marks(_strip_marks(text.translate(_SPELLED)).casefold().translate(_SPELLED))
     return " ".join("".join(map(_significant, folded)).split())
+
+
+def exact(text: str) -> str:
+    """Returns the form of a text by which `:exact` compares it: composed; a long one is its beginning and a digest."""
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+    if len(composed) <= COMPARED:
+        return composed
+    digest = blake2b(composed.encode("utf8", "surrogatepass"), digest_size=16).hexdigest()
+    return composed[: COMPARED + 1 - len(digest)] + digest
 
 
 def name_parts(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from fhir_dmp.search.escape import split, unescape
 from fhir_dmp.search.links import relative_to, split_reference
 from fhir_dmp.search.magnitude import hold, parse_number, span_of
 from fhir_dmp.search.query import (
+    CompositeValue,
     DateValue,
     LinkValue,
     Prefix,
@@ -30,6 +31,7 @@ from fhir_dmp.search.space import Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
 from fhir_dmp.search.terms import NO_TERMS, Terms
 from fhir_dmp.search.text import normalise
+from fhir_dmp.search.unit import base_of
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+", re.DOTALL)
@@ -69,7 +71,8 @@ def parse_date(text: str, _parameter: Parameter, reading: Reading) -> DateValue:
     return DateValue(prefix, low - margin, high + margin)
 
 
-def _parse_token(text: str, parameter: Parameter, _reading: Reading) -> TokenValue:
+def parse_token(text: str, parameter: Parameter, _reading: Reading) -> TokenValue:
+    """Returns the code of a token. Raises BadValue."""
     *systems, code = (unescape(part) for part in split(text, "|"))
     if systems and parameter.element_types in _NO_SYSTEM:
         raise BadValue("this parameter takes a code without system")
@@ -83,10 +86,15 @@ def _parse_token(text: str, parameter: Parameter, _reading: Reading) -> TokenVal
 
 
 def _parse_string(text: str, _parameter: Parameter, _reading: Reading) -> StringValue:
-    prefix = normalise(unescape(text))
-    if not prefix:
+    return StringValue(parse_form(text))
+
+
+def parse_form(text: str) -> str:
+    """Returns the normal form of a text, never empty. Raises BadValue."""
+    form = normalise(unescape(text))
+    if not form:
         raise BadValue("it has no character that search compares")
-    return StringValue(prefix)
+    return form
 
 
 def _parse_uri(text: str, _parameter: Parameter, _reading: Reading) -> LinkValue:
@@ -113,8 +121,24 @@ def _parse_quantity(text: str, _parameter: Parameter, _reading: Reading) -> Quan
         case [number, "", unit]:
             return QuantityValue(*_parse_magnitude(number), unit=unit or None)
         case [number, system, code]:
-            return QuantityValue(*_parse_magnitude(number), system=system, code=code or None)
+            return _in_base_units(QuantityValue(*_parse_magnitude(number), system=system, code=code or None))
     raise BadValue("a quantity is written number, number|system|code or number||unit")
+
+
+def _in_base_units(value: QuantityValue) -> QuantityValue:
+    base = base_of(value.system or "", value.code or "")
+    if base is None:
+        return value
+    number, low, high = map(base.convert, (value.value, value.low, value.high))
+    return QuantityValue(value.prefix, number, low, high, code=base.code, is_canonical=True)
+
+
+def _parse_composite(text: str, parameter: Parameter, reading: Reading) -> CompositeValue:
+    parts = split(text, "$")
+    if len(parts) != len(parameter.components) or not all(parts):
+        raise BadValue(f"it has {len(parameter.components)} parts with $ between them")
+    given = zip(parts, parameter.components, strict=True)
+    return CompositeValue(tuple(parse_value(part, component, reading) for part, component in given))
 
 
 def _parse_magnitude(text: str) -> tuple[Prefix, Decimal, Decimal, Decimal]:
@@ -134,11 +158,12 @@ def _split_prefix(text: str) -> tuple[Prefix, str]:
 
 
 _PARSERS: Mapping[str, Callable[[str, Parameter, Reading], Value]] = {
-    "token": _parse_token,
+    "token": parse_token,
     "string": _parse_string,
     "uri": _parse_uri,
     "reference": _parse_reference,
     "date": parse_date,
     "number": _parse_number,
     "quantity": _parse_quantity,
+    "composite": _parse_composite,
 }

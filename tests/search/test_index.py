@@ -19,7 +19,7 @@ from fhir_dmp.search.conversion import make_conversion
 from fhir_dmp.search.facts import BEGINNING, END, DateFact, Facts
 from fhir_dmp.search.found import Found, Target
 from fhir_dmp.search.index import Indexer
-from fhir_dmp.search.links import OF_TYPE, type_of
+from fhir_dmp.search.links import EXACT, IDENTIFIER, OF_TYPE, TEXT, UCUM, type_of
 from fhir_dmp.search.path import Route
 from fhir_dmp.search.space import ALWAYS, Parameter, SearchSpace
 from tests.strategies.search import BASE_URL, SPACE, make_space, resources
@@ -111,7 +111,8 @@ def test_routes_find_what_fhirpath_finds_in_every_example_of_the_specification()
 
 def found_by(facts: Facts, parameter: Parameter) -> dict[str, set[Any]]:
     """The facts of one parameter; of codes, those without their implicit system."""
-    names = {parameter.code, f"{parameter.code}:{OF_TYPE}"}
+    suffixes = (OF_TYPE, EXACT, TEXT, IDENTIFIER, UCUM)
+    names = {parameter.code, *(f"{parameter.code}:{suffix}" for suffix in suffixes)}
     rows = {kind: {fact for fact in getattr(facts, kind) if fact.parameter in names} for kind in KINDS}
     implicit = {SPACE.systems.get(route.value_set) for route in parameter.paths.routes if route.type == "code"}
     rows["tokens"] = {fact for fact in rows["tokens"] if fact.system not in implicit}

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from fhir_dmp.json_text import FhirDecimal
 from fhir_dmp.loader import load_definitions, load_registry
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.search.modifier import modifiers_of
+from fhir_dmp.search.composite import Base
+from fhir_dmp.search.modifier import find_modifier, modifiers_of
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.path import Equals, Key, Route
 from fhir_dmp.search.query import And, Clause, Everything, Handling, Not, Nothing, Or, Sort
@@ -42,6 +43,7 @@ TYPES = (
     "QuestionnaireResponse",
     "ValueSet",
     "ChargeItem",
+    "MolecularSequence",
 )
 
 CODES = (
@@ -53,11 +55,12 @@ SYSTEMS = (
     "http://S",
     "http://s|a",
     "http://s%7Ca",
+    "http://unitsofmeasure.org",
     "http://hl7.org/fhir/encounter-status",
     "urn:oid:1.2",
     "urn:ietf:bcp:13",
 )
-UNITS = ("mg", "g", "mm[Hg]")
+UNITS = ("mg", "g", "mm[Hg]", "Cel", "[degF]", "%", "no unit")
 TEXTS = (
     "Ève", "Eve", "EVELYN", "Jean-Pierre", "jean pierre", "Jeanne", "Carreño Quiñones", "de la Tour-Dupin", "O'Brien",
     "Œdème", "ẞtraße", "a.*b", "a|b", "a\U0010ffff", "a\ud7ff", "a\ue000", "a\U0010ffffb", "-", "x\x00y", "12, rue",
@@ -147,8 +150,9 @@ _dates = st.sampled_from((*DATES, *MOMENTS))
 _references = st.sampled_from((*REFERENCES, *MALFORMED_REFERENCES))
 _pointers = st.sampled_from(CANONICALS)
 _few = st.sampled_from(("a", "A", "a|b"))
+_described = st.sampled_from((*TEXTS, "Sang", "Sérum"))
 _types = _object(code=_few, system=st.sampled_from(SYSTEMS[2:4]))
-_codings = _object(code=_codes, system=st.sampled_from(SYSTEMS))
+_codings = _object(code=_codes, system=st.sampled_from(SYSTEMS), display=_described)
 _quantities = _object(
     value=_numbers(),
     system=st.sampled_from(SYSTEMS),
@@ -157,19 +161,23 @@ _quantities = _object(
     comparator=st.sampled_from(("<", "<=", ">", ">=")),
 )
 _periods = _object(start=_dates, end=_dates)
+_identifiers = _object(value=_codes, system=st.sampled_from(SYSTEMS))
 VALUES: dict[str, st.SearchStrategy[Json]] = {
     "Coding": _codings,
     "CodeableConcept": _object(coding=st.lists(_codings, max_size=2), text=_texts),
     "Identifier": _object(
         value=st.one_of(_few, _codes),
         system=st.sampled_from(SYSTEMS),
-        type=_object(coding=st.lists(_types, max_size=2)),
+        type=_object(coding=st.lists(_types, max_size=2), text=_described),
     ),
     "ContactPoint": _object(value=_codes, system=st.sampled_from(("phone", "email"))),
     "boolean": st.booleans(),
     "HumanName": _object(family=_texts, given=st.lists(_texts, max_size=2), text=_texts),
     "Address": _object(line=st.lists(_texts, max_size=1), city=_texts),
-    "Reference": _object(reference=_references, type=st.sampled_from(("Patient", "Group"))),
+    "Reference": st.one_of(
+        _object(reference=_references, type=st.sampled_from(("Patient", "Group")), identifier=_identifiers),
+        _object(identifier=_identifiers, type=st.sampled_from(("Patient", "Group"))),
+    ),
     "Period": _periods,
     "Timing": _object(event=st.lists(_dates, max_size=2), repeat=_object(boundsPeriod=_periods)),
     "Quantity": _quantities,
@@ -220,8 +228,11 @@ def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER)
     moment = draw(st.sampled_from((NOW, NOW + 1, NOW + 86_400_000)))
     resource: Json = {"resourceType": resource_type, "id": resource_id}
     for code in draw(st.lists(st.sampled_from(focus[resource_type]), min_size=3, max_size=12)):
+        bases = SPACE.parameters(resource_type)[code].bases
         routes = _routes(resource_type, code)
-        if routes:
+        if bases:
+            _place_parts(resource, draw(st.sampled_from(bases)), draw)
+        elif routes:
             route = draw(st.sampled_from(routes))
             _place(resource, route, draw(VALUES[route.type]), draw(st.booleans()))
     if resource_type == "Patient" and draw(st.booleans()):
@@ -252,6 +263,19 @@ def _place(resource: Json, route: Route, value: Json, is_apart: bool) -> None:
         holders.setdefault(last.name, []).append(value)
     else:
         holders[last.name] = value
+
+
+def _place_parts(resource: Json, base: Base, draw: st.DrawFn) -> None:
+    """Puts values of some parts of a composite into one element."""
+    holder = resource
+    for key in base.steps:
+        if isinstance(key, Key):
+            holder = _enter(holder, key, draw(st.booleans()))
+    for part in base.parts:
+        routes = [route for route in part.routes if route.type in VALUES]
+        if routes and draw(st.integers(0, 4)):
+            route = draw(st.sampled_from(routes))
+            _place(resource if part.is_of_resource else holder, route, draw(VALUES[route.type]), draw(st.booleans()))
 
 
 def _enter(holder: Json, key: Key, is_apart: bool) -> Json:
@@ -287,6 +311,11 @@ def _beginnings() -> st.SearchStrategy[str]:
     return st.tuples(_texts, st.integers(1, 12)).map(lambda pair: escape(pair[0][: pair[1]]))
 
 
+def _parts() -> st.SearchStrategy[str]:
+    """A piece of a text."""
+    return st.tuples(_texts, st.integers(0, 4), st.integers(2, 12)).map(lambda cut: escape(cut[0][cut[1] : cut[2]]))
+
+
 def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
     """One alternative of a parameter, as a client writes it."""
     makers: dict[str, Callable[[], st.SearchStrategy[str]]] = {
@@ -297,18 +326,30 @@ def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
         "quantity": _quantity_texts,
         "reference": lambda: st.sampled_from((*IDS, *REFERENCES, *CANONICALS)).map(escape),
         "uri": lambda: _pointers.map(escape),
+        "composite": lambda: st.tuples(*map(texts_of, parameter.components)).map("$".join),
     }
     return makers[parameter.type]()
 
 
+def _targets(parameter: Parameter) -> list[str]:
+    """The types that are modifiers of a reference, as far as there are references to them here."""
+    return [name for name in ("Patient", "Group") if find_modifier(parameter, name)]
+
+
 def modified_texts_of(parameter: Parameter, modifier: str) -> st.SearchStrategy[str]:
     """One alternative of a parameter with a modifier."""
-    if modifier in {"in", "not-in"}:
-        return st.sampled_from(sorted(VALUE_SETS))
-    if modifier == "of-type":
-        return st.tuples(st.sampled_from(SYSTEMS[2:4]).map(escape), *[_few.map(escape)] * 2).map("|".join)
-    if modifier == "not":
-        return texts_of(parameter)
+    few: dict[str, Callable[[], st.SearchStrategy[str]]] = {
+        **dict.fromkeys(("in", "not-in"), lambda: st.sampled_from(sorted(VALUE_SETS))),
+        "of-type": lambda: st.tuples(st.sampled_from(SYSTEMS[2:4]).map(escape), *[_few.map(escape)] * 2).map("|".join),
+        "not": lambda: texts_of(parameter),
+        "missing": lambda: st.sampled_from(("true", "false")),
+        "exact": lambda: _texts.map(escape),
+        **dict.fromkeys(("contains", "text"), _parts),
+        "identifier": lambda: _tokens(parameter),
+        **dict.fromkeys(("Patient", "Group"), lambda: st.sampled_from((*IDS, *REFERENCES)).map(escape)),
+    }
+    if modifier in few:
+        return few[modifier]()
     if parameter.type == "token":
         media_types = st.sampled_from(("a", "b", "a/b", "a/b; c", "a/b;c; d")).map(
             lambda code: f"urn:ietf:bcp:13|{code}"
@@ -335,7 +376,7 @@ def searches(draw: st.DrawFn, focus: Focus = EVERY_PARAMETER) -> Asked:
     parameters: list[tuple[str, str]] = []
     for code in draw(st.lists(st.sampled_from(codes), min_size=1, max_size=3)):
         texts = st.sampled_from(IDS) if code == "_id" else texts_of(known[code])
-        modifiers = [] if code == "_id" else sorted(modifiers_of(known[code]))
+        modifiers = [] if code == "_id" else [*sorted(modifiers_of(known[code])), *_targets(known[code])]
         modifier = draw(st.sampled_from((*modifiers, *[""] * (len(modifiers) + 1))))
         if modifier:
             texts = modified_texts_of(known[code], modifier)

@@ -6,6 +6,7 @@
     q   numbers and quantities: p, l and h (inclusive), s system, c code, u unit, each of these only where present
         p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
         a bound on h is one on l, which is what the indexes have
+    m   composites: one document for each element, with its p `Type.parameter` and its own t, s, d and q
     k   marks: `~kind>text`; those of an author stand in t, whose index they need
     cf  the rank of confidentiality · cl, ch the clinical time · op when it opens to the patient
     pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
@@ -26,6 +27,7 @@ from bson.int64 import Int64
 
 from fhir_dmp.search.facts import (
     EXTRACTOR_VERSION,
+    CompositeFact,
     DateFact,
     Facts,
     LinkFact,
@@ -49,19 +51,33 @@ _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
 def build_fields(facts: Facts) -> Document:
     """Builds the fields that hold the facts of a version, but for its type, id and time."""
+    resource_type = facts.resource_type
     fields = {
-        "t": list(dict.fromkeys([*_token_texts(facts), *_mark_texts(facts, are_indexed=True)])),
+        **_build_arrays(facts, resource_type, _mark_texts(facts, are_indexed=True)),
         "k": list(_mark_texts(facts, are_indexed=False)),
-        "s": list(dict.fromkeys(_string_texts(facts))),
-        "d": [_build_date(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.dates],
-        "q": [_build_quantity(f"{facts.resource_type}.{fact.parameter}", fact) for fact in facts.quantities],
+        "m": [_build_composite(fact, resource_type) for fact in facts.composites],
         "pt": facts.patient,
-        "c": [in_system(f"{facts.resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
+        "c": [in_system(f"{resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
     }
     present = {name: value for name, value in fields.items() if value}
     if facts.date:
         present |= {"dl": Int64(facts.date.low), "dh": Int64(facts.date.high)}
     return {**present, **_build_security(facts.security), "x": EXTRACTOR_VERSION}
+
+
+def _build_arrays(facts: Facts | CompositeFact, resource_type: str, more: Iterable[str] = ()) -> Document:
+    """The arrays of the facts of a resource, or of one element of it."""
+    return {
+        "t": list(dict.fromkeys([*_token_texts(facts, resource_type), *more])),
+        "s": list(dict.fromkeys(_string_texts(facts, resource_type))),
+        "d": [_build_date(f"{resource_type}.{fact.parameter}", fact) for fact in facts.dates],
+        "q": [_build_quantity(f"{resource_type}.{fact.parameter}", fact) for fact in facts.quantities],
+    }
+
+
+def _build_composite(fact: CompositeFact, resource_type: str) -> Document:
+    arrays = _build_arrays(fact, resource_type)
+    return {"p": f"{resource_type}.{fact.parameter}", **{name: value for name, value in arrays.items() if value}}
 
 
 def _build_security(security: Security) -> Document:
@@ -119,18 +135,18 @@ def wide(prefix: str) -> str:
     return f"{prefix}~"
 
 
-def _token_texts(facts: Facts) -> Iterator[str]:
+def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:
     for token in facts.tokens:
-        prefix = f"{facts.resource_type}.{token.parameter}"
+        prefix = f"{resource_type}.{token.parameter}"
         yield in_any_system(prefix, token.code)
         yield in_system(prefix, token.system, token.code)
     for link in facts.links:
-        yield linked(f"{facts.resource_type}.{link.parameter}", link.text)
+        yield linked(f"{resource_type}.{link.parameter}", link.text)
 
 
-def _string_texts(facts: Facts) -> Iterator[str]:
+def _string_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:
     for fact in facts.strings:
-        prefix, form = f"{facts.resource_type}.{fact.parameter}", normalise(fact.text)
+        prefix, form = f"{resource_type}.{fact.parameter}", normalise(fact.text)
         if form:
             yield texted(prefix, form)
         if fact.is_name:
@@ -162,14 +178,27 @@ def parse_facts(document: Document) -> Facts:
         resource_id=resource_id,
         last_updated=document["lu"],
         tokens=tuple(tokens),
-        strings=tuple(_parse_string(text) for text in document.get("s", ())),
+        strings=_parse_strings(document),
         links=tuple(links),
-        dates=tuple(DateFact(_parameter(item["p"]), item["l"], item["h"]) for item in document.get("d", ())),
-        quantities=tuple(_parse_quantity(item) for item in document.get("q", ())),
+        dates=_parse_dates(document),
+        quantities=_parse_quantities(document),
         patient=document.get("pt"),
         date=DateFact("", document["dl"], document["dh"]) if "dl" in document else None,
         codes=tuple(_parse_tokens(main_codes)[0]),
         security=_parse_security(document),
+        composites=tuple(_parse_composite(item) for item in document.get("m", ())),
+    )
+
+
+def _parse_composite(item: Document) -> CompositeFact:
+    tokens, links = _parse_tokens(item.get("t", ()))
+    return CompositeFact(
+        _parameter(item["p"]),
+        tuple(tokens),
+        _parse_strings(item),
+        tuple(links),
+        _parse_dates(item),
+        _parse_quantities(item),
     )
 
 
@@ -195,9 +224,17 @@ def _parse_tokens(texts: Iterable[str]) -> tuple[list[TokenFact], list[LinkFact]
     return tokens, links
 
 
-def _parse_string(text: str) -> StringFact:
-    prefix, _, form = text.partition("|")
-    return StringFact(_parameter(prefix), form.removesuffix("|"), is_name=False)
+def _parse_strings(document: Document) -> tuple[StringFact, ...]:
+    parts = (text.removesuffix("|").partition("|") for text in document.get("s", ()))
+    return tuple(StringFact(_parameter(prefix), form, is_name=False) for prefix, _, form in parts)
+
+
+def _parse_dates(document: Document) -> tuple[DateFact, ...]:
+    return tuple(DateFact(_parameter(item["p"]), item["l"], item["h"]) for item in document.get("d", ()))
+
+
+def _parse_quantities(document: Document) -> tuple[QuantityFact, ...]:
+    return tuple(_parse_quantity(item) for item in document.get("q", ()))
 
 
 def _parse_quantity(item: Document) -> QuantityFact:

@@ -1,25 +1,30 @@
 """Clauses → MongoDB filters that select the same resources as fhir_dmp.search.match. Pure.
 
 The only module that writes `$` operators of a search. Each value becomes one condition on one array (facts.py says
-which), in a form that has index bounds: equality, or a range. There is no regular expression in it, so no character of
-a value is special.
+which), in a form that has index bounds: equality, or a range. Only what may stand anywhere in a text is a regular
+expression, in which every character of a value is escaped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
+from bson.regex import Regex
 
+from fhir_dmp.search.links import MISSING, UCUM
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Chained,
+    AnyValue,
     Clause,
     Clinical,
+    CompositeValue,
     Condition,
     ConfidentialUpTo,
     DateValue,
@@ -35,6 +40,7 @@ from fhir_dmp.search.query import (
     Or,
     QuantityValue,
     Referred,
+    StringPart,
     StringValue,
     TokenPrefix,
     TokenValue,
@@ -42,6 +48,7 @@ from fhir_dmp.search.query import (
     Withheld,
     WithId,
 )
+from fhir_dmp.spec.search_parameter import ParameterType
 from fhir_dmp.store.mongo.facts import (
     DAY,
     INDEXED_MARKS,
@@ -58,6 +65,13 @@ from fhir_dmp.store.mongo.facts import (
 Filter = dict[str, Any]
 
 _LAST, _SURROGATE, _AFTER_SURROGATES = "\U0010ffff", "\ud800", "\ue000"
+_MARKS_OF: Mapping[str, tuple[str, str]] = {
+    "token": ("t", "="),
+    "reference": ("t", ">"),
+    "uri": ("t", ">"),
+    "string": ("s", "|"),
+}
+_SPANS_OF = {"date": "d", "number": "q", "quantity": "q"}
 NOTHING: Filter = {"_id": {"$in": []}}
 """Selects no document; MongoDB answers it without reading."""
 
@@ -218,16 +232,54 @@ def _build_value(prefix: str, value: Value) -> Filter:
             return _starting("t", _beginning(prefix, value))
         case StringValue(beginning):
             return _starting("s", texted(prefix, beginning))
+        case StringPart():
+            return _build_part(prefix, value)
+        case LinkValue():
+            return NOTHING
+        case AnyValue() | CompositeValue():
+            return _build_whole(prefix, value)
+        case _:
+            return _build_span(prefix, value)
+
+
+def _build_whole(prefix: str, value: AnyValue | CompositeValue) -> Filter:
+    if isinstance(value, AnyValue):
+        return _build_any(value.type, prefix)
+    parts = [_build_has(f"{prefix}${index}", (part,)) for index, part in enumerate(value.components)]
+    return {"m": {"$elemMatch": all_of(parts)}}
+
+
+def _build_span(prefix: str, value: DateValue | QuantityValue) -> Filter:
+    match value:
         case DateValue():
             condition = _span("l", "h", value)
             reached = condition.get("h", {}).get("$gt")
             return _among_spans("d", prefix, condition, None if reached is None else Int64(reached - DAY))
         case QuantityValue():
+            prefix = f"{prefix}:{UCUM}" if value.is_canonical else prefix
             condition = _magnitude(value)
             reach: Filter = condition.get("h", {})
             return _among_spans("q", prefix, condition, reach.get("$gt", reach.get("$gte")))
-        case LinkValue():
-            return NOTHING
+
+
+def _build_any(kind: ParameterType, prefix: str) -> Filter:
+    """Any fact of the parameter, or else the one that says that there is a value without facts."""
+    if kind in _MARKS_OF:
+        array, mark = _MARKS_OF[kind]
+        facts = _starting(array, prefix + mark)
+    else:
+        facts = one_of(f"{_SPANS_OF.get(kind, 'm')}.p", narrow_and_wide(prefix))
+    return any_of([facts, one_of("t", [linked(f"{prefix}:{MISSING}", "false")])])
+
+
+def _build_part(prefix: str, value: StringPart) -> Filter:
+    """A part can be anywhere: the index leads to the texts of the parameter, each of which is looked at."""
+    start = texted(prefix, "")
+    if value.at == "whole":
+        return one_of("s", [start + value.text, f"{start}{value.text}|"])
+    end = "[|]?$" if value.at == "end" else ""
+    pattern = Regex(f"^{re.escape(start)}.*{re.escape(value.text)}{end}", "s")
+    return {"s": {"$elemMatch": {"$gte": start, "$lt": after_prefix(start), "$regex": pattern}}}
 
 
 def _beginning(prefix: str, value: TokenValue | TokenPrefix | LinkPrefix) -> str:

@@ -30,6 +30,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("t", ASCENDING)], name="tokens"),
         IndexModel([("s", ASCENDING)], name="strings"),
         IndexModel([("d.p", ASCENDING), ("d.l", ASCENDING)], name="dates"),
+        IndexModel([("m.t", ASCENDING)], name="composites"),
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
         IndexModel([("ty", ASCENDING), ("lu", ASCENDING), ("_id", ASCENDING)], name="last-updated"),
         IndexModel([("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="date"),

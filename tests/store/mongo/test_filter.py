@@ -197,4 +197,4 @@ def test_texts_without_a_prefix_lie_outside_its_range(prefix: str, other: str) -
 
 def test_every_type_of_parameter_is_among_the_random_searches() -> None:
     kinds = {parameter.type for name in TYPES for parameter in SPACE.indexed(name)}
-    assert kinds == {"token", "string", "date", "reference", "uri", "number", "quantity"}
+    assert kinds == {"token", "string", "date", "reference", "uri", "number", "quantity", "composite"}

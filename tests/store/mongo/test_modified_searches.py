@@ -29,8 +29,15 @@ Document = dict[str, Any]
 
 EXAMPLES = int(os.environ.get("FHIR_DMP_TEST_EXAMPLES", "40"))
 FOCUS = {
-    "Patient": ["identifier", "gender"],
-    "Observation": ["code", "identifier"],
+    "Patient": ["identifier", "gender", "name", "general-practitioner"],
+    "Observation": [
+        "code",
+        "identifier",
+        "subject",
+        "value-quantity",
+        "code-value-quantity",
+        "combo-code-value-concept",
+    ],
     "DocumentReference": ["contenttype", "type"],
     "ValueSet": ["url", "status"],
     "CarePlan": ["instantiates-canonical", "instantiates-uri"],
@@ -88,7 +95,7 @@ def test_filter_of_modified_searches_selects_what_matches(collection: Collection
 def test_every_modifier_is_among_the_random_searches() -> None:
     known = (SPACE.parameters(name)[code] for name, codes in FOCUS.items() for code in codes)
     assert {name for parameter in known for name in modifiers_of(parameter)} == {
-        "not", "in", "not-in", "below", "above", "of-type",
+        "not", "in", "not-in", "below", "above", "of-type", "text", "missing", "exact", "contains", "identifier",
     }  # fmt: skip
 
 
