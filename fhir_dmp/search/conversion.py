@@ -12,7 +12,7 @@ from itertools import product
 from fhir_dmp.json_text import Json
 from fhir_dmp.search.contact import contact_code
 from fhir_dmp.search.extent import DATES, NUMBERS, QUANTITIES
-from fhir_dmp.search.facts import LinkFact, StringFact, TokenFact
+from fhir_dmp.search.facts import LinkFact, PointFact, StringFact, TokenFact
 from fhir_dmp.search.found import Conversion, Conversions, Found, Target
 from fhir_dmp.search.links import (
     EXACT,
@@ -24,7 +24,9 @@ from fhir_dmp.search.links import (
     reference_texts,
     relative_to,
 )
+from fhir_dmp.search.magnitude import hold_json
 from fhir_dmp.search.path import Route
+from fhir_dmp.search.place import point_at
 from fhir_dmp.search.text import exact, normalise
 from fhir_dmp.spec.search_parameter import ParameterType
 
@@ -234,6 +236,16 @@ def _resource(target: Target) -> Conversion:
     return convert
 
 
+def _position(target: Target) -> Conversion:
+    def convert(value: Json, found: Found) -> None:
+        degrees = [hold_json(value.get(key)) for key in ("latitude", "longitude")] if type(value) is dict else []
+        if all(degree is not None for degree in degrees):
+            point = point_at(*(float(degree) for degree in degrees if degree is not None)) if degrees else None
+            found.points += [PointFact(target.parameter, point)] if point else []
+
+    return convert
+
+
 _TABLE: Mapping[ParameterType, Mapping[str, Conversions]] = {
     "token": {
         "Coding": _coding,
@@ -260,6 +272,7 @@ _TABLE: Mapping[ParameterType, Mapping[str, Conversions]] = {
     "date": DATES,
     "number": NUMBERS,
     "quantity": QUANTITIES,
+    "special": {"BackboneElement": _position},
 }
 
 

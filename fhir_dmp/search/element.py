@@ -37,7 +37,10 @@ class ElementPlan:
         for element in values_at(resource, self.steps, holds):
             found = Found()
             # the last component is a value, which is in fewer elements than the code that comes first
-            if all(_convert(part, resource, element, found, holds) for part in reversed(self.parts)):
+            parts = reversed(self.parts)
+            is_whole = all(_convert(part, resource, element, found, holds) for part in parts)
+            # composites are looked up by a code or reference, of which all in R4 have one
+            if is_whole and (found.tokens or found.links):
                 yield _fact(self.parameter, found)
 
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from fhir_dmp.instant import Milliseconds
+from fhir_dmp.search.place import Point
+from fhir_dmp.search.words import Words
 
 EXTRACTOR_VERSION = 4
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
@@ -87,6 +89,13 @@ class CompositeFact(NamedTuple):
     quantities: tuple[QuantityFact, ...] = ()
 
 
+class PointFact(NamedTuple):
+    """Where on the globe something is."""
+
+    parameter: str
+    point: Point
+
+
 MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "reference", "flag"]
 
 
@@ -131,3 +140,5 @@ class Facts(NamedTuple):
     codes: tuple[TokenFact, ...] = ()
     security: Security = Security()
     composites: tuple[CompositeFact, ...] = ()
+    points: tuple[PointFact, ...] = ()
+    words: Words = Words()

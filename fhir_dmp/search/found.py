@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from fhir_dmp.json_text import Json
-from fhir_dmp.search.facts import DateFact, LinkFact, QuantityFact, StringFact, TokenFact
+from fhir_dmp.search.facts import DateFact, LinkFact, PointFact, QuantityFact, StringFact, TokenFact
 from fhir_dmp.search.path import Route
 
 
@@ -20,6 +20,7 @@ class Found:
     links: list[LinkFact] = field(default_factory=list)
     dates: list[DateFact] = field(default_factory=list)
     quantities: list[QuantityFact] = field(default_factory=list)
+    points: list[PointFact] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
     """The parameters of which a value was met, whether or not it has facts."""
 

@@ -22,8 +22,9 @@ from fhir_dmp.search.found import Conversion, Found, Target
 from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
 from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
 from fhir_dmp.search.security import DEPOSIT, find_security, outside_patient
-from fhir_dmp.search.space import ALWAYS, Main, Parameter, SearchSpace
+from fhir_dmp.search.space import ALWAYS, WORDED, Main, Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
+from fhir_dmp.search.words import NO_WORDS, words_of
 
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
@@ -56,6 +57,7 @@ class _Plan:
     root: _Place
     programs: tuple[tuple[Parameter, Program], ...]
     elements: tuple[ElementPlan, ...]
+    is_worded: bool
     main: Main
 
 
@@ -78,7 +80,11 @@ class Indexer:
         for parameter, program in plan.programs:
             self._evaluate(resource, parameter, program, found)
         composites = [fact for element in plan.elements for fact in element.facts(resource, self._holds)]
-        return self._collect(resource, plan.main, found)._replace(composites=_distinct(composites))
+        return self._collect(resource, plan.main, found)._replace(
+            composites=_distinct(composites),
+            points=_distinct(found.points),
+            words=words_of(resource) if plan.is_worded else NO_WORDS,
+        )
 
     def _make_plan(self, resource_type: str) -> _Plan:
         root = _Place()
@@ -95,7 +101,8 @@ class Indexer:
                 (parameter, compile_expression(text, model=registry, type_name=resource_type))
                 for text in parameter.paths.residue
             ]
-        return _Plan(root, tuple(programs), tuple(elements), self._space.main(resource_type))
+        is_worded = not self._space.parameters(resource_type).keys().isdisjoint(WORDED)
+        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type))
 
     def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
         parts = [
@@ -226,7 +233,7 @@ def _is_value(value: Json) -> bool:
 
 def _unseen(found: Found) -> list[LinkFact]:
     """What says of parameters without other facts that they have a value."""
-    kinds = (found.tokens, found.strings, found.links, found.dates, found.quantities)
+    kinds = (found.tokens, found.strings, found.links, found.dates, found.quantities, found.points)
     seen = {fact.parameter for kind in kinds for fact in kind}
     return [LinkFact(f"{code}:{MISSING}", "false") for code in sorted(found.present - seen)]
 

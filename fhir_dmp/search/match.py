@@ -10,12 +10,14 @@ from fhir_dmp.search.facts import (
     DateFact,
     Facts,
     LinkFact,
+    PointFact,
     QuantityFact,
     Security,
     StringFact,
     TokenFact,
 )
 from fhir_dmp.search.links import MISSING, UCUM
+from fhir_dmp.search.place import square_between
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
@@ -33,6 +35,7 @@ from fhir_dmp.search.query import (
     LinkPrefix,
     LinkValue,
     Marked,
+    NearValue,
     Not,
     Nothing,
     OfType,
@@ -46,6 +49,7 @@ from fhir_dmp.search.query import (
     Value,
     Withheld,
     WithId,
+    WordsValue,
 )
 from fhir_dmp.search.text import name_parts, normalise
 
@@ -106,17 +110,25 @@ def _has(facts: Facts | CompositeFact, parameter: str, value: Value) -> bool:
             return any(fact.parameter == parameter and meets_string(fact, value) for fact in facts.strings)
         case LinkValue() | LinkPrefix():
             return any(fact.parameter == parameter and meets_link(fact, value) for fact in facts.links)
-        case AnyValue() | CompositeValue():
+        case AnyValue() | CompositeValue() | NearValue() | WordsValue():
             return _has_whole(facts, parameter, value)
         case _:
             return _has_span(facts, parameter, value)
 
 
-def _has_whole(facts: Facts | CompositeFact, parameter: str, value: AnyValue | CompositeValue) -> bool:
+def _has_whole(
+    facts: Facts | CompositeFact, parameter: str, value: AnyValue | CompositeValue | NearValue | WordsValue
+) -> bool:
     if isinstance(value, AnyValue):
         return _is_present(facts, parameter) or _is_present(facts, f"{parameter}:{MISSING}")
-    found = facts.composites if isinstance(facts, Facts) else ()
-    return any(fact.parameter == parameter and _meets_all(fact, value.components) for fact in found)
+    if not isinstance(facts, Facts):
+        return False
+    if isinstance(value, NearValue):
+        return any(fact.parameter == parameter and meets_point(fact, value) for fact in facts.points)
+    if isinstance(value, WordsValue):
+        elsewhere = facts.words.content if parameter == "_content" else ()
+        return set(value.stems) <= {*facts.words.narrative, *elsewhere}
+    return any(fact.parameter == parameter and _meets_all(fact, value.components) for fact in facts.composites)
 
 
 def _has_span(facts: Facts | CompositeFact, parameter: str, value: DateValue | QuantityValue) -> bool:
@@ -130,8 +142,8 @@ def _has_span(facts: Facts | CompositeFact, parameter: str, value: DateValue | Q
 
 def _is_present(facts: Facts | CompositeFact, parameter: str) -> bool:
     kinds = (facts.tokens, facts.strings, facts.links, facts.dates, facts.quantities)
-    composites = facts.composites if isinstance(facts, Facts) else ()
-    return any(fact.parameter == parameter for kind in (*kinds, composites) for fact in kind)
+    more = (facts.composites, facts.points) if isinstance(facts, Facts) else ()
+    return any(fact.parameter == parameter for kind in (*kinds, *more) for fact in kind)
 
 
 def _meets_all(fact: CompositeFact, components: tuple[Value, ...]) -> bool:
@@ -164,6 +176,11 @@ def _has_part(form: str, value: StringPart) -> bool:
 def meets_link(fact: LinkFact, value: LinkValue | LinkPrefix) -> bool:
     """References and uris are compared exactly."""
     return fact.text.startswith(value.prefix) if isinstance(value, LinkPrefix) else fact.text in value.texts
+
+
+def meets_point(fact: PointFact, value: NearValue) -> bool:
+    """A place at the very distance is near."""
+    return square_between(fact.point, value.point) <= value.square
 
 
 def meets_date(fact: DateFact, value: DateValue) -> bool:

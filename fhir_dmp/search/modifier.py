@@ -32,7 +32,7 @@ from fhir_dmp.search.query import (
     TokenValue,
     Value,
 )
-from fhir_dmp.search.space import Parameter, SearchSpace
+from fhir_dmp.search.space import WORDED, Parameter, SearchSpace
 from fhir_dmp.search.text import exact
 from fhir_dmp.search.values import BadValue, Reading, parse_form, parse_token, parse_value
 
@@ -227,6 +227,8 @@ def _refers(parameter: Parameter) -> bool:
 
 def _offered(parameter: Parameter) -> Iterator[Modifier]:
     types = parameter.element_types
+    if parameter.code in WORDED:
+        return
     if parameter.type == "token":
         yield _NOT
         yield from _TERMS if types & _CODED else ()

@@ -23,6 +23,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Issue
 from fhir_dmp.search.facts import MarkKind
 from fhir_dmp.subset import Subset
+from fhir_dmp.search.place import Point
 from fhir_dmp.spec.search_parameter import ParameterType
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
@@ -123,6 +124,21 @@ class AnyValue:
 
 
 @dataclass(frozen=True, slots=True)
+class NearValue:
+    """A place that is no farther from a point than this: place.square_between is at most `square`."""
+
+    point: Point
+    square: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordsValue:
+    """Texts with all of these stems (words.stems), never none: `_text` asks the narrative, `_content` the resource."""
+
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CompositeValue:
     """One value for each component of a composite parameter, all to be met by one element."""
 
@@ -140,6 +156,8 @@ Value = (
     | LinkPrefix
     | AnyValue
     | CompositeValue
+    | NearValue
+    | WordsValue
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, cast
 
 from fhir_dmp.search.query import Sort, SortType, Total
-from fhir_dmp.search.space import Parameter
+from fhir_dmp.search.space import WORDED, Parameter
 from fhir_dmp.search.values import BadValue
 from fhir_dmp.subset import Summary
 
@@ -21,6 +21,7 @@ _SUMMARIES: Mapping[str, Summary | Literal["count"] | None] = {
     "true": "true", "text": "text", "data": "data", "count": "count", "false": None
 }  # fmt: skip
 _DIGITS = re.compile(r"\d+", re.ASCII)
+_UNORDERED = frozenset({"composite", "special"})
 _OWN_SORTS: Mapping[str, SortType] = {"_id": "id", "_lastUpdated": "last-updated"}
 
 
@@ -61,7 +62,7 @@ def parse_sort(text: str, known: Mapping[str, Parameter], main_date: str) -> Ite
     """Yields each key as written, with its Sort; None where it names no parameter to sort by."""
     for written in filter(None, text.split(",")):
         code = written.removeprefix("-")
-        is_ordered = code in known and known[code].type != "composite"
+        is_ordered = code in known and known[code].type not in _UNORDERED and code not in WORDED
         sort_type = _OWN_SORTS.get(code) or (known[code].type if is_ordered else None)
         descending, is_main = written != code, code == main_date
         yield written, Sort(code, cast("SortType", sort_type), descending, is_main) if sort_type else None

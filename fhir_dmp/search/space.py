@@ -16,10 +16,12 @@ from fhir_dmp.search.path import Paths, RefersTo, Route, resolve_paths
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.spec.search_parameter import ParameterType, SearchParameter
 
-INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity", "uri", "composite"})
+INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity", "uri", "composite", "special"})
 """The types of parameters that have facts."""
 
 ALWAYS = ("_id", "_lastUpdated")
+WORDED = ("_text", "_content")
+"""The parameters that ask for words, in the narrative or in the whole resource; they have no path."""
 
 _MAIN_DATES = (
     "date", "authored-on", "authoredon", "authored", "recorded-date", "whenhandedover", "whenprepared",
@@ -132,7 +134,7 @@ class SearchSpace:
         if resource_type not in self._known:
             known = self.registry.search_parameters(resource_type).values()
             resolved = (resolve(item, resource_type, self.registry) for item in known if item.type in INDEXED)
-            usable = (item for item in resolved if item.paths.routes or item.paths.residue)
+            usable = (item for item in resolved if item.paths.routes or item.paths.residue or item.code in WORDED)
             self._known[resource_type] = {item.code: item for item in usable}
         return self._known[resource_type]
 

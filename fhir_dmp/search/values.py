@@ -17,21 +17,25 @@ from fhir_dmp.search.contact import contact_code
 from fhir_dmp.search.escape import split, unescape
 from fhir_dmp.search.links import relative_to, split_reference
 from fhir_dmp.search.magnitude import hold, parse_number, span_of
+from fhir_dmp.search.place import point_at, square_of
 from fhir_dmp.search.query import (
     CompositeValue,
     DateValue,
     LinkValue,
+    NearValue,
     Prefix,
     QuantityValue,
     StringValue,
     TokenValue,
     Value,
+    WordsValue,
 )
-from fhir_dmp.search.space import Parameter, SearchSpace
+from fhir_dmp.search.space import WORDED, Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
 from fhir_dmp.search.terms import NO_TERMS, Terms
 from fhir_dmp.search.text import normalise
-from fhir_dmp.search.unit import base_of
+from fhir_dmp.search.unit import UCUM_SYSTEM, base_of
+from fhir_dmp.search.words import stems
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+", re.DOTALL)
@@ -39,6 +43,12 @@ _NO_SYSTEM = ({"boolean"}, {"ContactPoint"})
 """Parameters over these elements only take no `system|`."""
 _APPROXIMATION = 10
 """`ap` allows a tenth: of the number, or of the time between now and the date."""
+
+
+_NEARBY = "10"
+"""Kilometres."""
+_PLACE_PARTS = (2, 3, 4)
+_MOST_WORDS = 20
 
 
 class BadValue(ValueError):
@@ -57,6 +67,8 @@ class Reading:
 
 def parse_value(text: str, parameter: Parameter, reading: Reading) -> Value:
     """Returns what one alternative asks; `text` is still escaped. Raises BadValue."""
+    if parameter.code in WORDED:
+        return parse_words(text)
     return _PARSERS[parameter.type](text, parameter, reading)
 
 
@@ -141,6 +153,40 @@ def _parse_composite(text: str, parameter: Parameter, reading: Reading) -> Compo
     return CompositeValue(tuple(parse_value(part, component, reading) for part, component in given))
 
 
+def _parse_near(text: str, _parameter: Parameter, _reading: Reading) -> NearValue:
+    parts = [unescape(part) for part in split(text, "|")]
+    latitude, longitude, distance, unit = _read_near(parts)
+    length = base_of(UCUM_SYSTEM, unit)
+    point = point_at(latitude, longitude)
+    if point is None or length is None or length.code != "m1" or distance < 0:
+        raise _no_place()
+    return NearValue(point, square_of(float(length.convert(distance))))
+
+
+def _read_near(parts: list[str]) -> tuple[float, float, Decimal, str]:
+    """`latitude|longitude|distance|units`; a distance without units is in kilometres, and one not said is _NEARBY."""
+    if len(parts) not in _PLACE_PARTS:
+        raise _no_place()
+    read = [parse_number(part) for part in (*parts[:2], parts[2] if len(parts) in _PLACE_PARTS[1:] else _NEARBY)]
+    numbers = [number[0] for number in read if number]
+    if len(numbers) != len(read):
+        raise _no_place()
+    unit = parts[3] if len(parts) == _PLACE_PARTS[-1] and parts[3] else "km"
+    return float(numbers[0]), float(numbers[1]), numbers[2], unit
+
+
+def _no_place() -> BadValue:
+    return BadValue("a place is written latitude|longitude, in degrees, then |distance or |distance|unit of length")
+
+
+def parse_words(text: str) -> WordsValue:
+    """Returns the words of a text, all of which are asked for. Raises BadValue."""
+    found = stems(unescape(text))
+    if not 0 < len(found) <= _MOST_WORDS:
+        raise BadValue(f"it has no word that search compares, or more than {_MOST_WORDS}")
+    return WordsValue(tuple(sorted(found)))
+
+
 def _parse_magnitude(text: str) -> tuple[Prefix, Decimal, Decimal, Decimal]:
     prefix, written = _split_prefix(text)
     read = parse_number(written)
@@ -166,4 +212,5 @@ _PARSERS: Mapping[str, Callable[[str, Parameter, Reading], Value]] = {
     "number": _parse_number,
     "quantity": _parse_quantity,
     "composite": _parse_composite,
+    "special": _parse_near,
 }

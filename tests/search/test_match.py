@@ -34,11 +34,23 @@ from fhir_dmp.search.query import (
 from tests.strategies.search import NOW, TERMS, make_space
 
 CASES = Path(__file__).parent / "cases"
-FILES = ("general", "number", "date", "string", "uri", "token", "quantity", "reference", "modifier")
+FILES = (
+    "general",
+    "number",
+    "date",
+    "string",
+    "uri",
+    "token",
+    "quantity",
+    "reference",
+    "modifier",
+    "composite",
+    "special",
+)
 TYPES = (
     "Patient", "Observation", "Encounter", "RiskAssessment", "MolecularSequence", "ServiceRequest", "CarePlan",
     "ValueSet", "QuestionnaireResponse", "AllergyIntolerance", "Appointment", "Condition",
-    "DocumentReference",
+    "DocumentReference", "Location",
 )  # fmt: skip
 SPACE = make_space(TYPES)
 INDEXER = Indexer(SPACE)

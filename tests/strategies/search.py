@@ -21,7 +21,7 @@ from fhir_dmp.search.modifier import find_modifier, modifiers_of
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.path import Equals, Key, Route
 from fhir_dmp.search.query import And, Clause, Everything, Handling, Not, Nothing, Or, Sort
-from fhir_dmp.search.space import ALWAYS, Parameter, SearchSpace, systems_of
+from fhir_dmp.search.space import ALWAYS, WORDED, Parameter, SearchSpace, systems_of
 from fhir_dmp.terminology.terminology import Terminology
 
 Json = Any
@@ -44,6 +44,7 @@ TYPES = (
     "ValueSet",
     "ChargeItem",
     "MolecularSequence",
+    "Location",
 )
 
 CODES = (
@@ -88,6 +89,13 @@ NUMBERS = (
     "-5.4", "5.40e-3", "0.0054", "123456789012345678901234567890123456", "1E400",
     "4.9999999999999999999999999999999999",
 )  # fmt: skip
+PHRASES = (
+    "Diabète de type 2", "diabétiques", "l'hypertension artérielle", "Hypertendu",
+    "allergie à la pénicilline &amp; autre",
+    "ALLERGIQUE", "Cœur <b>droit</b>", "coeur", "le de la", "2024", "sténose", "stenose", "a>b", "x<y",
+)  # fmt: skip
+PLACES = ("48.8566|2.3522", "48.85|2.35", "48.8566|2.3523", "45.764|4.8357", "-90|0", "0|180", "0|-180", "91|0")
+DISTANCES = ("", "|1", "|7.3|m", "|0", "|392|km", "|20100", "|1e3|m", "|5|[mi_i]", "|1|g")
 PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
 
@@ -162,6 +170,9 @@ _quantities = _object(
 )
 _periods = _object(start=_dates, end=_dates)
 _identifiers = _object(value=_codes, system=st.sampled_from(SYSTEMS))
+_positions = st.sampled_from(PLACES).map(
+    lambda text: dict(zip(("latitude", "longitude"), map(FhirDecimal, text.split("|")), strict=True))
+)
 VALUES: dict[str, st.SearchStrategy[Json]] = {
     "Coding": _codings,
     "CodeableConcept": _object(coding=st.lists(_codings, max_size=2), text=_texts),
@@ -172,6 +183,7 @@ VALUES: dict[str, st.SearchStrategy[Json]] = {
     ),
     "ContactPoint": _object(value=_codes, system=st.sampled_from(("phone", "email"))),
     "boolean": st.booleans(),
+    "BackboneElement": _positions,
     "HumanName": _object(family=_texts, given=st.lists(_texts, max_size=2), text=_texts),
     "Address": _object(line=st.lists(_texts, max_size=1), city=_texts),
     "Reference": st.one_of(
@@ -230,7 +242,9 @@ def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER)
     for code in draw(st.lists(st.sampled_from(focus[resource_type]), min_size=3, max_size=12)):
         bases = SPACE.parameters(resource_type)[code].bases
         routes = _routes(resource_type, code)
-        if bases:
+        if code in WORDED:
+            _place_words(resource, draw(st.lists(st.sampled_from(PHRASES), min_size=2, max_size=2)))
+        elif bases:
             _place_parts(resource, draw(st.sampled_from(bases)), draw)
         elif routes:
             route = draw(st.sampled_from(routes))
@@ -265,6 +279,12 @@ def _place(resource: Json, route: Route, value: Json, is_apart: bool) -> None:
         holders[last.name] = value
 
 
+def _place_words(resource: Json, phrases: list[str]) -> None:
+    """Puts a phrase into the narrative, and another elsewhere."""
+    resource.setdefault("text", {"status": "generated", "div": f'<div lang="fr"><p>{phrases[0]}</p></div>'})
+    resource.setdefault("extension", []).append({"url": "http://x/note", "valueString": phrases[1]})
+
+
 def _place_parts(resource: Json, base: Base, draw: st.DrawFn) -> None:
     """Puts values of some parts of a composite into one element."""
     holder = resource
@@ -272,9 +292,9 @@ def _place_parts(resource: Json, base: Base, draw: st.DrawFn) -> None:
         if isinstance(key, Key):
             holder = _enter(holder, key, draw(st.booleans()))
     for part in base.parts:
-        routes = [route for route in part.routes if route.type in VALUES]
-        if routes and draw(st.integers(0, 4)):
-            route = draw(st.sampled_from(routes))
+        usable = [route for route in part.routes if route.type in VALUES]
+        if usable and draw(st.integers(0, 4)) > 0:
+            route = draw(st.sampled_from(usable))
             _place(resource if part.is_of_resource else holder, route, draw(VALUES[route.type]), draw(st.booleans()))
 
 
@@ -311,6 +331,11 @@ def _beginnings() -> st.SearchStrategy[str]:
     return st.tuples(_texts, st.integers(1, 12)).map(lambda pair: escape(pair[0][: pair[1]]))
 
 
+_asked_words = st.tuples(st.sampled_from(PHRASES), st.integers(0, 8), st.integers(4, 30)).map(
+    lambda cut: escape(cut[0][cut[1] : cut[2]])
+)
+
+
 def _parts() -> st.SearchStrategy[str]:
     """A piece of a text."""
     return st.tuples(_texts, st.integers(0, 4), st.integers(2, 12)).map(lambda cut: escape(cut[0][cut[1] : cut[2]]))
@@ -326,9 +351,10 @@ def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
         "quantity": _quantity_texts,
         "reference": lambda: st.sampled_from((*IDS, *REFERENCES, *CANONICALS)).map(escape),
         "uri": lambda: _pointers.map(escape),
+        "special": lambda: st.tuples(st.sampled_from(PLACES), st.sampled_from(DISTANCES)).map("".join),
         "composite": lambda: st.tuples(*map(texts_of, parameter.components)).map("$".join),
     }
-    return makers[parameter.type]()
+    return _asked_words if parameter.code in WORDED else makers[parameter.type]()
 
 
 def _targets(parameter: Parameter) -> list[str]:

@@ -7,6 +7,8 @@
         p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
         a bound on h is one on l, which is what the indexes have
     m   composites: one document for each element, with its p `Type.parameter` and its own t, s, d and q
+    g   points: p `Type.parameter`, x, y and z of place.Point
+    w   words: `Type>stem` of the narrative, `Type<stem` of what is only elsewhere
     k   marks: `~kind>text`; those of an author stand in t, whose index they need
     cf  the rank of confidentiality · cl, ch the clinical time · op when it opens to the patient
     pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
@@ -32,12 +34,15 @@ from fhir_dmp.search.facts import (
     Facts,
     LinkFact,
     Mark,
+    PointFact,
     QuantityFact,
     Security,
     StringFact,
     TokenFact,
 )
+from fhir_dmp.search.place import Point
 from fhir_dmp.search.text import name_parts, normalise
+from fhir_dmp.search.words import Words
 
 Document = dict[str, Any]
 
@@ -45,6 +50,7 @@ DAY = 25 * 3_600_000
 """The longest day there is, in milliseconds: what is no longer is narrow."""
 INDEXED_MARKS = frozenset({"author"})
 """The kinds of marks that are looked up across records: what a hospital wrote."""
+_WORD = re.compile(r"([<>])")
 _MARK = re.compile(r"~([a-z]+)>(.*)", re.DOTALL)
 _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
@@ -56,6 +62,8 @@ def build_fields(facts: Facts) -> Document:
         **_build_arrays(facts, resource_type, _mark_texts(facts, are_indexed=True)),
         "k": list(_mark_texts(facts, are_indexed=False)),
         "m": [_build_composite(fact, resource_type) for fact in facts.composites],
+        "g": [_build_point(f"{resource_type}.{fact.parameter}", fact) for fact in facts.points],
+        "w": list(_word_texts(facts.words, resource_type)),
         "pt": facts.patient,
         "c": [in_system(f"{resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
     }
@@ -73,6 +81,25 @@ def _build_arrays(facts: Facts | CompositeFact, resource_type: str, more: Iterab
         "d": [_build_date(f"{resource_type}.{fact.parameter}", fact) for fact in facts.dates],
         "q": [_build_quantity(f"{resource_type}.{fact.parameter}", fact) for fact in facts.quantities],
     }
+
+
+def _build_point(prefix: str, fact: PointFact) -> Document:
+    return {"p": prefix, **{name: Int64(value) for name, value in fact.point._asdict().items()}}
+
+
+def _word_texts(words: Words, resource_type: str) -> Iterator[str]:
+    yield from (in_narrative(resource_type, stem) for stem in words.narrative)
+    yield from (in_content(resource_type, stem) for stem in words.content)
+
+
+def in_narrative(resource_type: str, stem: str) -> str:
+    """Returns the text of a word of the narrative."""
+    return f"{resource_type}>{stem}"
+
+
+def in_content(resource_type: str, stem: str) -> str:
+    """Returns the text of a word that is not in the narrative."""
+    return f"{resource_type}<{stem}"
 
 
 def _build_composite(fact: CompositeFact, resource_type: str) -> Document:
@@ -187,7 +214,19 @@ def parse_facts(document: Document) -> Facts:
         codes=tuple(_parse_tokens(main_codes)[0]),
         security=_parse_security(document),
         composites=tuple(_parse_composite(item) for item in document.get("m", ())),
+        points=tuple(_parse_point(item) for item in document.get("g", ())),
+        words=_parse_words(document.get("w", ())),
     )
+
+
+def _parse_point(item: Document) -> PointFact:
+    return PointFact(_parameter(item["p"]), Point(item["x"], item["y"], item["z"]))
+
+
+def _parse_words(texts: Iterable[str]) -> Words:
+    parts = [_WORD.split(text, maxsplit=1) for text in texts]
+    kinds = {mark: tuple(stem for _, found, stem in parts if found == mark) for mark in "><"}
+    return Words(kinds[">"], kinds["<"])
 
 
 def _parse_composite(item: Document) -> CompositeFact:

@@ -17,6 +17,7 @@ from bson.int64 import Int64
 from bson.regex import Regex
 
 from fhir_dmp.search.links import MISSING, UCUM
+from fhir_dmp.search.place import side_of
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
@@ -34,6 +35,7 @@ from fhir_dmp.search.query import (
     LinkPrefix,
     LinkValue,
     Marked,
+    NearValue,
     Not,
     Nothing,
     OfType,
@@ -47,6 +49,7 @@ from fhir_dmp.search.query import (
     Value,
     Withheld,
     WithId,
+    WordsValue,
 )
 from fhir_dmp.spec.search_parameter import ParameterType
 from fhir_dmp.store.mongo.facts import (
@@ -54,6 +57,8 @@ from fhir_dmp.store.mongo.facts import (
     INDEXED_MARKS,
     hold_decimal,
     in_any_system,
+    in_content,
+    in_narrative,
     in_system,
     linked,
     marked,
@@ -71,7 +76,7 @@ _MARKS_OF: Mapping[str, tuple[str, str]] = {
     "uri": ("t", ">"),
     "string": ("s", "|"),
 }
-_SPANS_OF = {"date": "d", "number": "q", "quantity": "q"}
+_SPANS_OF = {"date": "d", "number": "q", "quantity": "q", "special": "g"}
 NOTHING: Filter = {"_id": {"$in": []}}
 """Selects no document; MongoDB answers it without reading."""
 
@@ -236,17 +241,38 @@ def _build_value(prefix: str, value: Value) -> Filter:
             return _build_part(prefix, value)
         case LinkValue():
             return NOTHING
-        case AnyValue() | CompositeValue():
+        case AnyValue() | CompositeValue() | NearValue() | WordsValue():
             return _build_whole(prefix, value)
         case _:
             return _build_span(prefix, value)
 
 
-def _build_whole(prefix: str, value: AnyValue | CompositeValue) -> Filter:
+def _build_whole(prefix: str, value: AnyValue | CompositeValue | NearValue | WordsValue) -> Filter:
     if isinstance(value, AnyValue):
         return _build_any(value.type, prefix)
+    if isinstance(value, NearValue):
+        return _build_near(prefix, value)
+    if isinstance(value, WordsValue):
+        return _build_words(prefix, value)
     parts = [_build_has(f"{prefix}${index}", (part,)) for index, part in enumerate(value.components)]
     return {"m": {"$elemMatch": all_of(parts)}}
+
+
+def _build_near(prefix: str, value: NearValue) -> Filter:
+    """Within a cube around the point, which has index bounds, and within the distance."""
+    side, wanted = side_of(value.square), value.point._asdict()
+    cube = {name: {"$gte": Int64(at - side), "$lte": Int64(at + side)} for name, at in wanted.items()}
+    lines = [{"$subtract": [f"$$item.{name}", Int64(at)]} for name, at in wanted.items()]
+    square = {"$add": [{"$multiply": [line, line]} for line in lines]}
+    near = {"$and": [{"$eq": ["$$item.p", prefix]}, {"$lte": [square, Int64(value.square)]}]}
+    points = {"$map": {"input": {"$ifNull": ["$g", []]}, "as": "item", "in": near}}
+    return {"g": {"$elemMatch": {"p": prefix, **cube}}, "$expr": {"$anyElementTrue": [points]}}
+
+
+def _build_words(prefix: str, value: WordsValue) -> Filter:
+    resource_type, _, parameter = prefix.partition(".")
+    forms = (in_narrative, in_content) if parameter == "_content" else (in_narrative,)
+    return all_of([one_of("w", [form(resource_type, stem) for form in forms]) for stem in value.stems])
 
 
 def _build_span(prefix: str, value: DateValue | QuantityValue) -> Filter:
@@ -267,8 +293,11 @@ def _build_any(kind: ParameterType, prefix: str) -> Filter:
     if kind in _MARKS_OF:
         array, mark = _MARKS_OF[kind]
         facts = _starting(array, prefix + mark)
+    elif kind == "composite":
+        tokens = {"$elemMatch": {"$gte": f"{prefix}$", "$lt": after_prefix(f"{prefix}$")}}
+        facts = {"m": {"$elemMatch": {"p": prefix, "t": tokens}}}
     else:
-        facts = one_of(f"{_SPANS_OF.get(kind, 'm')}.p", narrow_and_wide(prefix))
+        facts = one_of(f"{_SPANS_OF[kind]}.p", narrow_and_wide(prefix))
     return any_of([facts, one_of("t", [linked(f"{prefix}:{MISSING}", "false")])])
 
 

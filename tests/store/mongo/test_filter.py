@@ -48,7 +48,19 @@ RESOURCES, SEARCHES = 30, 40
 CASES = Path(__file__).parents[2] / "search" / "cases"
 TABLES = [
     case
-    for name in ("general", "number", "date", "string", "uri", "token", "quantity", "reference", "modifier")
+    for name in (
+        "general",
+        "number",
+        "date",
+        "string",
+        "uri",
+        "token",
+        "quantity",
+        "reference",
+        "modifier",
+        "composite",
+        "special",
+    )
     for case in parse_json((CASES / f"{name}.json").read_bytes())
 ]
 INDEXER = Indexer(SPACE)
@@ -197,4 +209,4 @@ def test_texts_without_a_prefix_lie_outside_its_range(prefix: str, other: str) -
 
 def test_every_type_of_parameter_is_among_the_random_searches() -> None:
     kinds = {parameter.type for name in TYPES for parameter in SPACE.indexed(name)}
-    assert kinds == {"token", "string", "date", "reference", "uri", "number", "quantity", "composite"}
+    assert kinds == {"token", "string", "date", "reference", "uri", "number", "quantity", "composite", "special"}
