@@ -227,7 +227,7 @@ def _refers(parameter: Parameter) -> bool:
 
 def _offered(parameter: Parameter) -> Iterator[Modifier]:
     types = parameter.element_types
-    if parameter.code in WORDED:
+    if parameter.code in (*WORDED, "_filter"):
         return
     if parameter.type == "token":
         yield _NOT

@@ -7,7 +7,7 @@ silence: it is refused, or (lenient) left out of `used` with a warning in `ignor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal, TypeVar
 
@@ -27,6 +27,7 @@ from fhir_dmp.search.chain import (
     split_has,
 )
 from fhir_dmp.search.escape import is_well_escaped, split, unescape
+from fhir_dmp.search.filtering import FILTER, Test, compare, parse_filter
 from fhir_dmp.search.include import is_include, parse_include
 from fhir_dmp.search.links import patient_id
 from fhir_dmp.search.modifier import MISSING_VALUE, PLAIN, Modifier, find_modifier, modifiers_of
@@ -242,6 +243,8 @@ def _parse_criterion(draft: _Draft, name: str, value: str) -> Clause | None:
         return None if inner is None else any_of([Chained(way, inner) for way in ways])
     if name == LIST:
         return _parse_list(draft, value)
+    if name == FILTER:
+        return _parse_filter(draft, value)
     if ":" in name:
         return _parse_modified(draft, name, value)
     return _parse_values(draft, draft.known[name], value)
@@ -249,15 +252,21 @@ def _parse_criterion(draft: _Draft, name: str, value: str) -> Clause | None:
 
 def _parse_inner(draft: _Draft, resource_type: str, name: str, value: str, whole: str) -> Clause | None:
     """What the rest of a chain asks of the resources that it has come to."""
+    inner = _behind(draft, resource_type, whole)
+    if not (name in inner.known or ":" in name or is_join(name)):
+        raise refuse_unknown(whole, name, resource_type)
+    return _parse_criterion(inner, name, value)
+
+
+def _behind(draft: _Draft, resource_type: str, whole: str) -> _Draft:
+    """The draft of what is asked of the resources behind one more hop."""
     draft.cost.hops += 1
     if draft.cost.hops > draft.limits.hops:
         message = f"The chains of a search may go from one resource to another {draft.limits.hops} times in all."
         raise _too_costly(message, whole)
-    known = draft.reading.space.parameters(resource_type)
-    inner = _Draft((resource_type,), known, draft.reading, draft.limits, draft.cost)
-    if not (name in known or ":" in name or is_join(name)):
-        raise refuse_unknown(whole, name, resource_type)
-    return _parse_criterion(inner, name, value)
+    return _Draft(
+        (resource_type,), draft.reading.space.parameters(resource_type), draft.reading, draft.limits, draft.cost
+    )
 
 
 def _parse_list(draft: _Draft, value: str) -> Clause | None:
@@ -280,6 +289,30 @@ def _add_include(draft: _Draft, name: str, value: str) -> None:
     except BadValue as fault:
         message = f"{name[:_SHOWN]}={value[:_SHOWN]} is not supported here: {fault}."
         draft.unknown.append(Issue("error", "parameter-unknown", message, _expression(name)))
+
+
+def _parse_filter(draft: _Draft, value: str) -> Clause:
+    return _read(FILTER, value, lambda text: parse_filter(text, lambda test: _compare(draft, test)))
+
+
+def _compare(draft: _Draft, test: Test) -> Clause:
+    """What one test of a filter asks; a path of several names is a chain."""
+    if "." in test.path:
+        return _compare_chained(draft, test)
+    parameter = draft.known.get(test.path)
+    if parameter is None or parameter.code == FILTER:
+        raise BadValue(f"the search parameter {test.path[:_SHOWN]} is unknown or not supported in a filter")
+    comparison = compare(parameter, test)
+    clause = _criterion(draft, parameter, [comparison.value], comparison.modifier)
+    is_absent = comparison.modifier is MISSING_VALUE and comparison.value == "true"
+    return Not(clause) if comparison.negates or is_absent else clause
+
+
+def _compare_chained(draft: _Draft, test: Test) -> Clause:
+    code, _, rest = split_chain(test.path)
+    target = find_target(draft.known.get(code), test.path, draft.reading.space)
+    inner = _compare(_behind(draft, target, FILTER), replace(test, path=rest))
+    return any_of([Chained(Hop(kind, code, target), inner) for kind in draft.resource_types])
 
 
 def _parse_modified(draft: _Draft, name: str, value: str) -> Clause | None:

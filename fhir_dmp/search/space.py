@@ -21,7 +21,8 @@ INDEXED = frozenset({"number", "date", "string", "token", "reference", "quantity
 
 ALWAYS = ("_id", "_lastUpdated")
 WORDED = ("_text", "_content")
-"""The parameters that ask for words, in the narrative or in the whole resource; they have no path."""
+"""The parameters that ask for words, in the narrative or in the whole resource."""
+_WITHOUT_PATH = (*WORDED, "_filter")
 
 _MAIN_DATES = (
     "date", "authored-on", "authoredon", "authored", "recorded-date", "whenhandedover", "whenprepared",
@@ -134,7 +135,9 @@ class SearchSpace:
         if resource_type not in self._known:
             known = self.registry.search_parameters(resource_type).values()
             resolved = (resolve(item, resource_type, self.registry) for item in known if item.type in INDEXED)
-            usable = (item for item in resolved if item.paths.routes or item.paths.residue or item.code in WORDED)
+            usable = (
+                item for item in resolved if item.paths.routes or item.paths.residue or item.code in _WITHOUT_PATH
+            )
             self._known[resource_type] = {item.code: item for item in usable}
         return self._known[resource_type]
 

@@ -102,7 +102,7 @@ def test_routes_find_what_fhirpath_finds_in_every_example_of_the_specification()
             continue
         facts = wide_indexer().facts({"id": "1", **resource})
         for parameter in wide_space().parameters(resource["resourceType"]).values():
-            if parameter.code not in (*ALWAYS, *WORDED):
+            if parameter.code not in (*ALWAYS, *WORDED, "_filter"):
                 expected = evaluate(resource, parameter)
                 assert found_by(facts, parameter) == expected, (file.name, parameter.code)
                 compared += any(expected.values())

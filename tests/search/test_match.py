@@ -46,6 +46,7 @@ FILES = (
     "modifier",
     "composite",
     "special",
+    "filter",
 )
 TYPES = (
     "Patient", "Observation", "Encounter", "RiskAssessment", "MolecularSequence", "ServiceRequest", "CarePlan",

@@ -97,9 +97,9 @@ def test_only_exposed_parameters_are_known_but_what_is_main_is_indexed() -> None
     assert space.parameters("Patient") == {}
 
 
-def test_parameters_without_a_path_are_not_exposed_but_for_those_of_words() -> None:
+def test_parameters_without_a_path_are_not_exposed_but_for_those_that_need_none() -> None:
     space = make(Observation=["_text", "_content", "_filter", "_query", "nonsense"], Location=["near"])
-    assert set(space.parameters("Observation")) == {"_id", "_lastUpdated", "_text", "_content"}
+    assert set(space.parameters("Observation")) == {"_id", "_lastUpdated", "_text", "_content", "_filter"}
     assert set(space.parameters("Location")) == {"_id", "_lastUpdated", "near"}
 
 

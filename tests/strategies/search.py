@@ -6,6 +6,7 @@ is put there, in every type an element may have, sometimes in ways that no valid
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from fhir_dmp.json_text import FhirDecimal
 from fhir_dmp.loader import load_definitions, load_registry
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.search.composite import Base
+from fhir_dmp.search.filtering import FILTER
 from fhir_dmp.search.modifier import find_modifier, modifiers_of
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.path import Equals, Key, Route
@@ -89,6 +91,14 @@ NUMBERS = (
     "-5.4", "5.40e-3", "0.0054", "123456789012345678901234567890123456", "1E400",
     "4.9999999999999999999999999999999999",
 )  # fmt: skip
+OPERATIONS_OF = {
+    "string": ("eq", "ne", "co", "sw", "ew"),
+    "token": ("eq", "ne", "in", "ss", "sb"),
+    "reference": ("eq", "ne", "re"),
+    "date": ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb", "po"),
+    "number": ("eq", "ne", "gt", "le", "ap"),
+    "quantity": ("eq", "ne", "gt", "le", "ap"),
+}
 PHRASES = (
     "Diabète de type 2", "diabétiques", "l'hypertension artérielle", "Hypertendu",
     "allergie à la pénicilline &amp; autre",
@@ -354,7 +364,34 @@ def texts_of(parameter: Parameter) -> st.SearchStrategy[str]:
         "special": lambda: st.tuples(st.sampled_from(PLACES), st.sampled_from(DISTANCES)).map("".join),
         "composite": lambda: st.tuples(*map(texts_of, parameter.components)).map("$".join),
     }
+    if parameter.code == FILTER:
+        return filters(parameter.resource_type)
     return _asked_words if parameter.code in WORDED else makers[parameter.type]()
+
+
+def filters(resource_type: str) -> st.SearchStrategy[str]:
+    """Filters on the parameters of a type, with parentheses and without."""
+    known = [SPACE.parameters(resource_type)[code] for code in EVERY_PARAMETER[resource_type] if code != FILTER]
+
+    def join(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        joined = st.tuples(inner, st.sampled_from((" and ", " or ")), inner).map("".join)
+        return st.one_of(joined, inner.map("({})".format), inner.map("not ({})".format))
+
+    return st.recursive(st.sampled_from(known).flatmap(_tests), join, max_leaves=4)
+
+
+def _tests(parameter: Parameter) -> st.SearchStrategy[str]:
+    operations = st.sampled_from((*OPERATIONS_OF.get(parameter.type, ("eq", "ne")), "pr"))
+    return operations.flatmap(lambda operation: _values(parameter, operation)).map(f"{parameter.code} {{}}".format)
+
+
+def _values(parameter: Parameter, operation: str) -> st.SearchStrategy[str]:
+    values = st.sampled_from(("true", "false"))
+    if operation in {"ss", "sb", "in"}:
+        values = modified_texts_of(parameter, {"ss": "below", "sb": "above", "in": "in"}[operation])
+    elif operation != "pr":
+        values = texts_of(parameter)
+    return values.map(lambda text: f"{operation} {json.dumps(text.replace(chr(92), ''), ensure_ascii=False)}")
 
 
 def _targets(parameter: Parameter) -> list[str]:
@@ -407,7 +444,8 @@ def searches(draw: st.DrawFn, focus: Focus = EVERY_PARAMETER) -> Asked:
         if modifier:
             texts = modified_texts_of(known[code], modifier)
         name = f"{code}:{modifier}" if modifier else code
-        parameters.append((name, ",".join(draw(st.lists(texts, min_size=1, max_size=3)))))
+        most = 1 if code == FILTER else 3
+        parameters.append((name, ",".join(draw(st.lists(texts, min_size=1, max_size=most)))))
     try:
         query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW, terms=TERMS)
     except FhirError:

@@ -60,6 +60,7 @@ TABLES = [
         "modifier",
         "composite",
         "special",
+        "filter",
     )
     for case in parse_json((CASES / f"{name}.json").read_bytes())
 ]
