@@ -142,8 +142,8 @@ def _has_span(facts: Facts | CompositeFact, parameter: str, value: DateValue | Q
 
 def _is_present(facts: Facts | CompositeFact, parameter: str) -> bool:
     kinds = (facts.tokens, facts.strings, facts.links, facts.dates, facts.quantities)
-    more = (facts.composites, facts.points) if isinstance(facts, Facts) else ()
-    return any(fact.parameter == parameter for kind in (*kinds, *more) for fact in kind)
+    points = facts.points if isinstance(facts, Facts) else ()
+    return any(fact.parameter == parameter for kind in (*kinds, points) for fact in kind)
 
 
 def _meets_all(fact: CompositeFact, components: tuple[Value, ...]) -> bool:

@@ -5,7 +5,7 @@
     string      :exact (case and accents count) · :contains
     reference   :identifier (that of the Reference itself) · :Patient and so on (the type it leads to)
     uri         :below :above (by whole segments of the path); so too references that are canonicals
-    all         :missing
+    all these   :missing; so date, number, quantity and near, but no composite
 
 `:not` and `:not-in` are the negation of the whole set: they find resources that have no value at all, too. R4 says it
 of `:not` only; of `:not-in` it says "the coding is not in the value set", which is read in the same way.
@@ -227,7 +227,7 @@ def _refers(parameter: Parameter) -> bool:
 
 def _offered(parameter: Parameter) -> Iterator[Modifier]:
     types = parameter.element_types
-    if parameter.code in (*WORDED, "_filter"):
+    if parameter.type == "composite" or parameter.code in (*WORDED, "_filter"):
         return
     if parameter.type == "token":
         yield _NOT

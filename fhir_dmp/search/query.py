@@ -118,7 +118,7 @@ class QuantityValue:
 
 @dataclass(frozen=True, slots=True)
 class AnyValue:
-    """Any value at all of a parameter of this type."""
+    """Any value at all of a parameter of this type, which is not composite."""
 
     type: ParameterType
 

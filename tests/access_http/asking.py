@@ -174,7 +174,7 @@ class Asking:
         """Parameters that reach other resources."""
         target = self.identity()
         name = self.random.choice((
-            "Observation?_filter=status eq final", "Observation?_text=x", "Patient?_content=x",
+            "Observation?_filter=status eq final", "Observation?_text=xx", "Patient?_content=xx",
             f"Observation?_has:List:item:_id={target.resource_id}", f"List?item={target}",
             f"Provenance?target={target}",
             f"Composition?entry={target}", f"Condition?evidence-detail={target}", f"DocumentReference?related={target}",
@@ -261,8 +261,24 @@ class Asking:
             ("_id", facts.resource_id), ("_security", self.label()), ("_lastUpdated", self.bound()),
             ("_profile", "https://fhir-dmp.fr/StructureDefinition/x"), ("_tag", "x"), ("_source", "x"),
             ("_security:not", self.label()), ("_security:missing", "true"),
+            ("_content", self.random.choice(("x", *facts.words.content))), self.tested(facts), self.composite(facts),
             ("_id", ",".join(one.resource_id for one in list(self.world.pasts)[-9:])),
         ))  # fmt: skip
+
+    def tested(self, facts: Facts) -> tuple[str, str]:
+        """A filter on a token."""
+        tests = [f'{row.parameter} {self.random.choice(("eq", "ne"))} "{row.code}"' for row in facts.tokens]
+        tests = [test for test in tests if not test.startswith("_") and ":" not in test.partition(" ")[0]] or [
+            "_id pr true"
+        ]
+        text = self.random.choice(tests)
+        return ("_filter", self.random.choice((text, f"not ({text})", f"{text} or _lastUpdated gt 2020")))
+
+    def composite(self, facts: Facts) -> tuple[str, str]:
+        for fact in facts.composites:
+            if len(fact.tokens) == 1 and len(fact.links) == 1:
+                return (fact.parameter, f"{fact.links[0].text}${fact.tokens[0].code}")
+        return ("_id", facts.resource_id)
 
     def label(self) -> str:
         made = coding(self.random.choice(LABELS))

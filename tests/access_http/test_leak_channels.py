@@ -278,6 +278,38 @@ async def test_row_10_sorting_negation_and_absence(record: Record) -> None:
     ])  # fmt: skip
 
 
+async def test_row_10_filters_words_and_composites(record: Record) -> None:
+    about = f"subject=Patient/{record.patient}"
+    related = {"relatesTo": [{"code": "appends", "target": reference(f"DocumentReference/{record.open}")}]}
+    targets = [
+        f"DocumentReference?{about}&_filter=date lt 2021",
+        f"DocumentReference?{about}&_filter=not (date ge 2021)",
+        f"DocumentReference?_filter=subject eq Patient/{record.patient} and language ne de",
+        f"DocumentReference?{about}&_content={record.patient} hid1",
+        f"DocumentReference?{about}&description:contains=hid",
+        f"DocumentReference?{about}&description:exact={record.patient}-hid1",
+        f"DocumentReference?{about}&language:missing=false",
+    ]  # fmt: skip
+    await _unchanged(record, targets)
+    name = f"{record.patient}-appends"
+    asked = f"DocumentReference?relationship=DocumentReference/{record.open}$appends"
+    petit, martin = record.house.petit(), record.house.someone("martin")
+    before = told(await record.house.get(asked, petit))
+    await record.house.put(document(name, record.patient, "MASQUE_PS", **related))
+    assert told(await record.house.get(asked, petit)) == before
+    assert (await record.house.get(asked, martin)).json()["total"] == 1
+
+
+async def test_row_10_the_display_of_a_reference_to_what_is_hidden_is_no_word(record: Record) -> None:
+    name = f"{record.patient}-naming"
+    naming = {"context": {"related": [{**reference(f"DocumentReference/{record.masked}"), "display": "Sérologie VIH"}]}}
+    await record.house.put(document(name, record.patient, **naming))
+    found = await record.house.get(
+        f"DocumentReference?subject=Patient/{record.patient}&_content=sérologie", record.house.petit()
+    )
+    assert found.json()["total"] == 0
+
+
 async def test_row_11_labels_profiles_and_sources_are_data_too(record: Record) -> None:
     house, petit = record.house, record.house.petit()
     secret = {"security": [coding("vis|MASQUE_PS")], "tag": [{"system": "urn:x", "code": "secret"}],

@@ -63,7 +63,7 @@ def code_system(size: int, content: str = "complete", **more: Json) -> Json:
         ("Patient", "birthdate", "missing"),
         ("Patient", "general-practitioner", "identifier missing"),
         ("Observation", "value-quantity", "missing"),
-        ("Observation", "code-value-quantity", "missing"),
+        ("Observation", "code-value-quantity", ""),
         ("ValueSet", "url", "below above missing"),
         ("CarePlan", "instantiates-canonical", "below above missing"),
         ("Observation", "_profile", "below above missing"),

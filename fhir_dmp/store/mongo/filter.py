@@ -293,9 +293,6 @@ def _build_any(kind: ParameterType, prefix: str) -> Filter:
     if kind in _MARKS_OF:
         array, mark = _MARKS_OF[kind]
         facts = _starting(array, prefix + mark)
-    elif kind == "composite":
-        tokens = {"$elemMatch": {"$gte": f"{prefix}$", "$lt": after_prefix(f"{prefix}$")}}
-        facts = {"m": {"$elemMatch": {"p": prefix, "t": tokens}}}
     else:
         facts = one_of(f"{_SPANS_OF[kind]}.p", narrow_and_wide(prefix))
     return any_of([facts, one_of("t", [linked(f"{prefix}:{MISSING}", "false")])])
