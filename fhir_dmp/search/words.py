@@ -21,6 +21,7 @@ from fhir_dmp.search.text import normalise
 _FRENCH = Stemmer.Stemmer("french", 0)
 _WORD = re.compile(r"[^\W_]{2,}")
 _TAG = re.compile(r"<[^>]*>")
+_DATE = re.compile(r"\d{4}-\d\d")
 _LONGEST = 64
 _MOST_WORDS = 5_000
 _COMMON_WORDS = """
@@ -86,7 +87,7 @@ def _texts(value: JsonObject) -> Iterator[str]:
 
 
 def _texts_in(key: str, value: Json) -> Iterator[str]:
-    if type(value) is str and key not in _NO_TEXT:
+    if type(value) is str and key not in _NO_TEXT and not _DATE.match(value):
         yield unescape(_TAG.sub(" ", value)) if "<" in value else value
     elif type(value) is dict:
         yield from _texts(value)

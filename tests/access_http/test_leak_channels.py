@@ -280,7 +280,7 @@ async def test_row_10_sorting_negation_and_absence(record: Record) -> None:
 
 async def test_row_10_filters_words_and_composites(record: Record) -> None:
     about = f"subject=Patient/{record.patient}"
-    related = {"relatesTo": [{"code": "appends", "target": reference(f"DocumentReference/{record.open}")}]}
+    related: Json = {"relatesTo": [{"code": "appends", "target": reference(f"DocumentReference/{record.open}")}]}
     targets = [
         f"DocumentReference?{about}&_filter=date lt 2021",
         f"DocumentReference?{about}&_filter=not (date ge 2021)",
@@ -288,7 +288,7 @@ async def test_row_10_filters_words_and_composites(record: Record) -> None:
         f"DocumentReference?{about}&_content={record.patient} hid1",
         f"DocumentReference?{about}&description:contains=hid",
         f"DocumentReference?{about}&description:exact={record.patient}-hid1",
-        f"DocumentReference?{about}&language:missing=false",
+        f"DocumentReference?{about}&relatesto:missing=true",
     ]  # fmt: skip
     await _unchanged(record, targets)
     name = f"{record.patient}-appends"
@@ -302,7 +302,9 @@ async def test_row_10_filters_words_and_composites(record: Record) -> None:
 
 async def test_row_10_the_display_of_a_reference_to_what_is_hidden_is_no_word(record: Record) -> None:
     name = f"{record.patient}-naming"
-    naming = {"context": {"related": [{**reference(f"DocumentReference/{record.masked}"), "display": "Sérologie VIH"}]}}
+    naming: Json = {
+        "context": {"related": [{**reference(f"DocumentReference/{record.masked}"), "display": "Sérologie VIH"}]}
+    }
     await record.house.put(document(name, record.patient, **naming))
     found = await record.house.get(
         f"DocumentReference?subject=Patient/{record.patient}&_content=sérologie", record.house.petit()
