@@ -22,6 +22,8 @@ class PartPlan:
 
     ways: tuple[Way, ...]
     is_of_resource: bool
+    keys: frozenset[str]
+    """The properties that the ways begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class ElementPlan:
     def facts(self, resource: JsonObject, holds: Holds) -> Iterator[CompositeFact]:
         """Yields what each element has that has every component."""
         for element in values_at(resource, self.steps, holds):
-            found = Found()
             # the last component is a value, which is in fewer elements than the code that comes first
-            parts = reversed(self.parts)
+            last = self.parts[-1]
+            if not last.is_of_resource and (type(element) is not dict or last.keys.isdisjoint(element)):
+                continue
+            found, parts = Found(), reversed(self.parts)
             is_whole = all(_convert(part, resource, element, found, holds) for part in parts)
             # composites are looked up by a code or reference, of which all in R4 have one
             if is_whole and (found.tokens or found.links):

@@ -160,7 +160,8 @@ def _add(found: Found, parameter: str, span: tuple[Decimal, Decimal], quantity: 
     found.quantities.append(QuantityFact(parameter, *span, system, code, _text(quantity, "unit")))
     base = base_of(system, code)
     if base:
-        low, high = map(base.convert, span)
+        low = base.convert(span[0])
+        high = low if span[0] == span[1] else base.convert(span[1])
         found.quantities.append(QuantityFact(f"{parameter}:{UCUM}", low, high, "", base.code, ""))
 
 

@@ -14,7 +14,7 @@ from fhir_dmp.fhirpath.compile import Program, compile_expression
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.search.composite import Base
+from fhir_dmp.search.composite import Base, Part
 from fhir_dmp.search.conversion import make_conversion
 from fhir_dmp.search.element import ElementPlan, PartPlan, Way
 from fhir_dmp.search.facts import DateFact, Facts, LinkFact, Security
@@ -106,10 +106,13 @@ class Indexer:
 
     def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
         parts = [
-            PartPlan(tuple(self._ways(component, part.routes)), part.is_of_resource)
-            for component, part in zip(parameter.components, base.parts, strict=True)
+            self._plan_part(component, part) for component, part in zip(parameter.components, base.parts, strict=True)
         ]
         return ElementPlan(parameter.code, base.steps, tuple(parts))
+
+    def _plan_part(self, component: Parameter, part: Part) -> PartPlan:
+        keys = (step.name for route in part.routes for step in route.steps[:1] if isinstance(step, Key))
+        return PartPlan(tuple(self._ways(component, part.routes)), part.is_of_resource, frozenset(keys))
 
     def _ways(self, component: Parameter, routes: tuple[Route, ...]) -> Iterator[Way]:
         for route in routes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
 from typing import NamedTuple
@@ -57,7 +56,9 @@ def stems(text: str) -> frozenset[str]:
 def words_of(resource: JsonObject) -> Words:
     """Returns the stems of a resource; those of its contained resources too, but for their narratives."""
     narrative = stems(_narrative(resource))
-    content = stems("\n".join(_texts(resource))) - narrative
+    texts: list[str] = []
+    _collect(resource, texts)
+    content = stems("\n".join(texts)) - narrative
     return Words(tuple(sorted(narrative)[:_MOST_WORDS]), tuple(sorted(content)[:_MOST_WORDS]))
 
 
@@ -73,8 +74,8 @@ def _narrative(resource: JsonObject) -> str:
     return unescape(_TAG.sub(" ", div)) if type(div) is str else ""
 
 
-def _texts(value: JsonObject) -> Iterator[str]:
-    """The texts of an object that a person reads.
+def _collect(value: JsonObject, texts: list[str]) -> None:
+    """Adds the texts of an object that a person reads.
 
     The display of a reference is none: it is taken away where the reader may not see what it leads to, and so must not
     be found.
@@ -83,11 +84,11 @@ def _texts(value: JsonObject) -> Iterator[str]:
         is_narrative = key == "text" and "resourceType" in value
         if not is_narrative and not (key == "display" and "reference" in value):
             for part in item if type(item) is list else (item,):
-                yield from _texts_in(key, part)
+                _collect_value(key, part, texts)
 
 
-def _texts_in(key: str, value: Json) -> Iterator[str]:
-    if type(value) is str and key not in _NO_TEXT and not _DATE.match(value):
-        yield unescape(_TAG.sub(" ", value)) if "<" in value else value
-    elif type(value) is dict:
-        yield from _texts(value)
+def _collect_value(key: str, value: Json, texts: list[str]) -> None:
+    if type(value) is dict:
+        _collect(value, texts)
+    elif type(value) is str and key not in _NO_TEXT and not _DATE.match(value):
+        texts.append(unescape(_TAG.sub(" ", value)) if "<" in value else value)

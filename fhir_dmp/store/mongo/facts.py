@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from bson.decimal128 import Decimal128
@@ -147,6 +148,7 @@ def texted(prefix: str, form: str) -> str:
     return f"{prefix}|{form}"
 
 
+@lru_cache(maxsize=16384)
 def hold_decimal(number: Decimal) -> Decimal128:
     """Returns a number as the database holds it; facts have no more digits than fit."""
     return Decimal128(number)
