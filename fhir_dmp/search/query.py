@@ -22,9 +22,9 @@ from typing import Literal
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.outcome import Issue
 from fhir_dmp.search.facts import MarkKind
-from fhir_dmp.subset import Subset
 from fhir_dmp.search.place import Point
 from fhir_dmp.spec.search_parameter import ParameterType
+from fhir_dmp.subset import Subset
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
