@@ -21,8 +21,8 @@ from fhir_dmp.search.place import square_between
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
-    Chained,
     AnyValue,
+    Chained,
     Clause,
     Clinical,
     CompositeValue,
