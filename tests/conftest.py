@@ -13,6 +13,7 @@ from pymongo import MongoClient
 
 from fhir_dmp.app import Sources
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
+from tests.checklist import summarise
 from tests.journeys.story import Clock, Story, open_stage
 from tests.rest.server import Server, run_server
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     import httpx
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints how the statements of the REST and search checklist fared."""
+    stats = terminalreporter.stats
+    reports = [row for name in ("passed", "failed", "error") for row in stats.get(name, ())]
+    text = summarise(row for row in reports if isinstance(row, pytest.TestReport))
+    if text:
+        terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")

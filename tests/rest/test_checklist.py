@@ -13,7 +13,6 @@ from tests.rest.server import Server
 from tests.rest.steps import Run, read_table
 
 TABLE = read_table("checklist")
-REQUIRED = frozenset(range(142, 188)) | {6, 7, 10, 11, 12, 13, 14, 19, 20, 21, 120, 123, 124, 126, 139, 141}
 
 
 def _ids(cases: list[Any]) -> list[str]:
@@ -32,9 +31,3 @@ async def test_statement_holds(case: Any, server: Server) -> None:
 @pytest.mark.parametrize("case", FRESH, ids=_ids(FRESH))
 async def test_statement_holds_on_an_empty_server(case: Any, fresh_server: Server) -> None:
     await Run(fresh_server, TABLE.templates).run(case)
-
-
-def test_every_statement_has_a_case() -> None:
-    covered = {case["line"] for case in TABLE.cases}
-    print(f"\n{len(TABLE.cases)} cases cover the statements {sorted(covered)}")  # noqa: T201  the summary asked for
-    assert covered >= REQUIRED
