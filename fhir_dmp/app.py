@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +28,7 @@ from fhir_dmp.issuer.identities import Identity, read_identities
 from fhir_dmp.issuer.routes import build_router
 from fhir_dmp.issuer.server import AuthorizationServer
 from fhir_dmp.jobs.worker import work_for_ever
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_habilitation, load_registry
 from fhir_dmp.operations.routes import OPERATIONS
 from fhir_dmp.packages.port import DefinitionsUnavailable
@@ -41,6 +42,7 @@ from fhir_dmp.rest.monitoring import monitoring
 from fhir_dmp.rest.openapi import build_paths
 from fhir_dmp.rest.origins import allow_origins
 from fhir_dmp.rest.request import BodyLimits
+from fhir_dmp.search.definition import read_own
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.space import SearchSpace, systems_of
@@ -52,6 +54,7 @@ from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.jobs import MongoJobs
 from fhir_dmp.store.mongo.packages import MongoPackages
+from fhir_dmp.store.mongo.renewal import Renewal
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.mongo.vigil import MongoVigil
 from fhir_dmp.store.port import Store
@@ -148,6 +151,9 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
     await _load(definitions, matrices, sources)
     async with definitions.watching(), matrices.watching(), _terminology_server(settings) as ask_codes:
         context = build_context(settings, sources, store, definitions, matrices, await store.shared_secret())
+        _follow_parameters(definitions, context.space)
+        store.know_own(lambda: context.space.own)
+        renewal = Renewal(store, context.space, context.indexer, sources.now)
 
         async def after_write(resource_types: Collection[str]) -> None:
             context.cache.forget(resource_types)
@@ -158,10 +164,21 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
         context.cache.is_told = vigil.is_kept
         trail = MongoAuditTrail(store.database, context.indexer, sources.now)
         try:
-            yield replace(context, ask_codes=ask_codes, trail=trail)
+            async with renewal.running():
+                yield replace(context, ask_codes=ask_codes, trail=trail)
         finally:
             await vigil.aclose()
             await trail.close()
+
+
+def _follow_parameters(definitions: RulesSource, space: SearchSpace) -> None:
+    """Gives the space the SearchParameters that are stored, now and whenever they change."""
+
+    def define(resources: Sequence[JsonObject]) -> None:
+        space.define(read_own(resources, space))
+
+    definitions.parameters_changed = define
+    define(definitions.parameters)
 
 
 @asynccontextmanager
@@ -238,9 +255,11 @@ def build_context(
     )
 
 
-def build_indexer(settings: Settings) -> Indexer:
-    """Returns the indexer of a server with these settings."""
-    return Indexer(_build_space(settings, load_capability(), load_registry()))
+def build_indexer(settings: Settings, stored: Sequence[JsonObject] = ()) -> Indexer:
+    """Returns the indexer of a server with these settings, and with these SearchParameters stored."""
+    space = _build_space(settings, load_capability(), load_registry())
+    space.define(read_own(stored, space))
+    return Indexer(space)
 
 
 def _build_space(settings: Settings, capability: Capability, registry: Registry) -> SearchSpace:

@@ -19,6 +19,7 @@ from fhir_dmp.commands.reach import reach_database
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.reindex import Reindexing, read_base_url, register_server
 from fhir_dmp.store.mongo.store import Client, StoreUnusable, connect
 
@@ -75,7 +76,8 @@ def _run(settings: Settings, work: Callable[[Client], Awaitable[Result]]) -> Res
 
 async def _reindex(settings: Settings, client: Client, *, is_complete: bool) -> bool:
     base_url = settings.base_url or await read_base_url(client, settings.database) or _DEFAULT_BASE_URL
-    indexer = build_indexer(replace(settings, base_url=base_url))
+    stored = await MongoPackages(client, settings.database).read_parameters()
+    indexer = build_indexer(replace(settings, base_url=base_url), stored)
     reindexing = Reindexing(client, settings.database, indexer, is_complete=is_complete)
     if not await reindexing.size():
         raise CommandError(Exit.ENVIRONMENT, f"the database {settings.database} holds nothing")

@@ -17,6 +17,7 @@ from fhir_dmp.commands.reach import reach_database
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.store import StoreUnusable, connect
 from fhir_dmp.store.mongo.verify import Verification
 
@@ -69,7 +70,8 @@ async def _verify(settings: Settings, anchor: str) -> Summary:
     client = connect(settings.mongodb_uri)
     try:
         with database_errors():
-            verification = Verification(client, settings.database, build_indexer(settings))
+            stored = await MongoPackages(client, settings.database).read_parameters()
+            verification = Verification(client, settings.database, build_indexer(settings, stored))
             size = await verification.size()
             if not size:
                 raise CommandError(Exit.ENVIRONMENT, f"the database {settings.database} holds nothing")

@@ -290,7 +290,7 @@ def _parse_scope(context: Context, resource_type: str, parameters: Parameters) -
     query = parse_search(
         resource_type,
         parameters,
-        space=context.space,
+        space=context.space.shipped,
         handling=Handling.STRICT,
         now=context.now(),
         terms=context.rules().terminology,

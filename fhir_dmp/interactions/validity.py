@@ -17,8 +17,9 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.outcome import Category, FhirError, Issue
 from fhir_dmp.resource import Identity, is_id
+from fhir_dmp.search.definition import check_definition
 from fhir_dmp.terminology.question import CodeQuestion
 
 
@@ -46,9 +47,14 @@ async def require_valid(
 def require_interpretable(context: Context, resource: JsonObject) -> None:
     """Raises FhirError (unprocessable) for a Consent that cannot be read: nobody would see that record any more.
 
+    And for a SearchParameter by which nothing can be indexed.
     However little is validated, this is: of a resource as it will be stored, its references resolved.
     """
-    faults = check_consent(resource, context.reading) if resource["resourceType"] == "Consent" else ()
+    faults: Sequence[Issue] = ()
+    if resource["resourceType"] == "Consent":
+        faults = check_consent(resource, context.reading)
+    elif resource["resourceType"] == "SearchParameter":
+        faults = check_definition(resource, context.space)
     if any(fault.severity == "error" for fault in faults):
         raise FhirError(Category.UNPROCESSABLE, *faults)
 

@@ -15,6 +15,8 @@ from fhir_dmp.packages.manifest import Manifest, PackageId
 
 TYPES = frozenset({"StructureDefinition", "ValueSet", "CodeSystem"})
 """What the rules are made of."""
+PARAMETER = "SearchParameter"
+"""What searches are made of, beside."""
 
 _PROSE = ("mapping", "definition", "comment", "requirements", "alias", "meaningWhenMissing", "example")
 _FRACTION = re.compile(rb"[:\[,]-?\d+[.e]")

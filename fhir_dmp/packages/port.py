@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.packages.manifest import Manifest, PackageId
 from fhir_dmp.packages.package import Definition, Package
 
@@ -69,6 +70,10 @@ class DefinitionSource(Protocol):
 
         The key is `Type/id/_history/version`.
         """
+        ...
+
+    async def read_parameters(self) -> Sequence[JsonObject]:
+        """Returns the SearchParameters that are stored and not R4's own, by id."""
         ...
 
     def changes(self) -> AsyncIterator[None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fhir_dmp.conformance.rules import Rules
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.packages.definitions import Definitions, is_r4_own
-from fhir_dmp.packages.package import TYPES, Definition, Package
+from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package
 from fhir_dmp.packages.port import DefinitionSource, DefinitionsUnavailable
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.watch import following
@@ -31,6 +32,9 @@ class RulesSource:
         self._stored: Mapping[str, Definition] = {}
         self._definitions = Definitions((), schemas)
         self._rules = self._definitions.build_rules()
+        self.parameters: Sequence[JsonObject] = ()
+        self.parameters_changed: Callable[[Sequence[JsonObject]], None] = _ignore
+        """Is given the stored SearchParameters, when they have changed."""
         self._building = asyncio.Lock()
         self._asked = self._answered = 0
 
@@ -60,7 +64,7 @@ class RulesSource:
 
     async def after_write(self, resource_types: Iterable[str]) -> None:
         """Is to be called when resources of these types have been written here, and before that is answered."""
-        if not TYPES.isdisjoint(resource_types):
+        if not (TYPES | {PARAMETER}).isdisjoint(resource_types):
             await self.refresh()
 
     @asynccontextmanager
@@ -73,6 +77,7 @@ class RulesSource:
             yield
 
     async def _load(self) -> None:
+        await self._load_parameters()
         packages = await self._source.read_packages(self._packages)
         stored = await self._source.read_stored(self._stored)
         if _is_same(packages, self._packages) and _is_same(stored, self._stored):
@@ -82,6 +87,12 @@ class RulesSource:
         self._definitions, self._rules = definitions, rules
         _logger.info("the definitions have changed: %d packages, %d stored definitions", len(packages), len(stored))
 
+    async def _load_parameters(self) -> None:
+        parameters = await self._source.read_parameters()
+        if parameters != self.parameters:
+            self.parameters = parameters
+            self.parameters_changed(parameters)
+
     def _build(self, packages: Mapping[str, Package], stored: Mapping[str, Definition]) -> tuple[Definitions, Rules]:
         """The profiles that were in use are compiled before the new rules are."""
         own = [row for row in stored.values() if not is_r4_own(row)]
@@ -90,6 +101,10 @@ class RulesSource:
         for canonical in self._definitions.used_profiles:
             rules.profiles.profile(canonical)
         return definitions, rules
+
+
+def _ignore(parameters: Sequence[JsonObject]) -> None:
+    del parameters
 
 
 def _is_same(left: Mapping[str, object], right: Mapping[str, object]) -> bool:

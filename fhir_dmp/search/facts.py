@@ -124,7 +124,7 @@ class Facts(NamedTuple):
     """The facts of one version of a resource.
 
     `patient` is the id of the one Patient it is about, `date` its main date, `codes` the tokens of its main code
-    (SearchSpace.main says which parameters these are); each may be absent.
+    (SearchSpace.main says which parameters these are); each may be absent. `form` is SearchSpace.form.
     """
 
     resource_type: str
@@ -142,3 +142,4 @@ class Facts(NamedTuple):
     composites: tuple[CompositeFact, ...] = ()
     points: tuple[PointFact, ...] = ()
     words: Words = Words()
+    form: str = ""

@@ -67,10 +67,13 @@ class Indexer:
     def __init__(self, space: SearchSpace) -> None:
         """Keeps facts of the parameters that the space indexes."""
         self._space = space
+        self._own = space.own
         self._plans: dict[str, _Plan] = {}
 
     def facts(self, resource: JsonObject) -> Facts:
         """Returns the facts of a resource. What is not as its type asks has no facts; nothing is raised."""
+        if self._own is not self._space.own:  # the space has other parameters now
+            self._own, self._plans = self._space.own, {}
         resource_type = resource["resourceType"]
         plan = self._plans.get(resource_type)
         if plan is None:
@@ -197,6 +200,7 @@ class Indexer:
             next((date for date in found.dates if date.parameter == main.date), None),
             tuple([token for token in tokens if token.parameter == main.code]),
             self._security(resource, patient, dates),
+            form=self._space.form(resource["resourceType"]),
         )
 
     def _patient(self, resource: JsonObject, links: tuple[LinkFact, ...], main: Main) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from hashlib import sha256
 from types import MappingProxyType
 
 from fhir_dmp.json_text import JsonObject
@@ -98,14 +99,40 @@ class SearchSpace:
         self.systems = systems
         self.resource_types = tuple(sorted(exposed))
         self._exposed = {name: frozenset((*codes, *ALWAYS)) for name, codes in exposed.items()}
+        self._main: dict[str, Main] = {}
+        self.define(())
+
+    def define(self, own: Iterable[SearchParameter]) -> None:
+        """Puts parameters of this server's own in place of the former ones: those of R4 stay, whatever their codes.
+
+        All of it changes at once. Of two with one code for a type, the first counts. They are none of Main's.
+        """
+        self.own: Mapping[str, Mapping[str, SearchParameter]] = self._by_base(own)
         self._known: dict[str, Mapping[str, Parameter]] = {}
         self._offered: dict[str, Mapping[str, Parameter]] = {}
-        self._main: dict[str, Main] = {}
+
+    def _by_base(self, own: Iterable[SearchParameter]) -> Mapping[str, Mapping[str, SearchParameter]]:
+        found: dict[str, dict[str, SearchParameter]] = {}
+        for parameter in own:
+            for base in set(parameter.base) & self._exposed.keys():
+                if parameter.code not in self.registry.search_parameters(base):
+                    found.setdefault(base, {}).setdefault(parameter.code, parameter)
+        return found
+
+    @property
+    def shipped(self) -> SearchSpace:
+        """The same without parameters of this server's own: what does not change while it runs."""
+        exposed, zone, systems = self._exposed, self.zone, self.systems
+        return SearchSpace(self.registry, exposed, base_url=self.base_url, zone=zone, systems=systems)
+
+    def form(self, resource_type: str) -> str:
+        """Returns which parameters of this server's own are in the facts of a type: their marks, "" for none."""
+        return " ".join(sorted(mark_of(parameter) for parameter in self.own.get(resource_type, {}).values()))
 
     def parameters(self, resource_type: str) -> Mapping[str, Parameter]:
         """Returns the exposed parameters of a type by code."""
         if resource_type not in self._offered:
-            codes = self._exposed.get(resource_type, frozenset())
+            codes = self._exposed.get(resource_type, frozenset()) | self.own.get(resource_type, {}).keys()
             offered = {code: known for code, known in self._resolved(resource_type).items() if code in codes}
             self._offered[resource_type] = MappingProxyType(offered)
         return self._offered[resource_type]
@@ -122,7 +149,8 @@ class SearchSpace:
     def indexed(self, resource_type: str) -> tuple[Parameter, ...]:
         """Returns the parameters of which facts are kept: the exposed ones, and those behind Main."""
         main = self.main(resource_type)
-        codes = self._exposed.get(resource_type, frozenset()) | {main.date, main.code, main.patient}
+        own = self.own.get(resource_type, {}).keys()
+        codes = self._exposed.get(resource_type, frozenset()) | own | {main.date, main.code, main.patient}
         return tuple(known for code, known in self._resolved(resource_type).items() if code in codes)
 
     def main(self, resource_type: str) -> Main:
@@ -133,7 +161,8 @@ class SearchSpace:
 
     def _resolved(self, resource_type: str) -> Mapping[str, Parameter]:
         if resource_type not in self._known:
-            known = self.registry.search_parameters(resource_type).values()
+            own = self.own.get(resource_type, {}).values()
+            known = (*own, *self.registry.search_parameters(resource_type).values())
             resolved = (resolve(item, resource_type, self.registry) for item in known if item.type in INDEXED)
             usable = (
                 item for item in resolved if item.paths.routes or item.paths.residue or item.code in _WITHOUT_PATH
@@ -142,7 +171,8 @@ class SearchSpace:
         return self._known[resource_type]
 
     def _choose_main(self, resource_type: str) -> Main:
-        known = self._resolved(resource_type)
+        own = self.own.get(resource_type, {})
+        known = {code: item for code, item in self._resolved(resource_type).items() if code not in own}
         dates = [code for code in _MAIN_DATES if code in known and known[code].type == "date" and known[code].is_single]
         codes = [code for code in _MAIN_CODES if code in known and known[code].type == "token"]
         patient = self._patient_parameter(resource_type)
@@ -198,6 +228,12 @@ def _resolve_components(
                 paths=paths,
                 targets=_targets_of(definition, paths, registry),
             )
+
+
+def mark_of(parameter: SearchParameter) -> str:
+    """Returns a short text that is another one wherever a definition gives other facts."""
+    said = (parameter.code, parameter.type, parameter.expression, parameter.target)
+    return sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def systems_of(value_sets: Iterable[JsonObject]) -> dict[str, str]:

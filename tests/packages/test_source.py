@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from fhir_dmp.conformance.validate import validate_resource
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.loader import Subject, load_definitions, load_registry
 from fhir_dmp.packages.archive import read_archive
 from fhir_dmp.packages.package import Definition, Package
@@ -140,6 +141,9 @@ class _Failing:
     async def read_stored(self, known: Mapping[str, Definition]) -> Mapping[str, Definition]:
         del known
         return {}
+
+    async def read_parameters(self) -> list[JsonObject]:
+        return []
 
     async def changes(self) -> AsyncIterator[None]:
         if not self.failures:

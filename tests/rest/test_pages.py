@@ -26,7 +26,8 @@ INDEXER = Indexer(SPACE)
 WEIGHT = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
 
 
-def _document(chance: Random, number: int, patient: str) -> Json:
+def build_weight(chance: Random, number: int, patient: str) -> Json:
+    """The document of a weight of a patient."""
     resource = {
         "resourceType": "Observation",
         "status": "final",
@@ -49,8 +50,8 @@ async def both(mongodb_uri: str, mongodb_client: MongoClient[Json]) -> AsyncIter
                 f"Patient/{patient}", json=_patient(patient, 1), headers={"content-type": FHIR_JSON}
             )
         chance = Random(7)
-        rows = [_document(chance, number, "seen") for number in range(VISIBLE)]
-        rows += [_document(chance, number, "other") for number in range(HIDDEN)]
+        rows = [build_weight(chance, number, "seen") for number in range(VISIBLE)]
+        rows += [build_weight(chance, number, "other") for number in range(HIDDEN)]
         behind.database["resource"].insert_many(rows)
         yield behind, guarded
 

@@ -12,6 +12,7 @@
     k   marks: `~kind>text`; those of an author stand in t, whose index they need
     cf  the rank of confidentiality · cl, ch the clinical time · op when it opens to the patient
     pt  the id of the one patient · c the `|` tokens of the main code · dl, dh the main date · x the extractor's version
+    f   the form: which parameters of this server's own the facts are of too (SearchSpace.form)
 
 Systems have `%` and `|` percent-encoded, so the first `|` after one ends it. Codes are without case. Fields without
 value are absent. The number of indexes does not grow with that of parameters (docs/decisions/0005).
@@ -68,6 +69,7 @@ def build_fields(facts: Facts) -> Document:
         "pt": facts.patient,
         "c": [in_system(f"{resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
     }
+    fields["f"] = facts.form
     present = {name: value for name, value in fields.items() if value}
     if facts.date:
         present |= {"dl": Int64(facts.date.low), "dh": Int64(facts.date.high)}

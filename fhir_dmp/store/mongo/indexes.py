@@ -19,6 +19,8 @@ JOB = "job"
 """What is to be done at a date (jobs.py)."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
+FORM = "form"
+"""The index that tells whether all facts of a type are of one form."""
 
 WATCHER = "watcher"
 """The processes that are told of a change of who may see what before it is acknowledged (vigil.py)."""
@@ -36,6 +38,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
         IndexModel([("ty", ASCENDING), ("lu", ASCENDING), ("_id", ASCENDING)], name="last-updated"),
         IndexModel([("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="date"),
+        IndexModel([("ty", ASCENDING), ("f", ASCENDING)], name=FORM),
         IndexModel([("pt", ASCENDING), ("_id", ASCENDING)], name="patient"),
         IndexModel([("pt", ASCENDING), ("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-date"),
         IndexModel([("pt", ASCENDING), ("c", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-code"),

@@ -20,11 +20,13 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.packages.manifest import PackageId, PackageUnusable, parse_manifest
-from fhir_dmp.packages.package import TYPES, Definition, Package, is_definition, pack_definition
+from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package, is_definition, pack_definition
 from fhir_dmp.packages.port import R4_PUBLISHED, Addition, DefinitionsUnavailable, Installed
 from fhir_dmp.packages.version import version_key
 from fhir_dmp.store.mongo.indexes import COMPRESSED, RESOURCE
+from fhir_dmp.store.mongo.invariant import parse_content
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
 
 Document = dict[str, Any]
@@ -131,9 +133,18 @@ class MongoPackages:
         found = ((key, known[key] if key in known else read.get(key)) for key in keys)
         return {key: definition for key, definition in found if definition is not None}
 
+    async def read_parameters(self) -> Sequence[JsonObject]:
+        """See the port."""
+        wanted = {"ty": PARAMETER, "lu": {"$ne": R4_PUBLISHED}}
+        with _database_errors():
+            rows = await self._database[RESOURCE].find(wanted, {"b": 1}).sort("_id").to_list()
+        read = (parse_content(row["b"]) for row in rows)
+        return [resource for resource in read if resource is not None]
+
     async def changes(self) -> AsyncIterator[None]:
         """See the port: a change stream, https://www.mongodb.com/docs/manual/changeStreams/."""
-        definition: Document = {"ns.coll": RESOURCE, "documentKey._id": {"$regex": f"^({'|'.join(sorted(TYPES))})/"}}
+        types = "|".join(sorted(TYPES | {PARAMETER}))
+        definition: Document = {"ns.coll": RESOURCE, "documentKey._id": {"$regex": f"^({types})/"}}
         pipeline: list[Document] = [{"$match": {"$or": [{"ns.coll": PACKAGE}, definition]}}, {"$project": {"_id": 1}}]
         with _database_errors():
             async with await self._database.watch(pipeline, max_await_time_ms=_WAIT_MILLISECONDS) as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -11,14 +11,15 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
-from fhir_dmp.search.query import Clause, Hop, SearchQuery
+from fhir_dmp.search.query import And, Clause, Has, Hop, SearchQuery
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.filter import all_of, build_filter
 from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
 from fhir_dmp.store.mongo.hop import build_hop_pipeline
-from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
+from fhir_dmp.store.mongo.indexes import FORM, HISTORY, RESOURCE
 from fhir_dmp.store.mongo.judge import Judge
+from fhir_dmp.store.mongo.own import Asked, Own, build_forms, find_asked, lacks, no_own, not_ready
 from fhir_dmp.store.mongo.plan import SAMPLED_PART, SearchPlan, build_plan, build_sample, read_sort_keys
 from fhir_dmp.store.mongo.predicate import DECIDING
 from fhir_dmp.store.port import HistoryQuery, RestrictionOf, SearchPage, Stamps
@@ -35,9 +36,14 @@ class MongoReader:
         database: AsyncDatabase[Document],
         session: AsyncClientSession | None = None,
         milliseconds: int = QUERY_MILLISECONDS,
+        own: Callable[[], Own] = no_own,
     ) -> None:
-        """`database` has a read concern of majority; a query runs so many `milliseconds` at most."""
+        """`database` has a read concern of majority; a query runs so many `milliseconds` at most.
+
+        `own` gives the parameters of this server's own that may be asked for.
+        """
         self._milliseconds = milliseconds
+        self._own = own
         self._resources = database[RESOURCE]
         self._versions = database[HISTORY]
         self._session = session
@@ -86,6 +92,7 @@ class MongoReader:
 
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
         """See the port."""
+        await self._require_own(find_asked(self._own, query.clause, query.resource_types, query.sort))
         count = query.count or 0
         with database_errors():
             plan = build_plan(query, restriction.clause, built=self._judge.parts(restriction))
@@ -102,6 +109,7 @@ class MongoReader:
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
+        await self._require_own(find_asked(self._own, clause, (), ()))
         wanted = build_filter(clause, restriction.clause)
         bound: dict[str, Any] = {"limit": limit} if limit else {}
         with database_errors():
@@ -118,6 +126,8 @@ class MongoReader:
 
     async def find_ids(self, clause: Clause, restriction: Restriction, hop: Hop | None, limit: int) -> Sequence[str]:
         """See the port."""
+        asked = And((clause, Has(hop.resource_type, hop.parameter, ()))) if hop else clause
+        await self._require_own(find_asked(self._own, asked, (), ()))
         wanted = build_filter(clause, restriction.clause)
         with database_errors():
             if hop is None:
@@ -159,6 +169,15 @@ class MongoReader:
             rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=self._milliseconds)
             counted = await rows.to_list()
         return current + (int(counted[0]["total"]) if counted else 0)
+
+    async def _require_own(self, asked: Asked) -> None:
+        """Raises FhirError where a resource has no facts yet of a parameter of this server's own."""
+        for resource_type, parameter in asked:
+            with database_errors():
+                pipeline = build_forms(resource_type)
+                rows = await self._resources.aggregate(pipeline, session=self._session, hint=FORM)
+                if lacks(await rows.to_list(), parameter):
+                    raise not_ready(parameter)
 
     async def _rows(self, plan: SearchPlan, limit: int) -> list[Document]:
         if plan.computed:

@@ -11,7 +11,7 @@ Which forms of facts may be stored is in the collection `setting`, so that a ser
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
@@ -23,13 +23,15 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.facts import EXTRACTOR_VERSION, Facts
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.store.mongo.facts import build_fields
-from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE, SETTING
+from fhir_dmp.store.mongo.indexes import FORM, HISTORY, RESOURCE, SETTING
 from fhir_dmp.store.mongo.invariant import parse_content
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
 
 Document = dict[str, Any]
 
-FACT_FIELDS = frozenset({"t", "k", "s", "d", "q", "m", "g", "w", "cf", "cl", "ch", "op", "pt", "c", "dl", "dh", "x"})
+FACT_FIELDS = frozenset(
+    {"t", "k", "s", "d", "q", "m", "g", "w", "cf", "cl", "ch", "op", "pt", "c", "dl", "dh", "x", "f"}
+)
 """Every field of facts.py: what facts no longer have is removed from the document."""
 BATCH = 200
 """Documents that are read, and then written, at once."""
@@ -80,6 +82,19 @@ class Reindexing:
                     yield finding
                 done(len(rows))
                 after = rows[-1]["_id"]
+
+    async def renew(self, resource_type: str, form: str, seen: Collection[str]) -> Sequence[str] | None:
+        """Rebuilds a batch of current versions of a type whose facts are of another form than this one.
+
+        Leaves aside those in `seen`; returns those that it cannot rebuild, and None where there was nothing left.
+        """
+        collection = self._database[RESOURCE]
+        wanted = {"ty": resource_type, "f": {"$ne": form or None}, "_id": {"$nin": list(seen)}}
+        found = collection.find(wanted, _READ).hint(FORM).limit(BATCH)
+        rows = [self._parse(row) async for row in found.batch_size(BATCH)]
+        if not rows:
+            return None
+        return [finding.place for finding in await self._rebuild(collection, rows)]
 
     async def finish(self) -> int:
         """Returns how many stale documents there are still; where there is none, servers will know it."""

@@ -20,15 +20,17 @@ from pymongo.write_concern import WriteConcern
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.query import Clause, SearchQuery
 from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
+from fhir_dmp.store.mongo.own import Own, find_asked
 from fhir_dmp.store.mongo.reader import MongoReader
 from fhir_dmp.store.mongo.vigil import DIRECTING, Fence
 from fhir_dmp.store.mongo.writer import MongoWriter
-from fhir_dmp.store.port import Change, Writer
+from fhir_dmp.store.port import Change, SearchPage, Writer
 
 Result = TypeVar("Result")
 Client = AsyncMongoClient[Document]
@@ -129,6 +131,29 @@ class MongoStore(MongoReader):
 
         return Coalescer(fetch)
 
+    def know_own(self, own: Callable[[], Own]) -> None:
+        """Takes what gives the parameters of this server's own, as they are at the moment."""
+        self._own = own
+
+    async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
+        """See the port."""
+        if not find_asked(self._own, query.clause, query.resource_types, query.sort):
+            return await super().search(query, restriction)
+        return await self._in_snapshot(lambda reader: reader.search(query, restriction))
+
+    async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """See the port."""
+        if not find_asked(self._own, clause, (), ()):
+            return await super().count(clause, restriction, limit)
+        return await self._in_snapshot(lambda reader: reader.count(clause, restriction, limit))
+
+    async def _in_snapshot(self, work: Callable[[MongoReader], Awaitable[Result]]) -> Result:
+        """Reads as the database was at one moment, of what is durable."""
+        snapshot = ReadConcern("snapshot")
+        with database_errors():
+            async with self._client.start_session() as session, await session.start_transaction(snapshot):
+                return await work(MongoReader(self.database, session, self._milliseconds, self._own))
+
     async def insert(self, change: Change) -> None:
         """See the port."""
         if change.facts is None:
@@ -188,7 +213,7 @@ class MongoStore(MongoReader):
         written: set[str] = set()
 
         async def run(session: AsyncClientSession) -> Result:
-            writer = MongoWriter(self.database, session, self._milliseconds)
+            writer = MongoWriter(self.database, session, self._milliseconds, self._own)
             result = await work(writer)
             written.update(writer.written)
             return result

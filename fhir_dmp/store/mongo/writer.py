@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,7 @@ from fhir_dmp.store.mongo.document import build_current, build_deleted, build_su
 from fhir_dmp.store.mongo.fault import Stale
 from fhir_dmp.store.mongo.indexes import GUARD, JOB
 from fhir_dmp.store.mongo.jobs import build_job, parse_job
+from fhir_dmp.store.mongo.own import Own
 from fhir_dmp.store.mongo.reader import MongoReader
 from fhir_dmp.store.port import Change
 
@@ -33,9 +34,11 @@ _DUPLICATE_KEY = 11000
 class MongoWriter(MongoReader):
     """A transaction under way."""
 
-    def __init__(self, database: AsyncDatabase[Document], session: AsyncClientSession, milliseconds: int) -> None:
+    def __init__(
+        self, database: AsyncDatabase[Document], session: AsyncClientSession, milliseconds: int, own: Callable[[], Own]
+    ) -> None:
         """`session` has a transaction open."""
-        super().__init__(database, session, milliseconds)
+        super().__init__(database, session, milliseconds, own)
         self._guards = database[GUARD]
         self._jobs = database[JOB]
         self.written: set[str] = set()
