@@ -1,7 +1,7 @@
 """The 197 statements of FHIR's REST and search: which have tests, and how those ended.
 
 A case of a table says in `line` which statement it is about; tests/cases/checklist/tests.json names the tests that are
-about others, by node id. owed.json lists the lines that have neither yet.
+about others, by node id.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ def read_named() -> dict[int, list[str]]:
     """The node ids of the tests that are about a line, without parameters."""
     rows = json.loads((FOLDER / "tests.json").read_text(encoding="utf8"))
     return {int(line): nodes for line, nodes in rows.items()}
-
-
-def read_owed() -> set[int]:
-    """The lines that have no test yet."""
-    return set(json.loads((FOLDER / "owed.json").read_text(encoding="utf8")))
 
 
 def covered() -> set[int]:

@@ -13,6 +13,7 @@ from fhir_dmp.spec.search_parameter import SearchParameter, parse_search_paramet
 
 _CODE = re.compile(r"-?[A-Za-z][A-Za-z0-9-]{0,63}")
 _AT = "SearchParameter"
+_ADDABLE = INDEXED - {"composite", "special"}
 
 
 def is_in_force(resource: JsonObject) -> bool:
@@ -38,9 +39,9 @@ def check_definition(resource: JsonObject, space: SearchSpace) -> list[Issue]:
 def _check_words(parameter: SearchParameter) -> Iterator[Issue]:
     if not _CODE.fullmatch(parameter.code):
         yield _issue("code", "A code here is made of letters, digits and hyphens, and begins with a letter or hyphen.")
-    if parameter.type not in INDEXED:
+    if parameter.type not in _ADDABLE:
         yield _issue(
-            "type", f"Parameters of type {parameter.type} cannot be added here; {', '.join(sorted(INDEXED))} can."
+            "type", f"Parameters of type {parameter.type} cannot be added here; {', '.join(sorted(_ADDABLE))} can."
         )
     if not parameter.expression:
         yield _issue("expression", "A parameter needs an expression to be indexed by.")

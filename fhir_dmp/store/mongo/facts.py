@@ -6,7 +6,7 @@
     q   numbers and quantities: p, l and h (inclusive), s system, c code, u unit, each of these only where present
         p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
         a bound on h is one on l, which is what the indexes have
-    m   composites: one document for each element, with its p `Type.parameter` and its own t, s, d and q
+    cm  composites: one document for each element, with its p `Type.parameter` and its own t, s, d and q
     g   points: p `Type.parameter`, x, y and z of place.Point
     w   words: `Type>stem` of the narrative, `Type<stem` of what is only elsewhere
     k   marks: `~kind>text`; those of an author stand in t, whose index they need
@@ -63,7 +63,7 @@ def build_fields(facts: Facts) -> Document:
     fields = {
         **_build_arrays(facts, resource_type, _mark_texts(facts, are_indexed=True)),
         "k": list(_mark_texts(facts, are_indexed=False)),
-        "m": [_build_composite(fact, resource_type) for fact in facts.composites],
+        "cm": [_build_composite(fact, resource_type) for fact in facts.composites],
         "g": [_build_point(f"{resource_type}.{fact.parameter}", fact) for fact in facts.points],
         "w": list(_word_texts(facts.words, resource_type)),
         "pt": facts.patient,
@@ -217,7 +217,7 @@ def parse_facts(document: Document) -> Facts:
         date=DateFact("", document["dl"], document["dh"]) if "dl" in document else None,
         codes=tuple(_parse_tokens(main_codes)[0]),
         security=_parse_security(document),
-        composites=tuple(_parse_composite(item) for item in document.get("m", ())),
+        composites=tuple(_parse_composite(item) for item in document.get("cm", ())),
         points=tuple(_parse_point(item) for item in document.get("g", ())),
         words=_parse_words(document.get("w", ())),
     )

@@ -255,7 +255,7 @@ def _build_whole(prefix: str, value: AnyValue | CompositeValue | NearValue | Wor
     if isinstance(value, WordsValue):
         return _build_words(prefix, value)
     parts = [_build_has(f"{prefix}${index}", (part,)) for index, part in enumerate(value.components)]
-    return {"m": {"$elemMatch": all_of(parts)}}
+    return {"cm": {"$elemMatch": all_of(parts)}}
 
 
 def _build_near(prefix: str, value: NearValue) -> Filter:

@@ -32,7 +32,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("t", ASCENDING)], name="tokens"),
         IndexModel([("s", ASCENDING)], name="strings"),
         IndexModel([("d.p", ASCENDING), ("d.l", ASCENDING)], name="dates"),
-        IndexModel([("m.t", ASCENDING)], name="composites", sparse=True),
+        IndexModel([("cm.t", ASCENDING)], name="composites", sparse=True),
         IndexModel([("g.p", ASCENDING), ("g.x", ASCENDING)], name="points", sparse=True),
         IndexModel([("w", ASCENDING)], name="words"),
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
