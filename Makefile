@@ -1,6 +1,8 @@
 # Every target works on a fresh clone: it makes .venv and installs the project with all its extras first.
 PYTHON ?= python3
 BIN := .venv/bin
+# How many processes share the suite: each has a mongod of its own, and holds up to 1.5 GB.
+TESTERS ?= 2
 
 .PHONY: install serve test check bench format
 install: .venv/installed
@@ -14,7 +16,7 @@ serve: install
 	$(BIN)/fhir-dmp serve --demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

@@ -44,7 +44,12 @@ def build_capability_statement(
         "implementation": {"description": "Dossier Médical Partagé", "url": base_url},
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json", "xml", "application/fhir+xml"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"],
+        "patchFormat": [
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/fhir+json",
+            "application/fhir+xml",
+        ],
         "rest": [
             {
                 "mode": "server",

@@ -324,7 +324,12 @@ async def test_listed_formats_are_served_and_no_others(client: httpx.AsyncClient
         assert (await client.get("metadata", params={"_format": wanted})).status_code == 200
     for wanted in ("ttl", "text/turtle", "html", "ndjson"):
         assert (await client.get("metadata", params={"_format": wanted})).status_code == 406
-    assert statement["patchFormat"] == ["application/json-patch+json", FHIR_JSON, "application/fhir+xml"]
-    for media_type in ("application/xml-patch+xml", "application/merge-patch+json"):
+    assert statement["patchFormat"] == [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        FHIR_JSON,
+        "application/fhir+xml",
+    ]
+    for media_type in ("application/xml-patch+xml", "text/plain"):
         headers = {"content-type": media_type}
         assert (await client.patch("Patient/1", content=b"[]", headers=headers)).status_code == 415

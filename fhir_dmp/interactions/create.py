@@ -15,7 +15,7 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.request import Parameters, Request, Result, Status
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.resource import Identity, build_version
@@ -23,13 +23,16 @@ from fhir_dmp.store.port import Change, Writer
 
 
 async def create(context: Context, request: Request) -> Result:
-    """Stores a resource under a new id; with If-None-Exist, unless one that matches is here already."""
+    """Stores a resource under a new id; with If-None-Exist, unless one that matches is here already.
+
+    Criteria in the URL are those of If-None-Exist: fhirpy and Aidbox write them there.
+    """
     await open_gate(context, request, "create")
-    require_no_parameters(request)
+    criteria = _read_criteria(request)
     resource = parse_resource(context, request)
     await require_valid(context, request, resource)
-    if request.preconditions.if_none_exist:
-        return await _create_unless_exists(context, request, resource)
+    if criteria:
+        return await _create_unless_exists(context, request, resource, criteria)
     change = first_version(context, resource, Identity(request.resource_type, context.new_id()))
     await authorise(context, request, "create", [change])
     await context.store.insert(change)
@@ -50,8 +53,16 @@ def created(change: Change, request: Request) -> Result:
     return Result(Status.CREATED, change.version, returns=request.returns or "representation", location=True)
 
 
-async def _create_unless_exists(context: Context, request: Request, resource: JsonObject) -> Result:
-    criteria = split_criteria(request.preconditions.if_none_exist)
+def _read_criteria(request: Request) -> Parameters:
+    if not request.preconditions.if_none_exist:
+        return request.parameters
+    require_no_parameters(request)
+    return split_criteria(request.preconditions.if_none_exist)
+
+
+async def _create_unless_exists(
+    context: Context, request: Request, resource: JsonObject, criteria: Parameters
+) -> Result:
     query = await parse_criteria(context, request, request.resource_type, criteria)
     restriction = await open_gate(context, request, "create", query.clause)
     identity = Identity(request.resource_type, context.new_id())

@@ -1,4 +1,4 @@
-"""patch by JSON Patch (RFC 6902) or FHIRPath Patch, also conditional: https://hl7.org/fhir/R4/http.html#patch."""
+"""patch by JSON Patch (RFC 6902), FHIRPath Patch or JSON Merge Patch (RFC 7396), also conditional: https://hl7.org/fhir/R4/http.html#patch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from fhir_dmp.interactions.content import check_resource, refuse_conditional_ref
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.fhirpath_patch import apply_operations, parse_operations
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_TYPE
+from fhir_dmp.interactions.merge_patch import apply_merge
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.update import next_version, updated
@@ -102,17 +104,17 @@ Apply: TypeAlias = Callable[[JsonObject], Json]
 def parse_patch(context: Context, request: Request) -> Apply:
     """Returns the patch that a request carries; raises FhirError where it is none.
 
-    It is a JSON Patch by its media type, a FHIRPath Patch where it is a resource (in a Bundle: in the entry itself).
+    It is a JSON Patch by its media type, a FHIRPath Patch where it is a Parameters resource (in a Bundle: in the entry
+    itself), and a merge patch by its media type or where it is any other part of a resource.
     """
     if request.resource is None and request.media_type == MEDIA_TYPE:
         return partial(_apply, _parse_json_patch(request.body))
-    if request.resource is None and request.media_type not in RESOURCE_TYPES:
-        message = f"A patch is sent as {MEDIA_TYPE}, or is a Parameters resource; part of a resource is not a patch."
+    if request.resource is None and request.media_type not in {MERGE_TYPE, *RESOURCE_TYPES}:
+        message = f"A patch is sent as {MEDIA_TYPE} or {MERGE_TYPE}, or is a Parameters resource."
         raise error(Category.UNSUPPORTED_MEDIA_TYPE, "media-type", message)
     parameters = parse_json_object(request.body) if request.resource is None else request.resource
-    if parameters.get("resourceType") != "Parameters":
-        message = "A FHIRPath Patch is a Parameters resource; part of a resource is not a patch."
-        raise error(Category.MALFORMED, "patch-malformed", message)
+    if request.media_type == MERGE_TYPE or parameters.get("resourceType") != "Parameters":
+        return partial(apply_merge, patch=parameters)
     check_resource(context, parameters, "Parameters")
     return partial(apply_operations, parse_operations(parameters), model=model_of(context.registry))
 

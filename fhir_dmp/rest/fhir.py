@@ -18,6 +18,7 @@ from fhir_dmp.authentication.fault import refuse_excluded
 from fhir_dmp.interactions.base import process
 from fhir_dmp.interactions.capabilities import capabilities
 from fhir_dmp.interactions.context import Context, Run, method_not_allowed
+from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
 from fhir_dmp.interactions.request import Origin, Request
@@ -57,7 +58,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FORM = "application/x-www-form-urlencoded"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, *RESOURCE_TYPES}), "_search": frozenset({FORM})}
+_BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, MERGE_PATCH, *RESOURCE_TYPES}), "_search": frozenset({FORM})}
 _VARY = (b"vary", b"accept, accept-encoding")
 _MUCH = 256 * 1024
 """Bytes from which on XML is read and written in a thread: it takes half a millisecond a kilobyte."""

@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.demo_server import Demo, run_demo
+
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
 BLOCKS = re.findall(r"```sh\n(curl .*?)```\n```json\n(.*?)```", TEXT, re.DOTALL)
 PORT = "8080"
-START_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """A server as `make serve` starts it: its port, and the shell variables that it told to paste."""
-
-    port: str
-    variables: dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The server once it has said what to try."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    folder = tmp_path_factory.mktemp("data")
-    log = folder / "serve.log"
-    environment = {**os.environ, "FHIR_DMP_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
-    command = [str(Path(sys.executable).parent / "fhir-dmp"), "serve", "--demo", "--port", port]
-    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as server:
-        try:
-            yield Demo(port, _wait_for_variables(log, server))
-        finally:
-            server.terminate()
-
-
-def _wait_for_variables(log: Path, server: subprocess.Popen[bytes]) -> dict[str, str]:
-    """The lines to paste end with one that reads /metadata."""
-    until = time.monotonic() + START_SECONDS
-    while "/metadata" not in (told := log.read_text(encoding="utf8")):
-        if time.monotonic() > until or server.poll() is not None:
-            pytest.fail(f"the server did not start: {told}")
-        time.sleep(0.1)
-    return dict(re.findall(r"^  ([A-Z]+)=(\S+)$", told, re.MULTILINE))
+    with run_demo(tmp_path_factory.mktemp("data")) as running:
+        yield running
 
 
 def _run_curl(line: str, demo: Demo) -> str:
