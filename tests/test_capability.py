@@ -11,6 +11,7 @@ import pytest
 from fhir_dmp.app import ALL_ROUTES
 from fhir_dmp.interactions.routes import ROUTES
 from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_registry
+from fhir_dmp.record.deciding import LABELLINGS
 from fhir_dmp.spec.search_parameter import SearchParameter
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
@@ -42,16 +43,25 @@ OURS = {
     kind: [{"name": name, "definition": f"https://fhir-dmp.fr/OperationDefinition/{name}"} for name in names]
     for kind, names in {
         "Patient": (
+            "dmp-access-log",
+            "dmp-attending",
+            "dmp-authorize",
+            "dmp-block",
             "dmp-close",
             "dmp-delete-request",
+            "dmp-emergency-settings",
             "dmp-explain-access",
+            "dmp-name-administrator",
             "dmp-open",
             "dmp-qualify",
+            "dmp-remove-administrator",
             "dmp-reopen",
             "dmp-status",
+            "dmp-unblock",
             "dmp-unmerge",
         ),
         "AuditEvent": ("dmp-export",),
+        "DocumentReference": [f"dmp-{labelling.code}" for labelling in LABELLINGS],
     }.items()
 }
 """The operations of ours that a type has."""
@@ -181,7 +191,11 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         "ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code"),
         "Patient": ("everything", "match"), "Observation": ("lastn",), "Composition": ("document",),
     }  # fmt: skip
-    published = {**OURS, "Patient": [*OURS["Patient"], MERGE, SUMMARY], "DocumentReference": [DOCREF]}
+    published = {
+        **OURS,
+        "Patient": [*OURS["Patient"], MERGE, SUMMARY],
+        "DocumentReference": [DOCREF, *OURS["DocumentReference"]],
+    }
     for name, entry in types.items():
         own = [{"name": code, "definition": f"{R4}{name}-{code}"} for code in special.get(name, ())]
         changing = ("meta-add", "meta-delete") if "update" in CAPABILITY.types[name].interactions else ()

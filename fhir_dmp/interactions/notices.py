@@ -41,7 +41,7 @@ async def _notify(context: Context, request: Request, access: Access, patient: s
     everything = await open_gate(context, replace(request, requester=SERVER, resource_type=_NOTICE), "read")
     if len(await context.store.read(wanted, everything)) == len(wanted):
         return
-    write = partial(build_notice, event, patient, zone=context.zone, professions=_name_professions(context))
+    write = partial(build_notice, event, patient, zone=context.zone, professions=name_professions(context))
 
     async def work(writer: Writer) -> None:
         # never twice, also where two requests of the same emergency are under way
@@ -53,7 +53,7 @@ async def _notify(context: Context, request: Request, access: Access, patient: s
     await context.store.transact(work)
 
 
-def _name_professions(context: Context) -> dict[str, str]:
-    """The professions of TRE_G15 by their codes, as they are written within a sentence."""
+def name_professions(context: Context) -> dict[str, str]:
+    """Returns the professions of TRE_G15 by their codes, as they are written within a sentence."""
     known = context.rules().find(PROFESSION) or {}
     return {row["code"]: row["display"].lower() for row in known.get("concept", ()) if "display" in row}

@@ -6,8 +6,19 @@ A shape that begins with a type instead of `[type]` is that type's alone.
 from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
-from fhir_dmp.operations import docref, fhirpath, summary
+from fhir_dmp.operations import dmp_access_log, dmp_emergency_settings, docref, fhirpath, summary
+from fhir_dmp.operations.dmp_attending import (
+    DECLARE,
+    NAME,
+    REMOVE,
+    dmp_attending,
+    dmp_name_administrator,
+    dmp_remove_administrator,
+)
+from fhir_dmp.operations.dmp_authorize import AUTHORIZE, dmp_authorize
+from fhir_dmp.operations.dmp_block import BLOCK, UNBLOCK, dmp_block, dmp_unblock
 from fhir_dmp.operations.dmp_close import CLOSE, DELETE_REQUEST, REOPEN, dmp_close, dmp_delete_request, dmp_reopen
+from fhir_dmp.operations.dmp_label import build_operations, definition_of
 from fhir_dmp.operations.dmp_open import DEFINITION as OPEN
 from fhir_dmp.operations.dmp_open import dmp_open, dmp_open_own
 from fhir_dmp.operations.dmp_qualify import DEFINITION as QUALIFY
@@ -33,6 +44,8 @@ _R4 = "http://hl7.org/fhir/OperationDefinition/"
 _VALIDATE = f"{_R4}Resource-validate"
 _META = f"{_R4}Resource-meta"
 _EXPLAIN_ACCESS = "Patient/[id]/$dmp-explain-access"
+_LOG = "Patient/[id]/$dmp-access-log"
+_SETTINGS = "Patient/[id]/$dmp-emergency-settings"
 
 
 def _row(method: str, shape: str, run: Run, definition: str) -> Route:
@@ -77,6 +90,20 @@ OPERATIONS = (
     _row("POST", "Patient/[id]/$dmp-reopen", dmp_reopen, REOPEN),
     _row("POST", "Patient/[id]/$dmp-delete-request", dmp_delete_request, DELETE_REQUEST),
     _row("POST", "Patient/[id]/$dmp-qualify", dmp_qualify, QUALIFY),
+    _row("POST", "Patient/[id]/$dmp-authorize", dmp_authorize, AUTHORIZE),
+    _row("POST", "Patient/[id]/$dmp-block", dmp_block, BLOCK),
+    _row("POST", "Patient/[id]/$dmp-unblock", dmp_unblock, UNBLOCK),
+    _row("POST", "Patient/[id]/$dmp-attending", dmp_attending, DECLARE),
+    _row("POST", "Patient/[id]/$dmp-name-administrator", dmp_name_administrator, NAME),
+    _row("POST", "Patient/[id]/$dmp-remove-administrator", dmp_remove_administrator, REMOVE),
+    _row("GET", _SETTINGS, dmp_emergency_settings.tell_settings, dmp_emergency_settings.DEFINITION),
+    _row("POST", _SETTINGS, dmp_emergency_settings.change_settings, dmp_emergency_settings.DEFINITION),
+    *(_row(method, _LOG, dmp_access_log.access_log, dmp_access_log.DEFINITION) for method in ("GET", "POST")),
+    *(
+        _row("POST", f"{place}/$dmp-{labelling.code}", run, definition_of(labelling))
+        for labelling, run in build_operations()
+        for place in ("DocumentReference", "DocumentReference/[id]")
+    ),
     _row("POST", "Patient/$merge", merge, MERGE),
     _row("POST", "Patient/$dmp-unmerge", unmerge, UNMERGE),
 )

@@ -33,29 +33,47 @@ class Act:
     reason: JsonObject | None = None
 
 
-def build_access_consent(act: Act, professional: JsonObject) -> JsonObject:
-    """Builds the Consent by which a patient lets a professional or structure (a Reference) read his record for care."""
-    at = write_instant(act.now)
-    patient = {"reference": f"Patient/{act.patient_id}"}
+def build_access_consent(act: Act, professional: JsonObject, period: JsonObject | None = None) -> JsonObject:
+    """Builds the Consent by which a patient lets a professional or structure (a Reference) read his record for care.
+
+    `period` is a FHIR Period; without one it begins now and has no end.
+    """
+    provision = {
+        "type": "permit",
+        "period": period or {"start": write_instant(act.now)},
+        **build_recipient(professional),
+        "action": [_concept(f"{_TERMINOLOGY}consentaction", "access")],
+        "purpose": [build_purpose("TREAT")],
+    }
+    return build_consent(act, "access", _ACCESS_CONSENT, provision)
+
+
+def build_consent(act: Act, rule: str, profile: str, provision: JsonObject) -> JsonObject:
+    """Builds a Consent of the patient of an act; `rule` is a code of dmp-consent-rule, "" for what is none of them."""
+    category = [_concept("http://loinc.org", "59284-0"), *([_concept(_RULES, rule)] if rule else [])]
     return {
         "resourceType": "Consent",
-        "meta": {"profile": [_ACCESS_CONSENT]},
+        "meta": {"profile": [profile]},
         "status": "active",
         "scope": _concept(f"{_TERMINOLOGY}consentscope", "patient-privacy"),
-        "category": [_concept("http://loinc.org", "59284-0"), _concept(_RULES, "access")],
-        "patient": patient,
-        "dateTime": at,
+        "category": category,
+        "patient": {"reference": f"Patient/{act.patient_id}"},
+        "dateTime": write_instant(act.now),
         "performer": [_performer(act)],
         "organization": [_organization(act)],
         "policy": [{"authority": "https://www.legifrance.gouv.fr", "uri": _LAW}],
-        "provision": {
-            "type": "permit",
-            "period": {"start": at},
-            "actor": [{"role": _concept(f"{_TERMINOLOGY}v3-ParticipationType", "IRCP"), "reference": professional}],
-            "action": [_concept(f"{_TERMINOLOGY}consentaction", "access")],
-            "purpose": [{"system": f"{_TERMINOLOGY}v3-ActReason", "code": "TREAT"}],
-        },
+        "provision": provision,
     }
+
+
+def build_recipient(party: JsonObject) -> JsonObject:
+    """Builds the actor of a provision: a Reference to whom it is about."""
+    return {"actor": [{"role": _concept(f"{_TERMINOLOGY}v3-ParticipationType", "IRCP"), "reference": party}]}
+
+
+def build_purpose(code: str) -> JsonObject:
+    """Builds a purpose of use, a code of v3-ActReason."""
+    return {"system": f"{_TERMINOLOGY}v3-ActReason", "code": code}
 
 
 def build_provenance(act: Act, targets: Sequence[str]) -> JsonObject:

@@ -181,6 +181,11 @@ ELSEWHERE = {
     "fhir_dmp.operations.record_act": "test_refused_acts.py: read as the server, for the holder and the fund",
     "fhir_dmp.operations.same_person": "test_refused_acts.py: one answer for all that the fund alone is told",
     "fhir_dmp.operations.merge": "tests/journeys: the fund's, which is told no more than that it was done",
+    "fhir_dmp.operations.party": "the directory is in nobody's record: everyone reads it",
+    "fhir_dmp.operations.choice": "test_refused_choices.py: absent for all who do not decide",
+    "fhir_dmp.operations.dmp_label": "test_refused_choices.py: a document is read as the requester sees it",
+    "fhir_dmp.operations.dmp_access_log": "test_refused_choices.py: absent for all who do not see the trace",
+    "fhir_dmp.operations.dmp_emergency_settings": "test_refused_choices.py: absent for all who do not decide",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }

@@ -73,10 +73,31 @@ async def _record(client: httpx.AsyncClient) -> None:
         body = {**resource, "id": "explained"}
         response = await client.put(f"{resource['resourceType']}/explained", json=body)
         assert response.status_code in {200, 201}, response.text
+    await _store_deciding(client)
     name = [{"use": "usual", "family": "Roussel", "given": ["Jeanne"]}]
     unproven = {"resourceType": "Patient", "id": "provisional", "active": True, "name": name, "birthDate": "1955-08-12"}
     for row in (unproven, {**unproven, "id": "double"}):
         assert (await client.put(f"Patient/{row['id']}", json=row)).status_code in {200, 201}
+
+
+async def _store_deciding(client: httpx.AsyncClient) -> None:
+    """The patient who decides, a document of his, and two physicians of the directory."""
+    rpps = "https://rpps.esante.gouv.fr"
+    resources = [
+        {"resourceType": "Patient", "active": True, "birthDate": "1970-01-01", "name": [{"family": "Decidee"}]},
+        {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "subject": reference("Patient/deciding"),
+            "content": [{"attachment": {"contentType": "text/plain", "data": "QmllbiE="}}],
+        },
+        {"resourceType": "Practitioner", "identifier": [{"system": rpps, "value": "99900000088"}]},
+        {"resourceType": "Practitioner", "identifier": [{"system": rpps, "value": "99900000099"}], "id": "other"},
+    ]
+    for resource in resources:
+        body = {"id": "deciding", **resource}
+        response = await client.put(f"{body['resourceType']}/{body['id']}", json=body)
+        assert response.status_code in {200, 201}, response.text
 
 
 @pytest.mark.usefixtures("_record")

@@ -1,0 +1,89 @@
+"""A professional or a structure that a parameter names: by number (RPPS, FINESS, idNatSt…) or by reference.
+
+It has to be in the directory: a choice about who is not there would be about nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fhir_dmp.access.closure import STRUCTURE_SYSTEMS
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.operations.parameters import Given, Inputs, missing
+from fhir_dmp.operations.professional import Directory
+from fhir_dmp.operations.record_act import as_server
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.record.choices import Party
+from fhir_dmp.record.lifecycle import PHYSICIAN
+from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.query import LinkValue, TokenValue
+from fhir_dmp.search.security import RPPS
+
+NAME = "professional"
+_TYPES = {"Practitioner": (RPPS,), "Organization": STRUCTURE_SYSTEMS}
+_PERSONS = ("Practitioner",)
+
+
+async def read_party(context: Context, request: Request, inputs: Inputs, *, is_person: bool = False) -> Party:
+    """Returns whom the parameter `professional` names; raises FhirError where it is nobody, or no professional."""
+    given = inputs.one(NAME)
+    if given is None:
+        raise missing(NAME)
+    directory = await open_directory(context, request)
+    rows = await _find(directory, given, _PERSONS if is_person else tuple(_TYPES))
+    if len(rows) != 1:
+        message = "This is no professional or structure of the directory: an RPPS number, FINESS number or reference."
+        raise error(Category.UNPROCESSABLE, "professional-unknown", message, given.at)
+    return _build_party(rows[0])
+
+
+async def open_directory(context: Context, request: Request) -> Directory:
+    """Returns the directory as the server sees it: everyone does."""
+    everyone = replace(as_server(request), resource_type="Practitioner", resource_id="")
+    return Directory(context, await open_gate(context, everyone, "search-type"))
+
+
+async def require_physician(directory: Directory, party: Party, at: str) -> None:
+    """Raises FhirError where the directory has somebody in other professions than the physician's only."""
+    link = LinkValue((str(party.reference["reference"]),))
+    roles = await directory.find("PractitionerRole", "practitioner", link)
+    professions = {code for role in roles for code in (await directory.situation(role)).professions}
+    if professions and PHYSICIAN not in professions:
+        raise error(Category.UNPROCESSABLE, "not-a-physician", "A médecin traitant is a physician.", at)
+
+
+async def _find(directory: Directory, given: Given, types: tuple[str, ...]) -> list[JsonObject]:
+    named = _identifier(given, types)
+    if named:
+        kind = "Practitioner" if named.system == RPPS else "Organization"
+        return await directory.find(kind, "identifier", named) if kind in types else []
+    link = relative_to(directory.context.base_url, _link(given)).partition("/_history/")[0]
+    found = await directory.read(link) if link.partition("/")[0] in types else None
+    return [found] if found and found.get("active") is not False else []
+
+
+def _identifier(given: Given, types: tuple[str, ...]) -> TokenValue | None:
+    """The number: an Identifier, in a Reference or alone, or the text `system|value`."""
+    if isinstance(given.value, str):
+        system, separator, value = given.value.partition("|")
+        row: JsonObject = {"system": system, "value": value} if separator else {}
+    else:
+        row = given.value.get("identifier", {}) if given.type_name == "Reference" else given.value or {}
+    known = {system for name in types for system in _TYPES[name]}
+    return TokenValue(str(row["system"]), str(row.get("value", ""))) if row.get("system") in known else None
+
+
+def _link(given: Given) -> str:
+    return str(given.value.get("reference", "")) if isinstance(given.value, dict) else str(given.value)
+
+
+def _build_party(row: JsonObject) -> Party:
+    link = f"{row['resourceType']}/{row['id']}"
+    systems = _TYPES[row["resourceType"]]
+    numbers = [one for one in row.get("identifier", ()) if one.get("system") in systems and one.get("value")]
+    texts = frozenset({link, *(f"{one['system']}|{one['value']}" for one in numbers)})
+    named = {"identifier": {"system": numbers[0]["system"], "value": numbers[0]["value"]}} if numbers else {}
+    return Party({"reference": link, **named}, texts)
