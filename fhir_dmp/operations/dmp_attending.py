@@ -45,8 +45,7 @@ async def dmp_attending(context: Context, request: Request) -> Result:
     inputs = read_inputs(context, request, ("professional", "replace", "consent"))
     check_chooser(context, request, inputs, _DECLARING)
     party, replaces = await read_party(context, request, inputs, is_person=True), inputs.boolean("replace") is True
-    given = inputs.one("professional")
-    await require_physician(await open_directory(context, request), party, given.at if given else "")
+    await require_physician(await open_directory(context, request), party)
     provenance_id = context.new_id()
 
     async def work(writer: Writer) -> Result:
@@ -59,7 +58,7 @@ async def dmp_attending(context: Context, request: Request) -> Result:
         is_done = not party.texts.isdisjoint(attending)
         if attending and not is_done and not replaces:
             message = "There is a médecin traitant already: replace has to be true."
-            raise error(Category.CONFLICT, "attending-exists", message, "professional")
+            raise error(Category.CONFLICT, "attending-exists", message, party.at)
         patient = None if is_done else declare_attending(choosing.patient, party)
         return await _finish(context, request, writer, choosing, _Step("attending", patient, provenance_id, party))
 

@@ -61,7 +61,7 @@ def require_unblocked(context: Context, choosing: Choosing, party: Party) -> Non
     """Raises FhirError where the patient blocked a party: a block is lifted by itself, or it would not be one."""
     if find_blocks(choosing.state.directives, party, context.now()):
         message = "The patient blocked this professional: $dmp-unblock comes first."
-        raise error(Category.CONFLICT, "professional-blocked", message, "professional")
+        raise error(Category.CONFLICT, "professional-blocked", message, party.at)
 
 
 async def _renew(

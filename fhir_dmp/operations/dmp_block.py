@@ -37,7 +37,7 @@ async def dmp_block(context: Context, request: Request) -> Result:
         state, now = choosing.state, context.now()
         if not party.texts.isdisjoint(state.attending):
             message = "The médecin traitant is not blocked: $dmp-attending declares another one first."
-            raise error(Category.CONFLICT, "attending-not-blockable", message, "professional")
+            raise error(Category.CONFLICT, "attending-not-blockable", message, party.at)
         blocked = find_blocks(state.directives, party, now)
         if blocked:
             return _answer("blocked", blocked[0].consent)

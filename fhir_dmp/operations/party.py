@@ -37,7 +37,7 @@ async def read_party(context: Context, request: Request, inputs: Inputs, *, is_p
     if len(rows) != 1:
         message = "This is no professional or structure of the directory: an RPPS number, FINESS number or reference."
         raise error(Category.UNPROCESSABLE, "professional-unknown", message, given.at)
-    return _build_party(rows[0])
+    return _build_party(rows[0], given.at)
 
 
 async def open_directory(context: Context, request: Request) -> Directory:
@@ -46,13 +46,13 @@ async def open_directory(context: Context, request: Request) -> Directory:
     return Directory(context, await open_gate(context, everyone, "search-type"))
 
 
-async def require_physician(directory: Directory, party: Party, at: str) -> None:
+async def require_physician(directory: Directory, party: Party) -> None:
     """Raises FhirError where the directory has somebody in other professions than the physician's only."""
     link = LinkValue((str(party.reference["reference"]),))
     roles = await directory.find("PractitionerRole", "practitioner", link)
     professions = {code for role in roles for code in (await directory.situation(role)).professions}
     if professions and PHYSICIAN not in professions:
-        raise error(Category.UNPROCESSABLE, "not-a-physician", "A médecin traitant is a physician.", at)
+        raise error(Category.UNPROCESSABLE, "not-a-physician", "A médecin traitant is a physician.", party.at)
 
 
 async def _find(directory: Directory, given: Given, types: tuple[str, ...]) -> list[JsonObject]:
@@ -80,10 +80,10 @@ def _link(given: Given) -> str:
     return str(given.value.get("reference", "")) if isinstance(given.value, dict) else str(given.value)
 
 
-def _build_party(row: JsonObject) -> Party:
+def _build_party(row: JsonObject, at: str) -> Party:
     link = f"{row['resourceType']}/{row['id']}"
     systems = _TYPES[row["resourceType"]]
     numbers = [one for one in row.get("identifier", ()) if one.get("system") in systems and one.get("value")]
     texts = frozenset({link, *(f"{one['system']}|{one['value']}" for one in numbers)})
     named = {"identifier": {"system": numbers[0]["system"], "value": numbers[0]["value"]}} if numbers else {}
-    return Party({"reference": link, **named}, texts)
+    return Party({"reference": link, **named}, texts, at)

@@ -28,10 +28,14 @@ _PERSONS = ("Practitioner", "PractitionerRole")
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A professional or a structure of the directory: the Reference to it, and the texts by which it is known."""
+    """A professional or a structure of the directory: the Reference to it, and the texts by which it is known.
+
+    `at` is the place of the parameter that named it.
+    """
 
     reference: JsonObject
     texts: frozenset[str]
+    at: str = ""
 
     @property
     def is_person(self) -> bool:

@@ -185,7 +185,6 @@ ELSEWHERE = {
     "fhir_dmp.operations.choice": "test_refused_choices.py: absent for all who do not decide",
     "fhir_dmp.operations.dmp_label": "test_refused_choices.py: a document is read as the requester sees it",
     "fhir_dmp.operations.dmp_access_log": "test_refused_choices.py: absent for all who do not see the trace",
-    "fhir_dmp.operations.dmp_emergency_settings": "test_refused_choices.py: absent for all who do not decide",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }

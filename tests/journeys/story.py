@@ -37,8 +37,11 @@ DAY = 24 * 3_600_000
 START = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 RPPS, FINESS = "https://rpps.esante.gouv.fr", "https://finess.esante.gouv.fr"
-PROFESSIONALS = {"99900000022": "Petit", "99900000033": "Caron", "99900000044": "Blanc"}
-"""Who is in the directory: RPPS numbers and family names of a physician, a pharmacist and a nurse."""
+PROFESSIONALS = {
+    "99900000022": "Petit", "99900000033": "Caron", "99900000044": "Blanc", "99900000055": "Leroy",
+    "99900000066": "Moulin", "99900000077": "Noir",
+}  # fmt: skip
+"""Who is in the directory: RPPS numbers and family names of a physician, a pharmacist, a nurse, and of some more."""
 _orders = itertools.count(1)
 
 
@@ -131,6 +134,12 @@ class Story:
 
     def hospital(self, finess: str = "990000010") -> Actor:
         return Actor(self.guarded.client, partial(self.guarded.tokens.hospital, finess))
+
+    def helper(self, patient_id: str) -> Actor:
+        return Actor(self.guarded.client, partial(self.guarded.tokens.helper, patient_id), patient_id)
+
+    def auditor(self) -> Actor:
+        return Actor(self.guarded.client, self.guarded.tokens.auditor)
 
     def fund(self) -> Actor:
         """An agent of the health insurance fund, by its system account."""
@@ -225,4 +234,6 @@ def _typed(value: Json) -> Json:
             return {"valueString": value}
         case {"resourceType": str()}:
             return {"resource": value}
+        case {"valuePeriod": _}:
+            return dict(value)
     return {"valueReference": value}

@@ -2,46 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fhir_dmp.instant import write_instant
-from tests.journeys.story import RPPS, Actor, Story, faults, parameters, reference_of, told
-
-Json = Any
-
-
-async def open_record(story: Story) -> Actor:
-    """A patient with an open record that nobody else reads."""
-    asked = parameters(consent=True, patient=story.new_identity())
-    answer = await story.fund().post("Patient/$dmp-open", asked)
-    assert answer.status_code == 200, answer.text
-    return story.patient(reference_of(answer))
-
-
-async def deposit(story: Story, actor: Actor, patient: Actor, *labels: str) -> str:
-    """The reference to a report that a professional deposits in a record now."""
-    system = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
-    report: Json = {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "subject": {"reference": f"Patient/{patient.id}"},
-        "type": {"coding": [{"system": "http://loinc.org", "code": "11488-4"}]},
-        "date": write_instant(story.clock.now),
-        "author": [actor.by_number],
-        "content": [{"attachment": {"contentType": "text/plain", "data": "VG91cyB2YSBiaWVuLg=="}}],
-    }
-    if labels:
-        report["securityLabel"] = [{"coding": [{"system": system, "code": label}]} for label in labels]
-    answer = await actor.post("DocumentReference", report)
-    assert answer.status_code == 201, answer.text
-    return f"DocumentReference/{answer.json()['id']}"
-
-
-async def done(actor: Actor, url: str, **given: Json) -> dict[str, Json]:
-    """What an act that succeeds answers."""
-    answer = await actor.post(url, parameters(**given))
-    assert answer.status_code == 200, answer.text
-    return told(answer)
+from tests.journeys.cast import deposit, done, open_record
+from tests.journeys.story import RPPS, Story, faults, parameters
 
 
 async def test_a_patient_hides_a_document_blocks_a_doctor_reads_the_log_and_closes_the_record(story: Story) -> None:
