@@ -180,6 +180,10 @@ async def _write(context: Context, accesses: Sequence[Access]) -> list[list[Json
 
 def _done(context: Context, interaction: str, request: Request, result: Result) -> Access:
     access = _access(context, interaction, request, [_item(version) for version in result.disclosed])
+    is_all_hidden = bool(access.items) and all(item.labels for item in access.items)
+    # an operation on what is hidden is told by its very URL: no event of it is left without the labels
+    if interaction == "operation" and request.resource_type != "Patient" and is_all_hidden:
+        return replace(access, patients=())
     return replace(access, patients=(*access.patients, *result.patients)) if result.patients else access
 
 

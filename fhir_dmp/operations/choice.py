@@ -62,10 +62,19 @@ def check_chooser(context: Context, request: Request, inputs: Inputs, roles: Col
         raise error(Category.UNPROCESSABLE, "consent-needed", message, given.at if given else "")
 
 
-async def read_choosing(context: Context, request: Request, writer: Writer, roles: Collection[Role]) -> Choosing:
+async def read_choosing(
+    context: Context,
+    request: Request,
+    writer: Writer,
+    roles: Collection[Role],
+    *,
+    kept_in: str = "Consent",
+    interaction: str = "update",
+) -> Choosing:
     """Returns who decides about the record that the URL names; raises FhirError: not found, or it is closed.
 
-    Two who decide about one record do it one after another.
+    Two who decide about one record do it one after another. The token has to allow this interaction on the type that
+    the choice is kept in, also where nothing changes: the answer tells what was chosen.
     """
     await writer.guard([f"choices:{request.resource_id}"])
     inside = replace(context, reader=writer)
@@ -77,9 +86,16 @@ async def read_choosing(context: Context, request: Request, writer: Writer, role
     role = role_in(request.requester, closure, states[0], context.now()) if states else None
     if version is None or role is None or role not in roles:
         raise not_found(request.identity)
+    await _check_token(context, request, kept_in, interaction)
     if not states[0].is_open(context.now()):
         raise error(Category.CONFLICT, "record-closed", "The record is closed.")
     return Choosing(role, closure, version, parse_json_object(version.content or b"{}"), states[0], restriction)
+
+
+async def _check_token(context: Context, request: Request, kept_in: str, interaction: str) -> None:
+    patient = request.resource_id
+    about: JsonObject = {"id": patient} if kept_in == "Patient" else {"patient": {"reference": f"Patient/{patient}"}}
+    await check_scope(context, request, interaction, context.indexer.facts({"resourceType": kept_in, **about}))
 
 
 def begin_act(context: Context, request: Request, code: str) -> Act:

@@ -7,10 +7,12 @@ CSP L1111-16. They stand on the Patient, so that access/record reads them: gener
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fhir_dmp.access.requester import Kind
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request, Result
+from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.choice import (
     Choosing,
@@ -24,7 +26,7 @@ from fhir_dmp.operations.choice import (
 from fhir_dmp.operations.dmp_authorize import require_unblocked
 from fhir_dmp.operations.parameters import read_inputs
 from fhir_dmp.operations.party import open_directory, read_party, require_physician
-from fhir_dmp.operations.record_act import answer_act, refuse_act, run_act, traced_act
+from fhir_dmp.operations.record_act import answer_act, as_server, refuse_act, run_act, traced_act
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.choices import Party, declare_attending, name_administrator, remove_administrator
 from fhir_dmp.record.deciding import Role
@@ -44,12 +46,16 @@ async def dmp_attending(context: Context, request: Request) -> Result:
     """Declares the médecin traitant; raises FhirError where there is another one and `replace` is not true."""
     inputs = read_inputs(context, request, ("professional", "replace", "consent"))
     check_chooser(context, request, inputs, _DECLARING)
-    party, replaces = await read_party(context, request, inputs, is_person=True), inputs.boolean("replace") is True
+    replaces = inputs.boolean("replace") is True
+    if replaces and request.requester.kind is Kind.PRACTITIONER:
+        # he would see all that is masked, on his own word alone
+        raise refuse_act()
+    party = await read_party(context, request, inputs, is_person=True)
     await require_physician(await open_directory(context, request), party)
     provenance_id = context.new_id()
 
     async def work(writer: Writer) -> Result:
-        choosing = await read_choosing(context, request, writer, _DECLARING)
+        choosing = await read_choosing(context, request, writer, _DECLARING, kept_in="Patient")
         require_self(choosing, party)
         if choosing.role in _PROFESSIONAL and request.requester.profession != PHYSICIAN:
             raise refuse_act()
@@ -107,7 +113,7 @@ async def _administer(
     provenance_id = context.new_id()
 
     async def work(writer: Writer) -> Result:
-        choosing = await read_choosing(context, request, writer, _NAMING)
+        choosing = await read_choosing(context, request, writer, _NAMING, kept_in="Patient")
         step = _Step(code, change(choosing, party), provenance_id, party)
         return await _finish(context, request, writer, choosing, step)
 
@@ -115,6 +121,8 @@ async def _administer(
 
 
 async def _finish(context: Context, request: Request, writer: Writer, choosing: Choosing, step: _Step) -> Result:
+    if step.patient:
+        await require_valid(replace(context, reader=writer), as_server(request), step.patient, at=step.party.at)
     changes = [change_patient(context, choosing, step.patient)] if step.patient else []
     await write_act(context, request, writer, begin_act(context, request, step.code), changes, step.provenance_id)
     rows: list[JsonObject] = [

@@ -29,21 +29,21 @@ _KNOWN = ("regulation", "break-glass", "masked-documents")
 @traced_act
 async def tell_settings(context: Context, request: Request) -> Result:
     """Tells the settings; raises FhirError where they are not the requester's to know."""
-    return await _settle(context, request, read_inputs(context, request, ()))
+    return await _settle(context, request, read_inputs(context, request, ()), "read")
 
 
 @traced_act
 async def change_settings(context: Context, request: Request) -> Result:
     """Sets what is given, and tells the settings; raises FhirError, and then nothing is written."""
-    return await _settle(context, request, read_inputs(context, request, _KNOWN))
+    return await _settle(context, request, read_inputs(context, request, _KNOWN), "update")
 
 
-async def _settle(context: Context, request: Request, inputs: Inputs) -> Result:
+async def _settle(context: Context, request: Request, inputs: Inputs, interaction: str) -> Result:
     check_chooser(context, request, inputs, _ROLES)
     new_ids, provenance_id = [context.new_id(), context.new_id()], context.new_id()
 
     async def work(writer: Writer) -> Result:
-        choosing = await read_choosing(context, request, writer, _ROLES)
+        choosing = await read_choosing(context, request, writer, _ROLES, interaction=interaction)
         before = settings_of(choosing.state, context.now())
         wanted = _read(inputs, before)
         if wanted != before:

@@ -73,14 +73,17 @@ async def _label(labelling: Labelling, context: Context, request: Request) -> Re
     async def work(writer: Writer) -> Result:
         inside, fresh = replace(context, reader=writer), replace(request, memory=Memory())
         rows = await _read_documents(inside, fresh, asked)
-        answers, changes = [], []
+        answers: list[tuple[Version, JsonObject]] = []
+        changes: list[Change] = []
         for row in rows:
             changed = _relabel(labelling, row)
-            answers.append((row.version, changed))
             if changed == row.resource:
+                answers.append((row.version, changed))
                 continue
             change = await _allow(inside, fresh, labelling, asked, row, changed)
             changes += [change, _provenance(context, fresh, labelling, change, ids[row.version.identity])]
+            # the trace names the version that it made: who does not see that does not see the event
+            answers.append((change.version, changed))
         if changes:
             await writer.write(changes)
         return _answer(answers)

@@ -54,7 +54,8 @@ class EmergencySettings:
 
 def find_access(directives: Iterable[Directive], party: Party) -> list[Directive]:
     """Returns the Consents that let a party, and nobody else, read for care."""
-    return [row for row in directives if _is_access(row.root) and _is_of_alone(row.root, party)]
+    bare = [row for row in directives if row.base is None]
+    return [row for row in bare if _is_access(row.root) and _is_of_alone(row.root, party)]
 
 
 def find_permits(directives: Iterable[Directive], party: Party) -> list[Directive]:

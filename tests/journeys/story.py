@@ -37,6 +37,7 @@ DAY = 24 * 3_600_000
 START = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 RPPS, FINESS = "https://rpps.esante.gouv.fr", "https://finess.esante.gouv.fr"
+RPPS_TYPE = {"coding": [{"system": "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203", "code": "RPPS"}]}
 PROFESSIONALS = {
     "99900000022": "Petit", "99900000033": "Caron", "99900000044": "Blanc", "99900000055": "Leroy",
     "99900000066": "Moulin", "99900000077": "Noir",
@@ -108,11 +109,11 @@ class Story:
     clock: Clock
     context: Context
 
-    def new_identity(self, **changed: Json) -> Json:
-        """A Patient with a qualified identity of his own."""
+    def new_identity(self, born: str = "1955-08-12", **changed: Json) -> Json:
+        """A Patient, a woman, with a qualified identity of her own."""
         order = next(_orders)
         family = f"LEFEBVRE {chr(65 + order // 26 % 26)}{chr(65 + order % 26)}"
-        made = build_identity(f"2550880021{order:03}", **changed)
+        made = build_identity(f"2{born[2:4]}{born[5:7]}80021{order:03}", birthDate=born, **changed)
         for name in made["name"]:
             name["family"] = family
         return made
@@ -126,8 +127,8 @@ class Story:
     def nurse(self, rpps: str = "99900000044", **members: Any) -> Actor:
         return self._professional(rpps, "60", **members)
 
-    def patient(self, patient_id: str) -> Actor:
-        return Actor(self.guarded.client, partial(self.guarded.tokens.patient, patient_id), patient_id)
+    def patient(self, patient_id: str, **scope: str) -> Actor:
+        return Actor(self.guarded.client, partial(self.guarded.tokens.patient, patient_id, **scope), patient_id)
 
     def representative(self, patient_id: str) -> Actor:
         return Actor(self.guarded.client, partial(self.guarded.tokens.representative, patient_id), patient_id)
@@ -221,7 +222,7 @@ async def open_stage(mongodb_uri: str, client: MongoClient[dict[str, Any]], cloc
 async def _store_directory(behind: Server) -> None:
     """Stores the professionals of the stories."""
     for rpps, family in PROFESSIONALS.items():
-        body = {"resourceType": "Practitioner", "identifier": [{"system": RPPS, "value": rpps}]}
+        body = {"resourceType": "Practitioner", "identifier": [{"type": RPPS_TYPE, "system": RPPS, "value": rpps}]}
         answer = await behind.client.post("Practitioner", json={**body, "name": [{"family": family}]})
         assert answer.status_code == 201, answer.text
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from typing import Any
+
 from tests.journeys.cast import deposit, done, open_record
 from tests.journeys.story import RPPS, Story, faults, parameters
 
@@ -42,3 +45,135 @@ async def test_a_patient_hides_a_document_blocks_a_doctor_reads_the_log_and_clos
     refused = await patient.post(f"{here}/$dmp-authorize", parameters(professional=nurse.by_number))
     assert (refused.status_code, faults(refused)) == (409, ["record-closed"])
     await patient.sees(f"{here}/$dmp-access-log")
+
+
+async def test_a_choice_made_once_more_changes_nothing(story: Story) -> None:
+    patient, physician = await open_record(story), story.physician()
+    here, who = f"Patient/{patient.id}", {"professional": story.nurse().by_number}
+    document = await deposit(story, story.nurse(), patient)
+    acts: list[tuple[str, dict[str, Any]]] = [
+        (f"{here}/$dmp-authorize", who),
+        (f"{here}/$dmp-block", who),
+        (f"{here}/$dmp-unblock", who),
+        (f"{here}/$dmp-attending", {"professional": physician.by_number}),
+        (f"{here}/$dmp-name-administrator", who),
+        (f"{here}/$dmp-remove-administrator", who),
+        (f"{document}/$dmp-mask", {}),
+        (f"{document}/$dmp-unmask", {}),
+        (f"{document}/$dmp-hide-from-representatives", {}),
+        (f"{document}/$dmp-show-to-representatives", {}),
+    ]
+    for url, given in acts:
+        stored = [story.behind.count(ty={"$ne": "AuditEvent"}), story.behind.count("history")]
+        first = await done(patient, url, **given)
+        after = [story.behind.count(ty={"$ne": "AuditEvent"}), story.behind.count("history")]
+        assert after != stored, url
+        assert await done(patient, url, **given) == first
+        assert [story.behind.count(ty={"$ne": "AuditEvent"}), story.behind.count("history")] == after, url
+
+
+async def test_choices_are_valid_resources_that_plain_fhir_reads(story: Story) -> None:
+    patient, nurse = await open_record(story), story.nurse()
+    here, server = f"Patient/{patient.id}", story.server()
+    period = {"valuePeriod": {"start": "2026-01-01", "end": "2099-12-31"}}
+    await done(patient, f"{here}/$dmp-authorize", professional=nurse.by_number, period=period)
+    await done(patient, f"{here}/$dmp-block", professional=story.pharmacist().by_number)
+    await done(patient, f"{here}/$dmp-emergency-settings", regulation=False, **{"masked-documents": True})
+    await done(patient, f"{here}/$dmp-attending", professional=story.physician().by_number)
+    await done(patient, f"{here}/$dmp-name-administrator", professional=nurse.by_number)
+    found = await server.finds(f"Consent?patient={patient.id}")
+    found += [await server.sees(here), *await server.finds(f"Provenance?patient={patient.id}")]
+    assert len(found) == 4 + 1 + 6
+    for resource in found:
+        answer = await server.post(f"{resource['resourceType']}/$validate", resource)
+        errors = [row for row in answer.json()["issue"] if row["severity"] in {"error", "fatal"}]
+        assert errors == [], resource
+
+    # renewed with another period it is the same Consent
+    renewed = {"valuePeriod": {"start": "2026-01-01", "end": "2030-12-31"}}
+    again = await done(patient, f"{here}/$dmp-authorize", professional=nurse.by_number, period=renewed)
+    assert again["period"] == renewed["valuePeriod"]
+    assert len(await server.finds(f"Consent?patient={patient.id}")) == 4
+
+
+async def test_the_medecin_traitant_sees_what_is_masked_blocks_and_reads_the_log(story: Story) -> None:
+    patient, own, other = await open_record(story), story.physician(), story.physician("99900000055")
+    here, nurse = f"Patient/{patient.id}", story.nurse()
+    document = await deposit(story, nurse, patient)
+    await done(patient, f"{document}/$dmp-mask")
+
+    # he declares himself, as the patient asked him to; only then he sees it, and who looked
+    await own.sees_nothing(here)
+    await done(own, f"{here}/$dmp-attending", professional=own.by_number, consent=True)
+    await own.sees(document)
+    assert (await own.sees(f"{here}/$dmp-access-log"))["parameter"]
+    await done(own, f"{here}/$dmp-block", professional=other.by_number, consent=True)
+    await done(own, f"{document}/$dmp-unmask", consent=True)
+    await done(own, f"{document}/$dmp-mask", consent=True)
+
+    # another one takes his place only where that is said, and once he is no more blocked
+    await done(own, f"{here}/$dmp-unblock", professional=other.by_number, consent=True)
+    await done(patient, f"{here}/$dmp-attending", professional=other.by_number, replace=True)
+    await other.sees(document)
+    await own.sees_nothing(document)
+    refused = await own.get(f"{here}/$dmp-access-log")
+    assert (refused.status_code, faults(refused)) == (404, ["resource-absent"])
+
+
+async def test_what_waits_for_an_announcement_opens_by_itself_after_a_month(story: Story) -> None:
+    patient, author = await open_record(story), story.nurse()
+    first, second = await deposit(story, author, patient), await deposit(story, author, patient)
+    both = [{"reference": first}, {"reference": second}]
+    await done(author, "DocumentReference/$dmp-hold-back", document=both)
+    for document in (first, second):
+        await patient.sees_nothing(document)
+    assert await patient.finds(f"Provenance?patient={patient.id}&target={first}") == []
+    await done(author, f"{first}/$dmp-announce")
+    await patient.sees(first)
+
+    # by itself, and then the patient may hide it in turn
+    await story.pass_days(32)
+    await patient.sees(second)
+    await done(patient, f"{second}/$dmp-mask")
+    labels = [row["coding"][0]["code"] for row in (await patient.sees(second))["securityLabel"]]
+    assert labels == ["MASQUE_PS"]
+
+
+async def test_a_minor_hides_a_document_from_those_who_represent_him(story: Story) -> None:
+    patient, author = await open_record(story, born="2012-08-12"), story.nurse()
+    document, parent = await deposit(story, author, patient), story.representative(patient.id)
+    await parent.sees(document)
+    await done(patient, f"{document}/$dmp-hide-from-representatives")
+    await parent.sees_nothing(document)
+    assert await parent.finds(f"Provenance?patient={patient.id}&target={document}") == []
+    # nor does the log tell him: neither the act, nor the version that it made
+    log = (await parent.sees(f"Patient/{patient.id}/$dmp-access-log"))["parameter"]
+    entities = [entity for row in log for entity in row["part"][2]["resource"].get("entity", ())]
+    asked = [b64decode(entity["query"]).decode() for entity in entities if "query" in entity]
+    assert not [text for text in asked if "hide-from-representatives" in text]
+    assert f"{document}/_history/2" not in str(log)
+    refused = await parent.post(f"{document}/$dmp-show-to-representatives", parameters())
+    assert (refused.status_code, faults(refused)) == (404, ["resource-absent"])
+    await done(patient, f"{document}/$dmp-show-to-representatives")
+    await parent.sees(document)
+
+
+async def test_the_log_is_paged_and_its_links_are_for_one_reader(story: Story) -> None:
+    patient, nurse = await open_record(story), story.nurse()
+    await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=nurse.by_number)
+    for _ in range(3):
+        await nurse.sees(f"Patient/{patient.id}")
+    url = f"Patient/{patient.id}/$dmp-access-log?_count=2&professional={RPPS}|{nurse.rpps}"
+    seen: list[str] = []
+    while url:
+        page = (await patient.sees(url))["parameter"]
+        rows = [row["part"][2]["resource"]["id"] for row in page if row["name"] == "access"]
+        assert len(rows) <= 2
+        seen += rows
+        url = next((row["valueUri"].partition("/fhir/")[2] for row in page if row["name"] == "next"), "")
+        if url and len(seen) == 2:
+            assert (await story.server().get(url)).status_code == 400
+    assert len(seen) == len(set(seen)) == 3
+    for wrong in ("from=2026-02-01&to=2026-01-01", "from=hier", "mode=nuit", "_count=0", "professional=99999999999"):
+        answer = await patient.get(f"Patient/{patient.id}/$dmp-access-log?{wrong}")
+        assert answer.status_code in {400, 422}, wrong

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from fhir_dmp.operations.routes import OPERATIONS
+from tests.journeys.story import RPPS_TYPE
 from tests.rest.server import FHIR_JSON
 from tests.strategies.access import concept, consent, reference
 
@@ -83,7 +85,7 @@ async def _record(client: httpx.AsyncClient) -> None:
 async def _store_deciding(client: httpx.AsyncClient) -> None:
     """The patient who decides, a document of his, and two physicians of the directory."""
     rpps = "https://rpps.esante.gouv.fr"
-    resources = [
+    resources: list[dict[str, Any]] = [
         {"resourceType": "Patient", "active": True, "birthDate": "1970-01-01", "name": [{"family": "Decidee"}]},
         {
             "resourceType": "DocumentReference",
@@ -91,9 +93,10 @@ async def _store_deciding(client: httpx.AsyncClient) -> None:
             "subject": reference("Patient/deciding"),
             "content": [{"attachment": {"contentType": "text/plain", "data": "QmllbiE="}}],
         },
-        {"resourceType": "Practitioner", "identifier": [{"system": rpps, "value": "99900000088"}]},
-        {"resourceType": "Practitioner", "identifier": [{"system": rpps, "value": "99900000099"}], "id": "other"},
     ]
+    for name, number in (("deciding", "99900000088"), ("other", "99900000099")):
+        identifier = {"type": RPPS_TYPE, "system": rpps, "value": number}
+        resources.append({"resourceType": "Practitioner", "id": name, "identifier": [identifier]})
     for resource in resources:
         body = {"id": "deciding", **resource}
         response = await client.put(f"{body['resourceType']}/{body['id']}", json=body)

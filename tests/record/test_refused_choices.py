@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from tests.record.numbers import CASES
 
 Json = Any
 REFUSED = yaml.safe_load((CASES / "refused-choices.yaml").read_text(encoding="utf8"))
+ABSENT = "DocumentReference/never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,48 @@ def _body(house: House, case: Json) -> Json:
         given["period"] = {"valuePeriod": case["period"]}
     if case.get("at") == "documents":
         given["document"] = [{"reference": text} for text in (house.documents["document"], "DocumentReference/never")]
-    if "consent" in case:
-        given["consent"] = case["consent"]
+    given |= {name: case[name] for name in ("consent", "replace") if name in case}
     return parameters(**given)
+
+
+async def test_hidden_and_absent_get_the_same_answer(story: Story) -> None:
+    house = await _prepare(story, {"at": "documents"})
+    consent = parameters(consent=True)
+    for actor, name, acts in (
+        (story.physician(), "masked", ("mask", "unmask", "hold-back", "announce", "hide-from-representatives")),
+        (house.patient, "held", ("mask", "announce", "hide-from-representatives", "show-to-representatives")),
+    ):
+        hidden = house.documents[name]
+        for act in acts:
+            for url, body in (
+                (f"{hidden}/$dmp-{act}", consent),
+                (f"DocumentReference/$dmp-{act}", parameters(document={"reference": hidden})),
+            ):
+                here = await actor.post(url, body)
+                gone = await actor.post(
+                    url.replace(hidden, ABSENT), json.loads(json.dumps(body).replace(hidden, ABSENT))
+                )
+                assert here.status_code == gone.status_code == 404
+                assert here.text.replace(hidden, ABSENT) == gone.text
+    blocked = story.nurse("99900000077")
+    for act in ("authorize", "unblock", "attending", "access-log"):
+        named = parameters(consent=True, professional=blocked.by_number) if act != "access-log" else parameters()
+        here = await blocked.post(f"Patient/{house.patient.id}/$dmp-{act}", named)
+        gone = await blocked.post(f"Patient/never/$dmp-{act}", named)
+        assert here.status_code == gone.status_code == 404
+        assert here.text.replace(house.patient.id, "never") == gone.text
+
+
+async def test_a_token_decides_and_tells_only_what_its_scope_allows(story: Story) -> None:
+    patient = await open_record(story)
+    here = f"Patient/{patient.id}"
+    named = parameters(professional=story.nurse().by_number)
+    for scope in ("patient/Observation.cruds", "patient/*.rs"):
+        narrow = story.patient(patient.id, scope=scope)
+        for act in ("authorize", "block", "unblock", "attending", "name-administrator"):
+            assert (await narrow.post(f"{here}/$dmp-{act}", named)).status_code == 403, (scope, act)
+    blind = story.patient(patient.id, scope="patient/Patient.cruds")
+    assert (await blind.get(f"{here}/$dmp-emergency-settings")).status_code == 403
+    log = await blind.get(f"{here}/$dmp-access-log")
+    assert log.status_code == 403 or "access" not in log.text.partition("parameter")[2]
+    await story.patient(patient.id, scope="patient/*.rs").sees(f"{here}/$dmp-emergency-settings")
