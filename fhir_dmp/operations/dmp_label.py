@@ -171,7 +171,7 @@ async def _authorise(context: Context, request: Request, change: Change, at: str
         await authorise(context, request, "update", [change])
     except FhirError as fault:
         located = [issue if issue.expression else replace(issue, expression=at) for issue in fault.issues]
-        raise FhirError(fault.category, *located) from fault
+        raise FhirError(fault.category, *located) from fault.__cause__
 
 
 def _judged(context: Context, request: Request, change: Change, row: _Row) -> Change:
