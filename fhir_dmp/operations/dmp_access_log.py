@@ -28,7 +28,6 @@ from fhir_dmp.operations.professional import read_mode
 from fhir_dmp.operations.record_act import answer_act, as_server, refuse_act
 from fhir_dmp.operations.stored import read_version
 from fhir_dmp.outcome import Category, error
-from fhir_dmp.record.choices import Party
 from fhir_dmp.record.deciding import Role, role_in
 from fhir_dmp.resource import Version
 from fhir_dmp.search.page import CURSOR
@@ -37,50 +36,23 @@ from fhir_dmp.search.query import Handling, Marked, SearchQuery, SortKeys
 
 DEFINITION = "https://fhir-dmp.fr/OperationDefinition/dmp-access-log"
 DEFAULT_COUNT, MAX_COUNT = 50, 200
-_MOST_PAGES = 20
-"""How far is looked for the accesses of one professional at once."""
 _TYPE = "AuditEvent"
 _KNOWN = ("from", "to", NAME, "mode", "_count", CURSOR)
 _HOLDERS = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE, Kind.SYSTEM})
-
-_Row = tuple[Version, JsonObject]
-"""An event as it is stored, and its resource."""
 
 
 async def access_log(context: Context, request: Request) -> Result:
     """Tells a page of the trace of a record, the newest first; not found for whoever else asks."""
     check_exposed(context, request, "operation")
     inputs = read_inputs(context, request, _KNOWN)
-    query = _build_query(context, request, inputs)
+    query = await _build_query(context, request, inputs)
     restriction = await _admit(context, request, query)
     cursor = inputs.text(CURSOR, 16_384)
     if cursor:
         query = replace(query, after=tuple(context.cursors.read(cursor, _bound_to(request, query))))
-    party = await read_party(context, request, inputs) if inputs.one(NAME) else None
-    found, next_keys = await _read_page(context, restriction, query, party)
-    rows = [*_write_rows(context, found), *_write_next(context, request, query, next_keys)]
-    return answer_act(rows, [version for version, _ in found])
-
-
-async def _read_page(
-    context: Context, restriction: Restriction, query: SearchQuery, party: Party | None
-) -> tuple[list[_Row], SortKeys | None]:
-    """The events of a page, and where the next begins. Whose they are is looked at in each: a page may be short."""
-    found: list[_Row] = []
-    most = query.count or DEFAULT_COUNT
-    for _ in range(_MOST_PAGES if party else 1):
-        page = await context.reader.search(replace(query, count=most - len(found)), restriction)
-        rows = [(version, parse_json_object(version.content or b"{}")) for version in page.versions]
-        found += [row for row in rows if party is None or _is_by(row[1], party)]
-        query = replace(query, after=page.next_keys)
-        if page.next_keys is None or len(found) == most:
-            break
-    return found, query.after
-
-
-def _is_by(event: JsonObject, party: Party) -> bool:
-    identifiers = [agent["who"].get("identifier", {}) for agent in event["agent"]]
-    return any(f"{row.get('system')}|{row.get('value')}" in party.texts for row in identifiers)
+    page = await context.reader.search(query, restriction)
+    rows = [*_write_rows(context, page.versions), *_write_next(context, request, query, page.next_keys)]
+    return answer_act(rows, page.versions)
 
 
 async def _admit(context: Context, request: Request, query: SearchQuery) -> Restriction:
@@ -99,7 +71,7 @@ async def _admit(context: Context, request: Request, query: SearchQuery) -> Rest
     return Restriction(every([everything.clause, inquiry.scope]))
 
 
-def _build_query(context: Context, request: Request, inputs: Inputs) -> SearchQuery:
+async def _build_query(context: Context, request: Request, inputs: Inputs) -> SearchQuery:
     """The search for the events of this record; the times asked for are days as the patient counts them."""
     start, end = read_span(context, inputs, "from"), read_span(context, inputs, "to")
     if start and end and end[1] <= start[0]:
@@ -111,6 +83,7 @@ def _build_query(context: Context, request: Request, inputs: Inputs) -> SearchQu
     asked = [("patient", request.resource_id), ("_sort", "-date"), ("_count", size)]
     asked += [("date", f"ge{inputs.text('from').replace(' ', '+')}")] if start else []
     asked += [("date", f"le{inputs.text('to').replace(' ', '+')}")] if end else []
+    asked += await _named(context, request, inputs)
     query = _parse(context, asked)
     if inputs.one("mode"):
         mode = Marked("code", (f"{ACCESS_MODE}|{read_mode(inputs).value}",))
@@ -130,9 +103,21 @@ def _parse(context: Context, parameters: Parameters) -> SearchQuery:
     )
 
 
-def _write_rows(context: Context, rows: Iterable[_Row]) -> Iterator[JsonObject]:
+async def _named(context: Context, request: Request, inputs: Inputs) -> list[tuple[str, str]]:
+    """The professional or structure whose accesses are asked for, by its numbers: so the events name it."""
+    if inputs.one(NAME) is None:
+        return []
+    party = await read_party(context, request, inputs)
+    numbers = sorted(text for text in party.texts if "|" in text)
+    if not numbers:
+        raise error(Category.UNPROCESSABLE, "professional-unknown", "The directory has no number of it.", party.at)
+    return [("agent:identifier", ",".join(numbers))]
+
+
+def _write_rows(context: Context, versions: Iterable[Version]) -> Iterator[JsonObject]:
     professions = name_professions(context)
-    for _, event in rows:
+    for version in versions:
+        event = parse_json_object(version.content or b"{}")
         line = build_line(event, context.zone, professions)
         parts: list[JsonObject] = [
             {"name": "text", "valueString": str(line)},
