@@ -133,6 +133,8 @@ def _without_expired(context: Context, document: JsonObject) -> JsonObject:
 
 
 def _relabel(labelling: Labelling, row: _Row) -> JsonObject:
+    if labelling.sets and labelling.label == HIDDEN_FROM_PATIENT and row.current is not row.resource:
+        raise _too_late(row)
     before = row.current if labelling.sets else row.resource
     changed = (set_label if labelling.sets else lift_label)(before, labelling.label)
     if labelling.sets and changed is before:
@@ -155,15 +157,17 @@ async def _allow(
     judged = _judged(context, request, change, row)
     if await _is_entrusted(context, request, labelling, asked, patient):
         await check_change(context, request, judged)
-    elif request.requester.kind is Kind.HELPER:
-        raise _absent(row.version.identity, row.at)
     else:
         await _authorise(context, request, judged, row.at)
     opens = change.facts.security.opens if change.facts else None
     if labelling.sets and opens is not None and opens <= context.now():
-        message = "A month after its deposit a document is open to the patient."
-        raise error(Category.CONFLICT, "hold-back-over", message, row.at or _LABEL)
+        raise _too_late(row)
     return change
+
+
+def _too_late(row: _Row) -> FhirError:
+    message = "A month after its deposit a document is open to the patient."
+    return error(Category.CONFLICT, "hold-back-over", message, row.at or _LABEL)
 
 
 async def _authorise(context: Context, request: Request, change: Change, at: str) -> None:
@@ -192,16 +196,13 @@ async def _is_entrusted(context: Context, request: Request, labelling: Labelling
 def _provenance(context: Context, request: Request, labelling: Labelling, change: Change, new_id: str) -> Change:
     """The Provenance, with the labels of the document: who does not see it does not learn of it here.
 
-    What the patient hides and shows is masked in any case: a later mask would not reach an earlier Provenance.
+    It is masked in any case: a later mask would not reach an earlier Provenance.
     """
     patient = change.version.patient
     act = Act(labelling.code, request.requester, patient, context.now(), context.base_url)
     provenance = build_provenance(act, [str(change.version.identity), f"Patient/{patient}"])
-    labels = set(visibility_of(parse_json_object(change.version.content or b"{}")))
-    if labelling.label != HIDDEN_FROM_PATIENT:
-        labels.add(MASKED)
-    meta: JsonObject = {"meta": {"security": label_codings(labels)}} if labels else {}
-    return build_first(context, {**provenance, **meta}, new_id)
+    labels = visibility_of(parse_json_object(change.version.content or b"{}")) | {MASKED}
+    return build_first(context, {**provenance, "meta": {"security": label_codings(labels)}}, new_id)
 
 
 def _absent(identity: Identity, at: str) -> FhirError:

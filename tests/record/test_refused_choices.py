@@ -82,6 +82,7 @@ async def _deposit(story: Story, patient: Actor, author: Actor) -> dict[str, str
         "masked": masked,
         "held": await deposit(story, author, patient, "INVISIBLE_PATIENT"),
         "late": await deposit(story, author, patient, days_ago=62),
+        "over": await deposit(story, author, patient, "INVISIBLE_PATIENT", days_ago=62),
     }
 
 
