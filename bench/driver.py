@@ -34,6 +34,7 @@ from fhir_dmp.resource import Identity
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import Everything, Handling
 from fhir_dmp.settings import read_settings
+from fhir_dmp.store.mongo.bulk import MongoExports
 from fhir_dmp.store.mongo.document import PROJECTION, build_current
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.indexes import RESOURCE, create_collections
@@ -139,7 +140,8 @@ def make_context(uri: str) -> Context:
     definitions = RulesSource(MongoPackages(client, FLOOR_DATABASE), Schemas(load_registry()))
     matrices = MatrixSource(MongoMatrices(client, FLOOR_DATABASE), load_habilitation())
     store = MongoStore(client, FLOOR_DATABASE)
-    return build_context(settings, Sources(), store, definitions, matrices, b"")
+    exports = MongoExports(store.database)
+    return build_context(settings, Sources(), store, definitions, matrices, b"", exports)
 
 
 @cache

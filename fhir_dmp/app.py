@@ -50,7 +50,9 @@ from fhir_dmp.settings import Settings, read_settings
 from fhir_dmp.sign_in import Mode, SignIn, open_sign_in
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
+from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
+from fhir_dmp.store.mongo.bulk import MongoExports
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.jobs import MongoJobs
 from fhir_dmp.store.mongo.packages import MongoPackages
@@ -150,7 +152,8 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
     matrices = MatrixSource(MongoMatrices(store.database.client, settings.database), load_habilitation())
     await _load(definitions, matrices, sources)
     async with definitions.watching(), matrices.watching(), _terminology_server(settings) as ask_codes:
-        context = build_context(settings, sources, store, definitions, matrices, await store.shared_secret())
+        secret, exports = await store.shared_secret(), MongoExports(store.database)
+        context = build_context(settings, sources, store, definitions, matrices, secret, exports)
         _follow_parameters(definitions, context.space)
         store.know_own(lambda: context.space.own)
         renewal = Renewal(store, context.space, context.indexer, sources.now)
@@ -217,13 +220,14 @@ async def _load(definitions: RulesSource, matrices: MatrixSource, sources: Sourc
         raise StoreUnusable(f"the habilitation matrix of capability/ needs a version of its own: {fault}") from fault
 
 
-def build_context(
+def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
     settings: Settings,
     sources: Sources,
     store: Store,
     definitions: RulesSource,
     matrices: MatrixSource,
     secret: bytes,
+    exports: Exports,
 ) -> Context:
     """Wires the definitions, the store, the clock and the ids together."""
     capability = load_capability()
@@ -245,6 +249,7 @@ def build_context(
         space=space,
         indexer=Indexer(space),
         cursors=Cursors(secret),
+        exports=exports,
         store=store,
         reader=store,
         base_url=settings.base_url,

@@ -37,6 +37,7 @@ STRICT = {"prefer": "handling=strict"}
 UNEXPOSED = {"interaction-unsupported", "type-unknown", "url-unknown", "operation-unknown", "method-not-allowed"}
 OPERATIONS = [route for route in ALL_ROUTES.rows if route.operation]
 R4 = "http://hl7.org/fhir/OperationDefinition/"
+BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
 DOCREF = {"name": "docref", "definition": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"}
 SUMMARY = {"name": "summary", "definition": "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"}
 OURS = {
@@ -183,6 +184,9 @@ async def test_each_operation_is_routed_as_listed(
 
 async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: Json, types: Json) -> None:
     assert statement["rest"][0]["operation"] == [
+        {"name": "dmp-bulk-file", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-file"},
+        {"name": "dmp-bulk-status", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-status"},
+        {"name": "export", "definition": f"{BULK}/export"},
         {"name": "fhirpath", "definition": "https://fhir-dmp.fr/OperationDefinition/fhirpath"},
         {"name": "meta", "definition": f"{R4}Resource-meta"},
         {"name": "validate", "definition": f"{R4}Resource-validate"},
@@ -191,9 +195,11 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         "ValueSet": ("expand", "validate-code"), "CodeSystem": ("lookup", "subsumes", "validate-code"),
         "Patient": ("everything", "match"), "Observation": ("lastn",), "Composition": ("document",),
     }  # fmt: skip
+    exports = {name: {"name": "export", "definition": f"{BULK}/{name.lower()}-export"} for name in ("Patient", "Group")}
     published = {
         **OURS,
-        "Patient": [*OURS["Patient"], MERGE, SUMMARY],
+        "Patient": [*OURS["Patient"], MERGE, SUMMARY, exports["Patient"]],
+        "Group": [exports["Group"]],
         "DocumentReference": [DOCREF, *OURS["DocumentReference"]],
     }
     for name, entry in types.items():
@@ -204,7 +210,8 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         assert entry["operation"] == sorted(own, key=lambda row: row["name"])
     defined = {row["url"] for row in load_definitions("operations")}
     elsewhere = {row["definition"] for rows in published.values() for row in rows}
-    ours = {"https://fhir-dmp.fr/OperationDefinition/fhirpath", *elsewhere}
+    of_system = {row["definition"] for row in statement["rest"][0]["operation"] if R4 not in row["definition"]}
+    ours = {*of_system, *elsewhere}
     assert {route.definition for route in OPERATIONS} - defined == ours
 
 
@@ -221,7 +228,7 @@ async def test_an_operation_that_is_not_listed_is_not_routed(url: str, client: h
 @pytest.mark.parametrize("route", OPERATIONS, ids=lambda route: f"{route.method} {route.shape}")
 async def test_an_operation_says_which_methods_it_takes(route: Json, client: httpx.AsyncClient) -> None:
     url = route.shape.replace("[type]", "Patient").replace("[id]", "absent")
-    response = await client.delete(url)
+    response = await client.put(url, json={"resourceType": "Parameters"}, headers={"content-type": FHIR_JSON})
     taken = {row.method for row in OPERATIONS if row.shape == route.shape}
     assert response.status_code == 405
     assert set(response.headers["allow"].split(", ")) == (taken | {"HEAD"} if "GET" in taken else taken)

@@ -27,6 +27,7 @@ from fhir_dmp.search.space import SearchSpace
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.audit_port import AuditTrail
+from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.port import Reader, Store
 from fhir_dmp.terminology.question import CodeQuestion
 from fhir_dmp.validation.compiler import Schemas
@@ -118,8 +119,8 @@ class Context:
     codes unknown here. `matrices` returns the habilitation matrix that holds now; `reading` reads Consents, and `cache`
     keeps what was read.
     `trail` is where `recorder` has the trace kept; None where nobody's is. `reader` is the store, except inside a
-    transaction: there it is the writer, which sees what was just written. `security` is what /metadata says of tokens;
-    None where none are needed.
+    transaction: there it is the writer, which sees what was just written. `exports` are those under way. `security` is
+    what /metadata says of tokens; None where none are needed.
     """
 
     registry: Registry
@@ -137,6 +138,7 @@ class Context:
     space: SearchSpace
     indexer: Indexer
     cursors: Cursors
+    exports: Exports
     store: Store
     reader: Reader
     base_url: str

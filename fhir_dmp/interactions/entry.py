@@ -29,6 +29,7 @@ ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 STATUSES = {
     Status.OK: HTTPStatus.OK,
     Status.CREATED: HTTPStatus.CREATED,
+    Status.ACCEPTED: HTTPStatus.ACCEPTED,
     Status.NO_CONTENT: HTTPStatus.NO_CONTENT,
     Status.NOT_MODIFIED: HTTPStatus.NOT_MODIFIED,
 }

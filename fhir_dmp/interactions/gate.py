@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from fhir_dmp.access.clauses import every
+from fhir_dmp.access.clauses import every, some
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.decide import MAX_RECORDS, Deny, decide, decide_item
 from fhir_dmp.access.inquiry import PUBLIC, Inquiry
@@ -23,9 +23,10 @@ from fhir_dmp.interactions.decided import Basis, Question, is_lasting
 from fhir_dmp.interactions.records import Records, identities_in, patients_in
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request
-from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.links import patient_id, relative_to
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import And, Clause, Handling, Has, LinkValue, OfType, SearchQuery, WithId
 from fhir_dmp.store.port import RestrictionOf
@@ -92,9 +93,10 @@ async def open_gate(
         return Restriction(every([OfType((request.resource_type,)), inquiry.scope]))
     types = {identity.resource_type for identity in identities} or {request.resource_type}
     restriction = decision.restriction if "" in types else decision.restriction.among(types)
-    if not identities:
-        question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-        context.cache.decisions.keep(question, Basis(inquiry.closure, matrix, states), inquiry.now, restriction)
+    if identities:
+        return await _with_groups(context, request, inquiry, identities, restriction)
+    question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
+    context.cache.decisions.keep(question, Basis(inquiry.closure, matrix, states), inquiry.now, restriction)
     return restriction
 
 
@@ -118,7 +120,7 @@ async def _recall(
 
 def _may_recall(context: Context, request: Request) -> bool:
     """Tells whether decisions are kept for a request at all. Inside a transaction nothing is."""
-    is_elsewhere = request.resource_type == "Binary" or request.resource_type in PUBLIC.resource_types
+    is_elsewhere = request.resource_type in {"Binary", "Group"} or request.resource_type in PUBLIC.resource_types
     return is_lasting(request.requester) and not is_elsewhere and context.reader is context.store
 
 
@@ -197,6 +199,35 @@ async def _open_binaries(
             if len(await context.reader.read(documents, restriction)) == len(documents):
                 shown.append(identity.resource_id)
     return Restriction(WithId("Binary", tuple(shown)))
+
+
+async def _with_groups(
+    context: Context, request: Request, inquiry: Inquiry, identities: Collection[Identity], restriction: Restriction
+) -> Restriction:
+    """A Group tells of each patient that he is in it: a professional sees it where the record of every one is open."""
+    groups = [identity for identity in identities if identity.resource_type == "Group"]
+    if not groups or inquiry.interaction not in _READS or request.requester.kind is not Kind.PRACTITIONER:
+        return restriction
+    found = await context.reader.read_latest(groups, _EVERYTHING)
+    shown = [row.identity.resource_id for row in found.values() if await _is_open_group(context, request, inquiry, row)]
+    own = every([WithId("Group", tuple(shown)), inquiry.scope])
+    return Restriction(some([restriction.clause, own])) if shown else restriction
+
+
+async def _is_open_group(context: Context, request: Request, inquiry: Inquiry, version: Version) -> bool:
+    members = members_of(context, parse_json_object(version.content or b"{}"))
+    if not members or len(members) > MAX_RECORDS:
+        return False
+    states = await read_states(context, request, members)
+    decision = decide(replace(inquiry, records=len(members)), states, context.matrix)
+    return not isinstance(decision, Deny) and set(decision.open_records) == set(members)
+
+
+def members_of(context: Context, group: JsonObject) -> tuple[str, ...]:
+    """Returns the ids of the patients who are in a Group, whether still or not."""
+    entities = [row.get("entity") or {} for row in group.get("member", ())]
+    links = [relative_to(context.base_url, str(row.get("reference", ""))) for row in entities]
+    return tuple(dict.fromkeys(found for link in links if (found := patient_id(link.partition("/_history/")[0]))))
 
 
 async def inquire(context: Context, request: Request, interaction: str) -> Inquiry:

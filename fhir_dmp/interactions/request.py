@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -65,7 +65,8 @@ class Request:
 
     `body` holds what was sent, unparsed; where it `is_translated`, it came as XML, and its lines and columns are not
     the client's. `resource` is set instead where a Bundle's entry carries it. `memory` is what access control has read
-    for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it.
+    for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it. It `is_async`
+    where the client asked to be told later (`Prefer: respond-async`).
     """
 
     requester: Requester
@@ -81,6 +82,7 @@ class Request:
     preconditions: Preconditions = field(default_factory=Preconditions)
     handling: Handling | None = None
     returns: Return | None = None
+    is_async: bool = False
     path: str = ""
     memory: Memory = field(default_factory=Memory)
     origin: Origin = field(default_factory=Origin)
@@ -96,6 +98,7 @@ class Status(Enum):
 
     OK = "ok"
     CREATED = "created"
+    ACCEPTED = "accepted"
     NO_CONTENT = "no content"
     NOT_MODIFIED = "not modified"
 
@@ -105,6 +108,7 @@ class Result:
     """What an interaction gives back: a version with its headers, or a body (a Bundle, a conformance resource).
 
     A body is FHIR JSON, which is shown in the format that the client asks for, unless it has a `media_type` of its own.
+    A `stream` takes the place of a body that is too much for memory. `headers` are further ones, as HTTP names them.
     `versions` are those that a body gives away, for the trace, and `patients` the ids of those whom it is about.
     """
 
@@ -115,6 +119,8 @@ class Result:
     location: bool = False
     etag: str = ""
     media_type: str = ""
+    stream: AsyncIterator[bytes] | None = None
+    headers: Sequence[tuple[str, str]] = ()
     versions: Sequence[Version] = ()
     patients: Sequence[str] = ()
 

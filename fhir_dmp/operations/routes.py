@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
 from fhir_dmp.operations import dmp_access_log, dmp_emergency_settings, docref, fhirpath, summary
+from fhir_dmp.operations.bulk_kickoff import GROUP, PATIENT, SYSTEM, export_group, export_patients, export_system
+from fhir_dmp.operations.bulk_status import FILE, bulk_cancel, bulk_file, bulk_status
+from fhir_dmp.operations.bulk_status import STATUS as BULK_STATUS
 from fhir_dmp.operations.dmp_attending import (
     DECLARE,
     NAME,
@@ -106,4 +109,10 @@ OPERATIONS = (
     ),
     _row("POST", "Patient/$merge", merge, MERGE),
     _row("POST", "Patient/$dmp-unmerge", unmerge, UNMERGE),
+    *(_row(method, "$export", export_system, SYSTEM) for method in ("GET", "POST")),
+    *(_row(method, "Patient/$export", export_patients, PATIENT) for method in ("GET", "POST")),
+    *(_row(method, "Group/[id]/$export", export_group, GROUP) for method in ("GET", "POST")),
+    _row("GET", "$dmp-bulk-status", bulk_status, BULK_STATUS),
+    _row("DELETE", "$dmp-bulk-status", bulk_cancel, BULK_STATUS),
+    _row("GET", "$dmp-bulk-file", bulk_file, FILE),
 )

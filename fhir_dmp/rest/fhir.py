@@ -35,6 +35,7 @@ from fhir_dmp.rest.negotiation import (
     Presentation,
     check_versions,
     choose_format,
+    is_bulk,
     parse_content_type,
     read_presentation,
     require_format,
@@ -114,7 +115,8 @@ class FhirEndpoint:
         run = self._find_run(method, shape, parts.resource_type)
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
-        require_format(wanted)
+        if not is_bulk(shape):
+            require_format(wanted)
         request = build_request(requester, origin, parts, path, headers, parameters)
         if method in _WITH_BODY:
             request = await self._with_body(request, method, shape, headers, receive)
@@ -198,7 +200,9 @@ class FhirEndpoint:
 
 async def _send(response: Response, send: Send, *, with_body: bool) -> None:
     headers = response.headers
-    if response.body:
+    if response.stream:
+        headers = [*headers, _VARY, (b"content-type", response.media_type)]
+    elif response.body:
         length = (b"content-length", b"%d" % len(response.body))
         headers = [*headers, _VARY, (b"content-type", response.media_type), length]
     elif response.status == HTTPStatus.NOT_MODIFIED:
@@ -206,4 +210,7 @@ async def _send(response: Response, send: Send, *, with_body: bool) -> None:
     elif response.status != HTTPStatus.NO_CONTENT:
         headers = [*headers, (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.stream and with_body:
+        async for part in response.stream:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": response.body if with_body else b""})

@@ -67,6 +67,11 @@ def require_format(presentation: Presentation) -> None:
         raise error(Category.NOT_ACCEPTABLE, "format-unsupported", f"{_HELP} The client accepts neither.")
 
 
+def is_bulk(shape: str) -> bool:
+    """Tells whether what is at a URL of this shape is no resource: manifests, files and errors of an export."""
+    return shape.startswith("$dmp-bulk-")
+
+
 @lru_cache(maxsize=512)
 def parse_content_type(text: str, accepted: frozenset[str]) -> str:
     """Returns the media type of a body; raises FhirError (unsupported media type) where it is none of `accepted`."""

@@ -137,7 +137,7 @@ def _with_preferences(request: Request, prefer: str) -> Request:
         request = replace(request, returns=_RETURNS[values["return"]])
     if values.get("handling") in _HANDLINGS:
         request = replace(request, handling=_HANDLINGS[values["handling"]])
-    return request
+    return replace(request, is_async=True) if "respond-async" in values else request
 
 
 def split_path(path: str) -> Sequence[str]:

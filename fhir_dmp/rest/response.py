@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 from fhir_dmp.instant import write_http_date
@@ -19,12 +20,16 @@ XML_TYPE = b"application/fhir+xml; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer before it is sent; `body` is of the `media_type`, empty where there is none."""
+    """An HTTP answer before it is sent; `body` is of the `media_type`, empty where there is none.
+
+    `stream` yields a body that is not in memory, and whose length nobody knows.
+    """
 
     status: int
     body: bytes = b""
     headers: Headers = field(default_factory=list)
     media_type: bytes = JSON_TYPE
+    stream: AsyncIterator[bytes] | None = None
 
 
 def build_http_response(result: Result, base_url: str) -> Response:
@@ -32,8 +37,9 @@ def build_http_response(result: Result, base_url: str) -> Response:
     headers = _version_headers(result, base_url) if result.version else []
     if result.etag:
         headers.append((b"etag", result.etag.encode()))
+    headers += [(name.encode(), value.encode()) for name, value in result.headers]
     media_type = result.media_type.encode() if result.media_type else JSON_TYPE
-    return Response(STATUSES[result.status].value, _body(result), headers, media_type)
+    return Response(STATUSES[result.status].value, _body(result), headers, media_type, result.stream)
 
 
 def present(response: Response, presentation: Presentation, forms: Forms) -> Response:

@@ -21,13 +21,16 @@ class JobKind(Enum):
     """A closed record's time of keeping, or of an asked deletion, is over."""
     MERGE = "merge"
     """What is in one Patient's record goes to another's."""
+    EXPORT = "export"
+    """An export is divided into files; its subject is no Patient but the export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done about one subject (a Patient's id), not before `due`. There is one of a kind and subject.
+    """What is to be done about one subject, not before `due`. There is one of a kind and subject.
 
-    `task` is what the work needs beside; `attempts` counts those that failed. `is_held` says that a worker has it.
+    The subject is the id of a Patient, or of an export. `task` is what the work needs beside; `attempts` counts those
+    that failed. `is_held` says that a worker has it.
     """
 
     kind: JobKind

@@ -108,6 +108,13 @@ class Reader(Protocol):
         """Returns one page of the current versions that match; `query.count` is the largest page."""
         ...
 
+    async def reach(self, query: SearchQuery, restriction: Restriction) -> tuple[str, int]:
+        """Returns the reference of the last resource of a page in the order of ids, and how many the page has.
+
+        "" and 0 where it is empty. Reads no content: a page of tens of thousands is cheap.
+        """
+        ...
+
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """Returns how many current versions match, counting no further than `limit` (0: no limit)."""
         ...

@@ -31,7 +31,7 @@ def test_the_table_lists_the_operations() -> None:
         types = {route.resource_type for route in routes} - {"", "[type]"}
         assert types == set(re.findall(r"`(\w+)`", places)), name
         assert ("instance" in places) == any("[id]" in route.shape for route in routes), name
-        assert set(re.findall(r"GET|POST", methods)) == {route.method for route in routes}, name
+        assert set(re.findall(r"GET|POST|DELETE", methods)) == {route.method for route in routes}, name
 
 
 @pytest.fixture(scope="module")

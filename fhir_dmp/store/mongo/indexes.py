@@ -17,6 +17,8 @@ GUARD = "guard"
 """One document per slot: conditional transactions that touch the same one run one after another."""
 JOB = "job"
 """What is to be done at a date (jobs.py)."""
+EXPORT = "export"
+"""What was asked for in bulk, until it is over (bulk.py)."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 FORM = "form"
@@ -50,6 +52,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("pt", ASCENDING)], name="deleted", partialFilterExpression={"m": "DELETE"}),
     ],
     JOB: [IndexModel([("due", ASCENDING)], name="due")],
+    EXPORT: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
     GUARD: [],
     SETTING: [],
     # both are long gone before: by far the longest lease, and the longest wait

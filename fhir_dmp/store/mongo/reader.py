@@ -107,6 +107,20 @@ class MongoReader:
             read_sort_keys(shown[0], query) if shown and is_preceded else None,
         )
 
+    async def reach(self, query: SearchQuery, restriction: Restriction) -> tuple[str, int]:
+        """See the port."""
+        plan = build_plan(query, restriction.clause, built=self._judge.parts(restriction))
+        pipeline: list[Document] = [
+            {"$match": plan.find_filter},
+            {"$sort": dict(plan.order)},
+            {"$limit": query.count or 1},
+            {"$group": {"_id": None, "last": {"$max": "$_id"}, "n": {"$sum": 1}}},
+        ]
+        with database_errors():
+            found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=self._milliseconds)
+            rows = await found.to_list()
+        return (rows[0]["last"], rows[0]["n"]) if rows else ("", 0)
+
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
         await self._require_own(find_asked(self._own, clause, (), ()))

@@ -1,0 +1,62 @@
+"""A file of an export, as it is sent: a line for each resource, read page by page while the client takes them.
+
+What is sent is traced before it leaves: each patient once a file. http://ndjson.org
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from fhir_dmp.access.requester import Kind
+from fhir_dmp.bulk.asked import Asked
+from fhir_dmp.bulk.selection import anew, build_query, open_export
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.redaction import redact
+from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.trace import is_traced, record
+from fhir_dmp.resource import Version
+from fhir_dmp.store.bulk_port import Part
+
+MEDIA_TYPE = "application/fhir+ndjson"
+PAGE = 1000
+_JUDGED_PAGE = 200
+"""Resources at a time where each page is decided about, and may name other records."""
+
+
+async def write_lines(
+    context: Context, request: Request, asked: Asked, part: Part, began: Milliseconds
+) -> AsyncIterator[bytes]:
+    """Yields the lines of a part that the requester may see as they are sent, some at a time.
+
+    A resource comes as it is then; one that was made after `began` is left out.
+    """
+    size = PAGE if request.requester.kind is Kind.SYSTEM else _JUDGED_PAGE
+    query = await build_query(context, request, asked, part.resource_type, size)
+    query = replace(query, after=(part.after,) if part.after else None)
+    told: set[str] = set()
+    while True:
+        restriction = await open_export(context, request, asked)
+        page = await context.reader.search(query, restriction)
+        versions = [row for row in page.versions if _is_of(row, part, began)]
+        shown = await redact(context, anew(request), versions)
+        await _tell(context, request, shown, told)
+        if shown:
+            yield b"\n".join([*(row.content or b"" for row in shown), b""])
+        if page.next_keys is None or str(page.next_keys[-1]) >= part.until:
+            return
+        query = replace(query, after=page.next_keys)
+
+
+def _is_of(version: Version, part: Part, began: Milliseconds) -> bool:
+    is_new = version.version_id == 1 and version.last_updated > began
+    return str(version.identity) <= part.until and not is_new
+
+
+async def _tell(context: Context, request: Request, versions: Sequence[Version], told: set[str]) -> None:
+    """Traces the patients of a page whom no page before had."""
+    patients = sorted({row.patient for row in versions if row.patient} - told)
+    if patients and is_traced(request):
+        await record(context, [("operation", request, Result(Status.OK, patients=patients))])
+        told.update(patients)

@@ -1,0 +1,210 @@
+"""A population is exported: by its rights, file by file, as they are when a file is fetched. Bulk Data Access STU2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from fhir_dmp.jobs import divide as dividing
+from fhir_dmp.jobs.worker import WORKS, run_due
+from fhir_dmp.store.job_port import JobKind, Jobs, Lease
+from fhir_dmp.store.mongo.jobs import LEASE, MongoJobs
+from tests.journeys.story import Actor, Story, parameters, reference_of
+
+Json = Any
+ASYNC = {"prefer": "respond-async", "accept": "application/fhir+json"}
+NOTES = 5
+
+
+async def _ask(actor: Actor, method: str, url: str, headers: Mapping[str, str] = ASYNC) -> httpx.Response:
+    return await actor.client.request(method, url, headers={**actor.sign(), **headers})
+
+
+async def _open(story: Story, physician: Actor) -> Actor:
+    """A record with some notes of the physician whom the patient let in."""
+    asked = parameters(patient=story.new_identity(), consent=True, authorized=physician.by_number)
+    patient = story.patient(reference_of(await physician.post("Patient/$dmp-open", asked)))
+    for number in range(NOTES):
+        note = {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": f"note {number}"},
+            "subject": {"reference": f"Patient/{patient.id}"},
+        }
+        assert (await story.server().post("Observation", note)).status_code == 201
+    return patient
+
+
+async def _begin(actor: Actor, url: str) -> str:
+    answer = await _ask(actor, "GET", url)
+    assert answer.status_code == 202, answer.text
+    return answer.headers["content-location"]
+
+
+async def _manifest(story: Story, actor: Actor, status: str) -> Json:
+    waiting = await _ask(actor, "GET", status)
+    assert waiting.status_code == 202
+    assert waiting.headers["x-progress"]
+    assert int(waiting.headers["retry-after"]) > 0
+    await story.work()
+    answer = await _ask(actor, "GET", status)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["expires"]
+    return answer.json()
+
+
+async def _fetch(actor: Actor, url: str) -> list[Json]:
+    answer = await _ask(actor, "GET", url, {"accept": "application/fhir+ndjson"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/fhir+ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+async def _fetch_all(actor: Actor, manifest: Json) -> list[Json]:
+    found = []
+    for row in manifest["output"]:
+        resources = await _fetch(actor, row["url"])
+        assert {resource["resourceType"] for resource in resources} <= {row["type"]}
+        found += resources
+    return found
+
+
+def _notes(resources: list[Json], patient: Actor) -> list[str]:
+    about = f"Patient/{patient.id}"
+    return sorted(
+        row["code"]["text"]
+        for row in resources
+        if row["resourceType"] == "Observation" and row["subject"]["reference"] == about
+    )
+
+
+async def test_a_professional_exports_the_records_that_are_open_to_him(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dividing, "SIZE", 2)
+    physician, pharmacist = story.physician(), story.pharmacist()
+    patient, other = await _open(story, physician), await _open(story, pharmacist)
+    status = await _begin(physician, "Patient/$export?_type=Observation,Patient")
+    manifest = await _manifest(story, physician, status)
+    assert manifest["requiresAccessToken"] is True
+    assert manifest["request"].endswith("Patient/$export?_type=Observation,Patient")
+    found = await _fetch_all(physician, manifest)
+    assert _notes(found, patient) == [f"note {number}" for number in range(NOTES)]
+    assert _notes(found, other) == []
+    assert len({(row["resourceType"], row["id"]) for row in found}) == len(found)
+    traced = await story.trace(patient=patient.id, action="E")
+    assert any("$dmp-bulk-file" in json.dumps(row) or row["entity"] for row in traced)
+
+
+async def test_of_another_there_is_no_export(story: Story) -> None:
+    physician, nurse = story.physician(), story.nurse()
+    await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Patient")
+    manifest = await _manifest(story, physician, status)
+    for method, url in (("GET", status), ("DELETE", status), ("GET", manifest["output"][0]["url"])):
+        answer = await _ask(nurse, method, url)
+        absent = await _ask(nurse, method, url.replace(status.partition("=")[2], "never-was"))
+        assert answer.status_code == absent.status_code == 404
+        assert answer.text == absent.text
+    assert (await _ask(physician, "DELETE", status)).status_code == 202
+    assert (await _ask(physician, "GET", status)).status_code == 404
+    assert (await _ask(physician, "GET", manifest["output"][0]["url"])).status_code == 404
+
+
+async def test_what_is_withdrawn_in_between_is_not_sent(story: Story) -> None:
+    physician = story.physician()
+    patient = await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Observation")
+    manifest = await _manifest(story, physician, status)
+    assert _notes(await _fetch_all(physician, manifest), patient) != []
+    answer = await patient.post(f"Patient/{patient.id}/$dmp-close", parameters())
+    assert answer.status_code == 200, answer.text
+    assert _notes(await _fetch_all(physician, manifest), patient) == []
+
+
+async def test_a_crash_amid_dividing_leaves_the_rest_to_the_next_worker(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dividing, "SIZE", 2)
+    physician = story.physician()
+    patient = await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Observation,Patient")
+    jobs = MongoJobs(story.behind_store.database)
+
+    async def crash(context: Any, jobs: Jobs, lease: Lease) -> bool:
+        assert await jobs.keep(lease, context.now())
+        export = await context.exports.find(lease.job.subject)
+        await dividing._step(context, export)  # noqa: SLF001  one step, and then no more
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await run_due(story.context, jobs, {**WORKS, JobKind.EXPORT: crash})
+    assert (await _ask(physician, "GET", status)).headers["x-progress"].endswith("1 files")
+    story.clock.now += LEASE
+    manifest = await _manifest(story, physician, status)
+    found = await _fetch_all(physician, manifest)
+    assert len(_notes(found, patient)) == NOTES
+    assert len({(row["resourceType"], row["id"]) for row in found}) == len(found)
+
+
+async def test_since_and_filters_narrow_an_export(story: Story) -> None:
+    physician = story.physician()
+    patient = await _open(story, physician)
+    about = f"patient={patient.id}&_type=Observation"
+    for query, expected in (
+        ("_since=2050-01-01T00:00:00Z", 0),
+        ("_since=2020-01-01T00:00:00Z", NOTES),
+        ("_typeFilter=Observation%3Fstatus%3Dcancelled", 0),
+        ("_typeFilter=Observation%3Fstatus%3Dcancelled,Observation%3Fstatus%3Dfinal", NOTES),
+    ):
+        status = await _begin(physician, f"Patient/$export?{about}&{query}")
+        found = await _fetch_all(physician, await _manifest(story, physician, status))
+        assert len(found) == expected, query
+
+
+async def test_a_group_is_exported_where_every_member_permits(story: Story) -> None:
+    physician, pharmacist = story.physician(), story.pharmacist()
+    first, second = await _open(story, physician), await _open(story, physician)
+    stranger = await _open(story, pharmacist)
+    for members, is_open in (((first, second), True), ((first, stranger), False)):
+        group = {
+            "resourceType": "Group",
+            "type": "person",
+            "actual": True,
+            "member": [{"entity": {"reference": f"Patient/{member.id}"}} for member in members],
+        }
+        made = (await story.fund().post("Group", group)).json()
+        url = f"Group/{made['id']}"
+        if is_open:
+            assert (await physician.get(url)).status_code == 200
+            status = await _begin(physician, f"{url}/$export")
+            found = await _fetch_all(physician, await _manifest(story, physician, status))
+            assert all(len(_notes(found, member)) == NOTES for member in members)
+        else:
+            await physician.sees_nothing(url)
+            assert (await _ask(physician, "GET", f"{url}/$export")).status_code == 404
+
+
+async def test_what_cannot_be_exported_is_refused_at_once(story: Story) -> None:
+    physician = story.physician()
+    assert (await _ask(physician, "GET", "Patient/$export", {})).status_code == 400
+    for query in (
+        "_outputFormat=csv",
+        "_type=Unheard",
+        "_since=yesterday",
+        "_typeFilter=Observation",
+        "_typeFilter=Observation%3F_sort%3Ddate",
+        "_typeFilter=Observation%3Funheard%3D1",
+        "patient=a/b",
+        "unheard=1",
+    ):
+        answer = await _ask(physician, "GET", f"Patient/$export?{query}")
+        assert answer.status_code == 400, query
+    sign = story.guarded.tokens.practitioner("99900000022", "10", scope="user/*.cud")
+    assert (await _ask(Actor(physician.client, lambda: sign), "GET", "$export")).status_code == 403
