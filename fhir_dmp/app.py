@@ -42,6 +42,7 @@ from fhir_dmp.rest.monitoring import monitoring
 from fhir_dmp.rest.openapi import build_paths
 from fhir_dmp.rest.origins import allow_origins
 from fhir_dmp.rest.request import BodyLimits
+from fhir_dmp.scanner.clamd import Clamd
 from fhir_dmp.search.definition import read_own
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
@@ -257,6 +258,7 @@ def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
         now=sources.now,
         new_id=sources.new_id,
         security=None,
+        scanner=Clamd(*settings.scanner) if settings.scanner else None,
     )
 
 

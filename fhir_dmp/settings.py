@@ -42,6 +42,7 @@ SETTINGS = (
     Setting("FHIR_DMP_QUERY_TIME", "10", "the longest that one query may run in MongoDB, in seconds"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
     Setting("FHIR_DMP_BODY_SECONDS", "30", "seconds that a request body may take, with one more for each 32 KiB"),
+    Setting("FHIR_DMP_SCANNER", "", "clamd that looks at what is deposited, as tcp://host:3310; empty: none does"),
     Setting("FHIR_DMP_CORS_ORIGINS", "", "origins of web apps that may call from browsers, or *; empty: none"),
     Setting("FHIR_DMP_ISSUERS", "", "whose tokens are accepted: JSON, or the name of a file that has it"),
     Setting(
@@ -59,7 +60,10 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The server's settings, checked. `base_url` has no trailing slash; `mongodb_uri` is empty for the embedded one."""
+    """The server's settings, checked. `base_url` has no trailing slash; `mongodb_uri` is empty for the embedded one.
+
+    `scanner` is the host and port of a clamd.
+    """
 
     mongodb_uri: str
     database: str
@@ -73,6 +77,7 @@ class Settings:
     query_milliseconds: int
     max_body: int
     body_seconds: float
+    scanner: tuple[str, int] | None
     cors_origins: tuple[str, ...]
     issuers: str
     trusted_proxies: str
@@ -102,6 +107,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         query_milliseconds=max(1, round(1000 * _read_seconds("FHIR_DMP_QUERY_TIME", read))),
         max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
         body_seconds=_read_seconds("FHIR_DMP_BODY_SECONDS", read, _MOST_BODY_SECONDS),
+        scanner=_read_scanner(read("FHIR_DMP_SCANNER")),
         cors_origins=_read_origins(read("FHIR_DMP_CORS_ORIGINS")),
         issuers=read("FHIR_DMP_ISSUERS"),
         trusted_proxies=read("FHIR_DMP_TRUSTED_PROXIES"),
@@ -130,6 +136,19 @@ def _read_server(name: str, text: str, taken: str) -> str:
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
         raise SettingInvalid(f"{name} takes {taken}, not {text!r}")
     return text.rstrip("/")
+
+
+def _read_scanner(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    parts = urlsplit(text)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme != "tcp" or not host or not port or parts.path.strip("/") or parts.query or parts.fragment:
+        raise SettingInvalid(f"FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not {text!r}")
+    return host, port
 
 
 def _read_seconds(name: str, read: Callable[[str], str], most: float = _MOST_SECONDS) -> float:

@@ -21,6 +21,7 @@ from fhir_dmp.interactions.cache import AccessCache
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.scanner.port import Scanner
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.space import SearchSpace
@@ -146,6 +147,7 @@ class Context:
     now: Callable[[], Milliseconds]
     new_id: Callable[[], str]
     security: JsonObject | None
+    scanner: Scanner | None = None
 
     @property
     def matrix(self) -> Matrix:

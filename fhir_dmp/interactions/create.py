@@ -14,6 +14,7 @@ from fhir_dmp.interactions.conditional import (
 )
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
@@ -33,7 +34,10 @@ async def create(context: Context, request: Request) -> Result:
     await require_valid(context, request, resource)
     if criteria:
         return await _create_unless_exists(context, request, resource, criteria)
-    change = first_version(context, resource, Identity(request.resource_type, context.new_id()))
+    identity = Identity(request.resource_type, context.new_id())
+    if request.resource_type == DOCUMENT:
+        return await _deposit(context, request, resource, identity)
+    change = first_version(context, resource, identity)
     await authorise(context, request, "create", [change])
     await context.store.insert(change)
     return created(change, request)
@@ -72,9 +76,25 @@ async def _create_unless_exists(
         existing = await match_one(writer, query, restriction)
         if existing:
             return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
-        change = first_version(context, resource, identity)
-        await authorise(context, request, "create", [change])
-        await writer.write([change])
-        return created(change, request)
+        return await _deposit_once(context, writer, request, resource, identity)
 
     return await context.store.transact(work)
+
+
+async def _deposit(context: Context, request: Request, resource: JsonObject, identity: Identity) -> Result:
+    return await context.store.transact(lambda writer: _deposit_once(context, writer, request, resource, identity))
+
+
+async def _deposit_once(
+    context: Context, writer: Writer, request: Request, resource: JsonObject, identity: Identity
+) -> Result:
+    """Writes a new resource, with what follows of it; a document that is here already is answered instead."""
+    if key := deposit_key(context, request, resource):
+        await writer.guard([key])
+    if existing := await find_deposited(context, writer, request, resource):
+        return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+    change = first_version(context, resource, identity)
+    await authorise(context, request, "create", [change])
+    superseded = await find_superseded(context, writer, request, [change])
+    await writer.write([change, *superseded])
+    return replace(created(change, request), versions=[row.version for row in superseded])

@@ -15,6 +15,7 @@ from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.fhirpath_patch import apply_operations, parse_operations
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_TYPE
@@ -93,8 +94,9 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     await require_valid(replace(context, reader=writer), request, resource)
     change = patched_version(context, request, resource, current)
     await authorise(context, request, "patch", [change])
-    await writer.write([change])
-    return updated(change, request)
+    superseded = await find_superseded(context, writer, request, [change])
+    await writer.write([change, *superseded])
+    return replace(updated(change, request), versions=[row.version for row in superseded])
 
 
 Apply: TypeAlias = Callable[[JsonObject], Json]

@@ -23,6 +23,18 @@ class AccessRefused(Exception):
         self.patient = patient
 
 
+class DepositRefused(Exception):
+    """What was to be stored was refused for what it is; `patient` is the id of the Patient in whose record, "" if none.
+
+    The attempt is in the trace; `raise error(...) from DepositRefused(...)`.
+    """
+
+    def __init__(self, patient: str = "") -> None:
+        """Takes in whose trace it is."""
+        super().__init__("refused for what it is")
+        self.patient = patient
+
+
 def is_refusal(fault: FhirError) -> bool:
     """Tells whether the error of what names one resource may come of a decision about access."""
     return fault.category in _CATEGORIES or fault.issues[0].code == _ID_ASSIGNED

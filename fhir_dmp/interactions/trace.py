@@ -20,7 +20,7 @@ from fhir_dmp.audit.event import build_events
 from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.gate import judge_refused
 from fhir_dmp.interactions.notices import notify_of_emergency
-from fhir_dmp.interactions.refusal import AccessRefused, find_refusal, is_refusal
+from fhir_dmp.interactions.refusal import AccessRefused, DepositRefused, find_refusal, is_refusal
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
@@ -33,6 +33,7 @@ _HINT = b"INVISIBLE_"
 REFUSAL_SECONDS = 0.05
 """The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
 _ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
+_REFUSED_DEPOSIT = "What was to be deposited was refused for what it is."
 _PATIENTS = frozenset({f"{name}{modifier}" for name in ("patient", "subject") for modifier in ("", ":Patient")})
 """The search parameters that name a patient by his id."""
 
@@ -127,6 +128,10 @@ async def record_refusal(context: Context, interaction: str, request: Request, f
         # no item: what it would have been may be hidden from who reads the trace
         access = _access(context, interaction, request, (), _refusal(cause.reason))
         await _write(context, [replace(access, patients=(cause.patient,)) if cause.patient else access])
+    elif isinstance(fault.__cause__, DepositRefused):
+        access = _access(context, interaction, request, (), Refusal(fault.issues[0].code, _REFUSED_DEPOSIT))
+        patient = fault.__cause__.patient
+        await _write(context, [replace(access, patients=(patient,)) if patient else access])
 
 
 async def record_attempt(context: Context, interaction: str, request: Request, fault: FhirError) -> None:

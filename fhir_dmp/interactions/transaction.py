@@ -24,6 +24,7 @@ from fhir_dmp.interactions.conditional import (
 )
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded, refuse_twice
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -43,10 +44,11 @@ from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.interactions.writing import Written, apply_patch, build_change, build_result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.record.depositing import name_of
 from fhir_dmp.reference import Slot, find_slots
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
-from fhir_dmp.store.port import Writer
+from fhir_dmp.store.port import Change, Writer
 
 _WRITES = {
     ("POST", "[type]"): "create",
@@ -198,8 +200,9 @@ async def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery |
 async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -> list[Done]:
     """Writes every entry in bulk and returns what became of each."""
     inside = replace(context, reader=writer)
-    await writer.guard(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)
-    located = [await _locate(row, writer) for row in writes]
+    deposits = {key for row in writes if (key := _deposit_key(context, row))}
+    await writer.guard([*deposits, *(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)])
+    located = [await _locate(inside, row, writer) for row in writes]
     _refuse_duplicates(writes, located)
     await _read_previous(writer, located)
     for row in located:
@@ -213,21 +216,42 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
             row.change = build_change(context, row)
             if row.change:
                 await authorise(inside, row.entry.request, _interaction_of(row.entry), [row.change])
-    await writer.write([row.change for row in located if row.change])
+    superseded = await _find_superseded(inside, writer, located)
+    await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
+
+
+def _deposit_key(context: Context, row: Prepared) -> str:
+    request = row.entry.request
+    is_deposit = row.entry.method == "POST" and request.resource is not None
+    return deposit_key(context, request, request.resource) if is_deposit and request.resource else ""
+
+
+async def _find_superseded(context: Context, writer: Writer, located: Sequence[Written]) -> list[Change]:
+    """What becomes obsolete: a document is replaced once, and not written besides."""
+    superseded: list[Change] = []
+    for row in located:
+        if row.change:
+            with within_entry(row.entry.index):
+                superseded += await find_superseded(context, writer, row.entry.request, [row.change])
+    refuse_twice([*(row.change for row in located if row.change), *superseded])
+    return superseded
 
 
 def _interaction_of(entry: Entry) -> str:
     return _WRITES[entry.method, entry.shape]
 
 
-async def _locate(row: Prepared, writer: Writer) -> Written:
+async def _locate(context: Context, row: Prepared, writer: Writer) -> Written:
     """Finds which resource an entry is about: the one its URL names, its criteria match, or a new one."""
     request = row.entry.request
     match: Version | None = None
     if row.criteria:
         with within_entry(row.entry.index):
             match = await match_one(writer, row.criteria, row.restriction)
+    if match is None and row.entry.method == "POST" and request.resource:
+        with within_entry(row.entry.index):
+            match = await find_deposited(context, writer, request, request.resource)
     identity: Identity | None = request.identity
     if match:
         identity = match.identity
@@ -258,6 +282,9 @@ def _keys(prepared: Prepared, row: Written) -> list[str]:
         keys.append(str(row.identity))
     if prepared.criteria and row.identity and not row.match:
         keys.append(guard_key(prepared.resource_type, prepared.criteria))
+    if row.entry.method == "POST" and not row.match and prepared.resource_type == DOCUMENT and row.resource:
+        name = name_of(row.resource)
+        keys += [f"{DOCUMENT} {name} of {row.resource.get('subject')}"] if name else []
     return keys
 
 

@@ -9,6 +9,7 @@ from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criter
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
+from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, require_id
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
@@ -31,8 +32,9 @@ async def update(context: Context, request: Request) -> Result:
         previous = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
         change = next_version(context, request, resource, previous)
         await authorise(context, request, "update", [change])
-        await writer.write([change])
-        return updated(change, request)
+        superseded = await find_superseded(context, writer, request, [change])
+        await writer.write([change, *superseded])
+        return replace(updated(change, request), versions=[row.version for row in superseded])
 
     return await context.store.transact(work)
 
@@ -53,8 +55,9 @@ async def conditional_update(context: Context, request: Request) -> Result:
         previous = match or (await writer.read_latest((identity,), restriction)).get(identity)
         change = conditional_version(context, request, resource, identity, match, previous)
         await authorise(context, request, "update", [change])
-        await writer.write([change])
-        return updated(change, request)
+        superseded = await find_superseded(context, writer, request, [change])
+        await writer.write([change, *superseded])
+        return replace(updated(change, request), versions=[row.version for row in superseded])
 
     return await context.store.transact(work)
 

@@ -13,6 +13,7 @@ from fhir_dmp.access.consent import check_consent
 from fhir_dmp.conformance.validate import Depth, Report, validate_meaning
 from fhir_dmp.conformance.visit import Environment, Resolve
 from fhir_dmp.interactions.content import within
+from fhir_dmp.interactions.content_safety import require_safe
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
@@ -36,6 +37,7 @@ async def require_valid(
 
     `nearby` finds what comes in the same transaction; `at` is the resource's place in it.
     """
+    await require_safe(context, request, resource, at)
     if context.depth is Depth.OFF:
         return
     report = await find_problems(context, request, resource, mandatory_profiles(context, resource), nearby=nearby)

@@ -1,0 +1,103 @@
+"""What comes inside of a resource is looked at before anything is stored: Attachment.data, Binary.data, names of files.
+
+A scanner that cannot be asked lets nothing pass. The server's own deposits (fhir-dmp load) are not compared with their
+types, but scanned.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
+
+from fhir_dmp.access.requester import SERVER, Kind
+from fhir_dmp.interactions.content import within
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.refusal import DepositRefused
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.outcome import Category, FhirError, Issue, error
+from fhir_dmp.record.content import HEAD, explain_name, explain_type
+from fhir_dmp.scanner.port import ScannerAway
+
+_log = logging.getLogger(__name__)
+
+
+class Content(NamedTuple):
+    """A content inside of a resource: its base64 ("" of one that is elsewhere), and the expression of what holds it."""
+
+    data: str
+    media_type: str
+    title: str
+    expression: str
+
+
+async def require_safe(context: Context, request: Request, resource: JsonObject, at: str = "") -> None:
+    """Raises FhirError where a content is not what it says, has a hostile name, or is harmful; `at` is as elsewhere.
+
+    It is unavailable where the scanner gives no verdict.
+    """
+    resource_type = resource["resourceType"]
+    for content in find_contents(resource, resource_type):
+        data = _decode(content.data)
+        issues = [] if request.requester.kind is Kind.SYSTEM else list(_find_issues(content, data))
+        if not issues and data and context.scanner and request.requester != SERVER:
+            issues = [issue] if (issue := await _scan(context, content, data)) else []
+        if issues:
+            told = (within(issue, resource_type, at) for issue in issues)
+            raise FhirError(Category.UNPROCESSABLE, *told) from DepositRefused()
+
+
+def find_contents(value: Json, expression: str) -> Iterator[Content]:
+    """Yields the contents in a resource or an element of one: of Attachments and of a Binary."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from find_contents(item, f"{expression}[{index}]")
+    elif isinstance(value, dict):
+        if _is_content(value):
+            texts = [str(value.get(name) or "") for name in ("data", "contentType", "title")]
+            yield Content(texts[0], texts[1], texts[2], expression)
+        for name, item in value.items():
+            if isinstance(item, list | dict):
+                yield from find_contents(item, f"{expression}.{name}")
+
+
+def _is_content(value: JsonObject) -> bool:
+    """No other type of R4 has a contentType; an Attachment without one has its data all the same."""
+    others = {"origin", "sigFormat", "who"}
+    return "contentType" in value or ("data" in value and others.isdisjoint(value))
+
+
+def _find_issues(content: Content, data: bytes) -> Iterator[Issue]:
+    if message := explain_name(content.title):
+        yield Issue("error", "content-name", message, f"{content.expression}.title")
+    if data and (message := explain_type(content.media_type, data[:HEAD])):
+        yield Issue("error", "content-type", message, f"{content.expression}.contentType")
+
+
+async def _scan(context: Context, content: Content, data: bytes) -> Issue | None:
+    if context.scanner is None:
+        return None
+    try:
+        found = await context.scanner.scan(_once(data))
+    except ScannerAway as fault:
+        _log.warning("nothing is stored: %s", fault)
+        message = "The content cannot be looked at now, and is not stored."
+        raise error(Category.UNAVAILABLE, "scanner-unavailable", message) from fault
+    if not found:
+        return None
+    return Issue("error", "content-harmful", "The scanner finds the content harmful.", f"{content.expression}.data")
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _decode(text: str) -> bytes:
+    """Returns the bytes of base64, which may have white space in it (R4: base64Binary)."""
+    try:
+        return base64.b64decode("".join(text.split()))
+    except (binascii.Error, ValueError):
+        return b""

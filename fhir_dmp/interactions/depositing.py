@@ -1,0 +1,212 @@
+"""A document on its way into a record: it may be here already, and it may make another obsolete.
+
+Whoever deposits one again is given the one that is here, if he may see it: one that is hidden from him is stored beside
+it, as if it were not there. What a document replaces is superseded in the same transaction, or nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from fhir_dmp.access.change import Item
+from fhir_dmp.access.requester import Kind
+from fhir_dmp.interactions.authorisation import authorise
+from fhir_dmp.interactions.conditional import parse_criteria
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.refusal import DepositRefused
+from fhir_dmp.interactions.request import Parameters, Preconditions, Request
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.record.depositing import contents_of, find_faults, find_replaced, is_same, name_of, shows_more
+from fhir_dmp.resource import Version, build_version, is_id
+from fhir_dmp.search.links import relative_to
+from fhir_dmp.store.port import Change, Writer
+
+DOCUMENT = "DocumentReference"
+_PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
+_DEPOSITORS = _PROFESSIONAL | {Kind.PATIENT, Kind.REPRESENTATIVE}
+_MOST = 1000
+"""How many documents of one type in one record are compared."""
+_HIDDEN = frozenset({Category.NOT_FOUND, Category.DELETED})
+
+
+def deposit_key(context: Context, request: Request, resource: JsonObject) -> str:
+    """Returns the key by which deposits into a record wait for one another, "" of what is no deposit of a document."""
+    if resource.get("resourceType") != DOCUMENT or request.requester.kind not in _DEPOSITORS:
+        return ""
+    subject = _subject(context, resource)
+    return f"{DOCUMENT} in {subject}" if subject else ""
+
+
+async def find_deposited(context: Context, writer: Writer, request: Request, resource: JsonObject) -> Version | None:
+    """Returns the document that is here already, None where there is none that the requester may see.
+
+    Raises FhirError (conflict) where its name has another content, or its content another name.
+    """
+    if not deposit_key(context, request, resource):
+        return None
+    if name := name_of(resource):
+        async for version, other in _search(context, writer, request, [*_of(context, resource), ("identifier", name)]):
+            if name_of(other) == name:
+                return _require_same(version, resource, other)
+    await _refuse_twin(context, writer, request, resource)
+    return None
+
+
+def _refused(item: Item) -> DepositRefused:
+    return DepositRefused(item.facts.patient or "")
+
+
+def _require_same(version: Version, resource: JsonObject, other: JsonObject) -> Version:
+    if is_same(resource, other):
+        return version
+    message = f"The masterIdentifier is that of {version.identity}, whose content is another."
+    raise error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier") from DepositRefused(
+        version.patient
+    )
+
+
+async def _refuse_twin(context: Context, writer: Writer, request: Request, resource: JsonObject) -> None:
+    """A content is deposited once; under another name it is a mistake, unless it replaces that document."""
+    contents = contents_of(resource)
+    types = [
+        ("type", f"{row['system']}|{row['code']}")
+        for row in resource.get("type", {}).get("coding", ())
+        if row.get("system") and row.get("code")
+    ]
+    if not contents or not types:
+        return
+    replaced = {relative_to(context.base_url, text) for text, _ in find_replaced(resource)}
+    criteria = [*_of(context, resource), types[0], ("status", "current")]
+    async for version, other in _search(context, writer, request, criteria):
+        if contents_of(other) == contents and str(version.identity) not in replaced:
+            message = f"This content is in the record already: {version.identity}."
+            raise error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content") from DepositRefused(
+                version.patient
+            )
+
+
+async def find_superseded(
+    context: Context, writer: Writer, request: Request, changes: Sequence[Change]
+) -> list[Change]:
+    """Checks the documents among changes, and returns the further changes: those that make others obsolete.
+
+    Raises FhirError where a document's class is wrong, or it replaces what is not here (or hidden), not current, not
+    the requester's own or of another record.
+    """
+    inside = replace(context, reader=writer)
+    superseded: list[Change] = []
+    for change in changes:
+        item = _document(change)
+        if item is None:
+            continue
+        if request.requester.kind in _DEPOSITORS and (faults := find_faults(item.resource)):
+            raise FhirError(Category.UNPROCESSABLE, *faults) from _refused(item)
+        before = _before(change)
+        for text, at in find_replaced(item.resource):
+            if text not in before:
+                superseded.append(await _supersede(inside, writer, request, item, (text, at)))
+    refuse_twice([*changes, *superseded])
+    return superseded
+
+
+def refuse_twice(changes: Sequence[Change]) -> None:
+    """Raises FhirError where changes that are made at once include two of one resource."""
+    written = [change.version.identity for change in changes]
+    if len(set(written)) < len(written):
+        message = "A document is replaced and written at once, or replaced by several."
+        raise error(Category.MALFORMED, "transaction-duplicate", message, f"{DOCUMENT}.relatesTo")
+
+
+async def _supersede(context: Context, writer: Writer, request: Request, item: Item, place: tuple[str, str]) -> Change:
+    text, at = place
+    kind, _, name = relative_to(context.base_url, text).partition("/")
+    asked = replace(
+        request, resource_type=kind, resource_id=name, preconditions=Preconditions(), resource=None, parameters=()
+    )
+    version = await _read(context, writer, asked) if kind == DOCUMENT and is_id(name) else None
+    if version is None or version.content is None:
+        message = "The document that this one replaces is not here."
+        raise error(Category.UNPROCESSABLE, "document-replaced-unknown", message, at) from _refused(item)
+    previous = parse_json_object(version.content)
+    replaced = Item(previous, context.indexer.facts(previous))
+    _require_replaceable(request, item, replaced, at)
+    change = _build_superseded(context, version, replaced)
+    await _authorise(context, asked, change, at)
+    return change
+
+
+def _build_superseded(context: Context, version: Version, replaced: Item) -> Change:
+    resource = {**replaced.resource, "status": "superseded"}
+    stamped, following = build_version(resource, version.identity, version, "PUT", context.now())
+    facts = context.indexer.facts(stamped)
+    return Change(replace(following, patient=facts.patient or ""), version, facts, replaced.facts)
+
+
+async def _read(context: Context, writer: Writer, request: Request) -> Version | None:
+    try:
+        restriction = await open_gate(context, request, "update")
+    except FhirError as fault:
+        if fault.category in _HIDDEN:
+            return None
+        raise
+    return (await writer.read_latest((request.identity,), restriction)).get(request.identity)
+
+
+def _require_replaceable(request: Request, item: Item, replaced: Item, at: str) -> None:
+    if item.facts.patient != replaced.facts.patient:
+        message = "The document that this one replaces is another patient's."
+        raise error(Category.UNPROCESSABLE, "document-replaced-elsewhere", message, at) from _refused(item)
+    if replaced.resource.get("status") != "current":
+        message = "The document that this one replaces is not current: it was replaced or entered in error."
+        raise error(Category.CONFLICT, "document-replaced-before", message, at) from _refused(item)
+    if request.requester.kind in _PROFESSIONAL and shows_more(item, replaced):
+        message = "The document that this one replaces is masked or more confidential; the new one has to be as well."
+        raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from _refused(
+            item
+        )
+
+
+async def _authorise(context: Context, request: Request, change: Change, at: str) -> None:
+    try:
+        await authorise(context, request, "update", [change])
+    except FhirError as fault:
+        issue = fault.issues[0]
+        raise error(fault.category, issue.code, issue.message, at) from fault.__cause__
+
+
+def _document(change: Change) -> Item | None:
+    version, facts = change.version, change.facts
+    if version.identity.resource_type != DOCUMENT or version.content is None or facts is None:
+        return None
+    return Item(parse_json_object(version.content), facts)
+
+
+def _before(change: Change) -> frozenset[str]:
+    """What the document replaced before this change."""
+    content = change.previous.content if change.previous else None
+    return frozenset(text for text, _ in find_replaced(parse_json_object(content))) if content else frozenset()
+
+
+async def _search(
+    context: Context, writer: Writer, request: Request, criteria: Parameters
+) -> AsyncIterator[tuple[Version, JsonObject]]:
+    """Yields the documents that meet criteria, as the requester sees them."""
+    query = await parse_criteria(context, request, DOCUMENT, criteria, count=_MOST)
+    restriction = await open_gate(context, request, "create", query.clause)
+    for version in (await writer.search(query, restriction)).versions:
+        if version.content is not None:
+            yield version, parse_json_object(version.content)
+
+
+def _of(context: Context, resource: JsonObject) -> list[tuple[str, str]]:
+    return [("subject", _subject(context, resource))]
+
+
+def _subject(context: Context, resource: JsonObject) -> str:
+    """Returns whose record a document is for: `Patient/23`, "" of any other reference."""
+    text = relative_to(context.base_url, str(resource.get("subject", {}).get("reference", "")))
+    kind, _, name = text.partition("/")
+    return text if kind == "Patient" and is_id(name) else ""

@@ -1,0 +1,77 @@
+"""What the DMP makes of a document beyond its profile: class, what it replaces, and when two are one. Pure.
+
+PDSm and the DMP: a document's class follows from its type (ASS_X16); one that `replaces` another makes that obsolete;
+a masterIdentifier names one content for ever (IHE ITI TF-3 4.2.3.2.26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fhir_dmp.access.change import Item
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Issue
+from fhir_dmp.record.document_type import CLASS, class_of
+from fhir_dmp.search.sensitivity import HIDDEN_FROM_REPRESENTATIVES, MASKED, VISIBILITY
+
+_TYPE = "DocumentReference"
+_KEPT = frozenset(f"{VISIBILITY}|{code}" for code in (MASKED, HIDDEN_FROM_REPRESENTATIVES))
+
+
+def find_faults(document: JsonObject) -> list[Issue]:
+    """Returns what is wrong with the class of a DocumentReference: it is not that of the type."""
+    types = [class_of(row.get("system", ""), row.get("code", "")) for row in _codings(document.get("type"))]
+    wanted = {name for name in types if name}
+    return [
+        Issue("error", "document-class", _explain(code, wanted), f"{_TYPE}.category[{index}]", "code-invalid")
+        for index, category in enumerate(document.get("category", ()))
+        for code in _classes(category)
+        if code not in wanted
+    ]
+
+
+def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:
+    """Yields the documents that one replaces: the text of each reference, and its expression."""
+    for index, row in enumerate(document.get("relatesTo", ())):
+        text = row.get("target", {}).get("reference", "")
+        if row.get("code") == "replaces" and text:
+            yield text, f"{_TYPE}.relatesTo[{index}].target"
+
+
+def shows_more(new: Item, replaced: Item) -> bool:
+    """Tells whether a document would be seen by some from whom the one that it replaces is hidden."""
+    return bool((replaced.marks("label") & _KEPT) - new.marks("label")) or new.rank < replaced.rank
+
+
+def name_of(document: JsonObject) -> str:
+    """Returns what names a document for ever: its masterIdentifier as `system|value`, "" where it has none."""
+    found = document.get("masterIdentifier", {})
+    return f"{found.get('system', '')}|{found['value']}" if found.get("value") else ""
+
+
+def contents_of(document: JsonObject) -> frozenset[str]:
+    """Returns what tells its contents apart: the hash of each, or the data itself; empty where one has neither."""
+    attachments = [row.get("attachment", {}) for row in document.get("content", ())]
+    found = [row.get("hash") or row.get("data") or "" for row in attachments]
+    return frozenset(found) if all(found) else frozenset()
+
+
+def is_same(document: JsonObject, other: JsonObject) -> bool:
+    """Tells whether two documents of one name are one: no content is another's."""
+    return contents_of(document) == contents_of(other)
+
+
+def _classes(category: JsonObject) -> Iterator[str]:
+    for row in _codings(category):
+        if row.get("system") == CLASS:
+            yield row.get("code", "")
+
+
+def _codings(concept: JsonObject | None) -> list[JsonObject]:
+    return list((concept or {}).get("coding", ()))
+
+
+def _explain(code: str, wanted: set[str]) -> str:
+    if wanted:
+        return f"The class {code[:16]} is not that of the document's type, which is {', '.join(sorted(wanted))}."
+    return f"The document has the class {code[:16]}, and no type of the DMP (JDV_J66) that could be of it."

@@ -1,0 +1,166 @@
+"""The CHU feeds the record of a patient who stayed there (reference/articles.md, 1): once each, and corrected."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from fhir_dmp.search.sensitivity import VISIBILITY
+from tests.journeys.feeding import CHU, deposited, encode, open_fed, replacing, report
+from tests.journeys.story import Story, faults
+
+Json = Any
+
+
+async def test_the_report_is_there_once_however_often_it_is_sent(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    document = report(story, patient, "1")
+    answers = await asyncio.gather(*(chu.post("DocumentReference", document) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201], [answer.text for answer in answers]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    again = await chu.post("DocumentReference", document)
+    assert again.status_code == 200
+    assert again.headers["location"].endswith(f"{answers[0].json()['id']}/_history/1")
+    assert len(await patient.finds(f"DocumentReference?subject=Patient/{patient.id}")) == 1
+
+
+async def test_another_content_of_that_name_and_another_name_of_that_content_are_refused(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    document = report(story, patient, "1")
+    await deposited(chu, document)
+    other = {**document, "content": [{"attachment": {"contentType": "text/plain", "data": encode("autre")}}]}
+    answer = await chu.post("DocumentReference", other)
+    assert (answer.status_code, faults(answer)) == (
+        409, ["document-name-taken DocumentReference.masterIdentifier"],
+    )  # fmt: skip
+    (event,) = await story.trace(patient=f"Patient/{patient.id}", outcome="4")
+    assert event["agent"][-1]["who"]["identifier"]["value"] == CHU, "who tried is in the trace"
+    twin = {**report(story, patient, "2"), "content": document["content"]}
+    answer = await chu.post("DocumentReference", twin)
+    assert (answer.status_code, faults(answer)) == (409, ["document-duplicate DocumentReference.content"])
+    assert len(await patient.finds(f"DocumentReference?subject=Patient/{patient.id}")) == 1
+
+
+async def test_whoever_may_not_see_a_document_is_not_told_that_it_is_there(story: Story) -> None:
+    chu, other, patient = story.hospital(), story.hospital("990000028"), await open_fed(story)
+    document = report(story, patient, "1")
+    await deposited(chu, document)
+    assert (await other.post("DocumentReference", document)).status_code == 201
+
+
+async def test_a_corrected_report_makes_the_first_obsolete(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    first = await deposited(chu, report(story, patient, "1"))
+    corrected = report(story, patient, "2", **replacing(first))
+    second = await deposited(chu, corrected)
+    assert (await patient.sees(first))["status"] == "superseded"
+    assert (await patient.sees(second))["status"] == "current"
+    assert (await chu.post("DocumentReference", corrected)).status_code == 200, "sent once more, it is the same"
+
+    # replaced once is replaced: the next correction is one of the correction
+    late = await chu.post("DocumentReference", report(story, patient, "3", **replacing(first)))
+    assert (late.status_code, faults(late)) == (
+        409, ["document-replaced-before DocumentReference.relatesTo[0].target"],
+    )  # fmt: skip
+
+
+async def test_a_correction_in_a_transaction_is_all_or_nothing(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    first = await deposited(chu, report(story, patient, "1"))
+
+    def bundle(*documents: Json) -> Json:
+        request = {"method": "POST", "url": "DocumentReference"}
+        return {"resourceType": "Bundle", "type": "transaction",
+                "entry": [{"resource": document, "request": request} for document in documents]}  # fmt: skip
+
+    wrong = report(story, patient, "3", **replacing("DocumentReference/never-was"))
+    answer = await chu.post("", bundle(report(story, patient, "2", **replacing(first)), wrong))
+    assert answer.status_code == 422, answer.text
+    assert (await patient.sees(first))["status"] == "current"
+    twice = bundle(*(report(story, patient, name, **replacing(first)) for name in "45"))
+    assert (await chu.post("", twice)).status_code == 400
+    assert len(await patient.finds(f"DocumentReference?subject=Patient/{patient.id}")) == 1
+    answer = await chu.post("", bundle(report(story, patient, "2", **replacing(first))))
+    assert answer.status_code == 200, answer.text
+    assert (await patient.sees(first))["status"] == "superseded"
+
+
+async def test_what_another_wrote_is_replaced_by_nobody_else(story: Story) -> None:
+    chu, other, patient = story.hospital(), story.hospital("990000028"), await open_fed(story)
+    first = await deposited(chu, report(story, patient, "1"))
+    hidden = await other.post("DocumentReference", report(story, patient, "2", **replacing(first)))
+    absent = await other.post("DocumentReference", report(story, patient, "3", **replacing("DocumentReference/no")))
+    assert hidden.status_code == absent.status_code == 422
+    assert hidden.json() == absent.json()
+    assert faults(hidden) == ["document-replaced-unknown DocumentReference.relatesTo[0].target"]
+    mine = await patient.post(
+        "DocumentReference",
+        report(story, patient, "4", **replacing(first), author=[{"reference": f"Patient/{patient.id}"}]),
+    )
+    assert mine.status_code == 403, mine.text
+    assert (await patient.sees(first))["meta"]["versionId"] == "1"
+
+
+async def test_what_the_patient_masked_stays_masked_when_it_is_corrected(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    first = await deposited(chu, report(story, patient, "1"))
+    masked = await patient.sees(first)
+    masked["securityLabel"].append({"coding": [{"system": VISIBILITY, "code": "MASQUE_PS"}]})
+    assert (await patient.put(first, masked)).status_code == 200
+    answer = await chu.post("DocumentReference", report(story, patient, "2", **replacing(first)))
+    assert (answer.status_code, faults(answer)) == (422, ["document-shows-more DocumentReference.securityLabel"])
+    await deposited(chu, report(story, patient, "2", "MASQUE_PS", **replacing(first)))
+    assert (await patient.sees(first))["status"] == "superseded"
+
+
+@pytest.mark.parametrize(("code", "name"), [("34112-3", "11"), ("LOCAL-1", "10")])
+async def test_a_class_that_is_not_the_types_is_refused(story: Story, code: str, name: str) -> None:
+    patient = await open_fed(story)
+    document = report(story, patient, "1")
+    document["type"]["coding"][0]["code"], document["category"][0]["coding"][0]["code"] = code, name
+    answer = await story.hospital().post("DocumentReference", document)
+    assert answer.status_code == 422
+    assert "document-class DocumentReference.category[0]" in faults(answer)
+
+
+HOSTILE = {
+    "a program": {"contentType": "application/pdf", "data": base64.b64encode(b"MZ\x90\x00\x03" + b"\0" * 60).decode()},
+    "a script as a text": {"contentType": "text/plain", "data": encode("#!/bin/sh\nrm -rf /")},
+    "a page that runs": {"contentType": "text/html", "data": encode("<script>alert(1)</script>")},
+    "no pdf": {"contentType": "application/pdf", "data": encode("Compte rendu")},
+    "no text": {"contentType": "text/plain", "data": base64.b64encode(b"\x00\x01\x02\x03").decode()},
+    "no XML": {"contentType": "application/xml", "data": encode("Compte rendu")},
+    "no type": {"contentType": "../../etc/passwd", "data": encode("x")},
+}
+NAMES = ["../../etc/cron.d/x", "..\\x.pdf", "C:\\x.pdf", "compte-rendu.pdf.exe", "rendu\u202efdp.exe", "a\u0007.pdf"]
+
+
+@pytest.mark.parametrize("attachment", HOSTILE.values(), ids=HOSTILE)
+async def test_a_content_that_is_not_what_it_says_is_refused(story: Story, attachment: Json) -> None:
+    patient = await open_fed(story)
+    document = report(story, patient, "1", content=[{"attachment": attachment}])
+    answer = await story.hospital().post("DocumentReference", document)
+    assert answer.status_code in {400, 422}
+    assert any("DocumentReference.content[0].attachment.contentType" in fault for fault in faults(answer))
+    assert await patient.finds(f"DocumentReference?subject=Patient/{patient.id}") == []
+
+
+@pytest.mark.parametrize("title", NAMES)
+async def test_a_hostile_name_of_a_file_is_refused(story: Story, title: str) -> None:
+    patient = await open_fed(story)
+    attachment = {"contentType": "text/plain", "data": encode("Compte rendu"), "title": title}
+    answer = await story.hospital().post(
+        "DocumentReference", report(story, patient, "1", content=[{"attachment": attachment}])
+    )
+    assert answer.status_code in {400, 422}
+    assert any("DocumentReference.content[0].attachment.title" in fault for fault in faults(answer))
+
+
+async def test_a_title_may_have_what_french_titles_have(story: Story) -> None:
+    patient = await open_fed(story)
+    title = "CR d'hospitalisation du 12/03/2025, Cœur & poumons (n° 3).pdf"
+    attachment = {"contentType": "text/plain", "data": encode("Rien à signaler."), "title": title}
+    await deposited(story.hospital(), report(story, patient, "1", content=[{"attachment": attachment}]))
