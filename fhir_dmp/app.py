@@ -59,6 +59,7 @@ from fhir_dmp.store.mongo.jobs import MongoJobs
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.renewal import Renewal
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
+from fhir_dmp.store.mongo.sweep import keep_sweeping
 from fhir_dmp.store.mongo.vigil import MongoVigil
 from fhir_dmp.store.port import Store
 from fhir_dmp.terminology_server.client import TerminologyServer
@@ -115,7 +116,8 @@ def _open_front(front: Front, context: Context, sign_in: SignIn, settings: Setti
         context = replace(context, security=build_security(sign_in.endpoints))
     limits = BodyLimits(settings.max_body, settings.body_seconds)
     authentication, forms = sign_in.authentication, Forms(context.registry)
-    endpoint = FhirEndpoint(context, authentication, sign_in.proxies, limits, BASE_PATH, forms)
+    contents = BodyLimits(settings.max_binary, settings.body_seconds)
+    endpoint = FhirEndpoint(context, authentication, sign_in.proxies, limits, contents, BASE_PATH, forms)
     front.endpoint = Compression(endpoint)
 
 
@@ -141,7 +143,11 @@ async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
     try:
         store = MongoStore(client, settings.database, settings.query_milliseconds)
         await store.prepare()
-        yield store
+        sweeping = asyncio.create_task(keep_sweeping(store.database))
+        try:
+            yield store
+        finally:
+            sweeping.cancel()
     finally:
         await client.close()
 

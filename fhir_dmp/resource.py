@@ -30,7 +30,7 @@ class Version:
     """One version of a resource. `content` is the JSON exactly as it is served; None where the version is a deletion.
 
     `version_id` counts from 1; `method` is the interaction that made it, as a history says. `patient` is the id of the
-    Patient whose record it is in, where the store told it.
+    Patient whose record it is in, where the store told it. `content_key` names what is stored apart from a Binary.
     """
 
     identity: Identity
@@ -39,6 +39,7 @@ class Version:
     method: Method
     content: bytes | None
     patient: str = ""
+    content_key: str = ""
 
     @property
     def etag(self) -> str:

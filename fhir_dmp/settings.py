@@ -41,6 +41,7 @@ SETTINGS = (
     Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
     Setting("FHIR_DMP_QUERY_TIME", "10", "the longest that one query may run in MongoDB, in seconds"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
+    Setting("FHIR_DMP_MAX_BINARY", "2147483648", "largest content of a Binary that comes as itself, in bytes"),
     Setting("FHIR_DMP_BODY_SECONDS", "30", "seconds that a request body may take, with one more for each 32 KiB"),
     Setting("FHIR_DMP_SCANNER", "", "clamd that looks at what is deposited, as tcp://host:3310; empty: none does"),
     Setting("FHIR_DMP_CORS_ORIGINS", "", "origins of web apps that may call from browsers, or *; empty: none"),
@@ -76,6 +77,7 @@ class Settings:
     time_zone: ZoneInfo
     query_milliseconds: int
     max_body: int
+    max_binary: int
     body_seconds: float
     scanner: tuple[str, int] | None
     cors_origins: tuple[str, ...]
@@ -105,7 +107,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         terminology_timeout=_read_seconds("FHIR_DMP_TERMINOLOGY_TIMEOUT", read),
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
         query_milliseconds=max(1, round(1000 * _read_seconds("FHIR_DMP_QUERY_TIME", read))),
-        max_body=_read_size(read("FHIR_DMP_MAX_BODY")),
+        max_body=_read_size("FHIR_DMP_MAX_BODY", read),
+        max_binary=_read_size("FHIR_DMP_MAX_BINARY", read),
         body_seconds=_read_seconds("FHIR_DMP_BODY_SECONDS", read, _MOST_BODY_SECONDS),
         scanner=_read_scanner(read("FHIR_DMP_SCANNER")),
         cors_origins=_read_origins(read("FHIR_DMP_CORS_ORIGINS")),
@@ -180,9 +183,10 @@ def _read_zone(text: str) -> ZoneInfo:
         raise SettingInvalid(f"FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not {text!r}") from None
 
 
-def _read_size(text: str) -> int:
+def _read_size(name: str, read: Callable[[str], str]) -> int:
+    text = read(name)
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise SettingInvalid(f"FHIR_DMP_MAX_BODY takes a number of bytes, not {text!r}")
+        raise SettingInvalid(f"{name} takes a number of bytes, not {text!r}")
     return int(text)
 
 

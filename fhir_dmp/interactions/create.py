@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
+from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
     guard_key,
     match_one,
@@ -30,6 +32,7 @@ async def create(context: Context, request: Request) -> Result:
     """
     await open_gate(context, request, "create")
     criteria = _read_criteria(request)
+    request = await hold_content(context, request)
     resource = parse_resource(context, request)
     await require_valid(context, request, resource)
     if criteria:
@@ -37,19 +40,20 @@ async def create(context: Context, request: Request) -> Result:
     identity = Identity(request.resource_type, context.new_id())
     if request.resource_type == DOCUMENT:
         return await _deposit(context, request, resource, identity)
-    change = first_version(context, resource, identity)
+    change = first_version(context, resource, identity, request.content_key)
     await authorise(context, request, "create", [change])
+    await check_attachments(context, request, [change])
     await context.store.insert(change)
     return created(change, request)
 
 
-def first_version(context: Context, resource: JsonObject, identity: Identity) -> Change:
+def first_version(context: Context, resource: JsonObject, identity: Identity, content_key: str = "") -> Change:
     """Builds the change that creates a resource; raises FhirError for what must not be stored at all."""
     require_interpretable(context, resource)
     stamped, version = build_version(resource, identity, None, "POST", context.now())
     check_size(version.content or b"", identity.resource_type)
     facts = context.indexer.facts(stamped)
-    return Change(replace(version, patient=facts.patient or ""), None, facts)
+    return Change(replace(version, patient=facts.patient or "", content_key=content_key), None, facts)
 
 
 def created(change: Change, request: Request) -> Result:
@@ -93,8 +97,9 @@ async def _deposit_once(
         await writer.guard([key])
     if existing := await find_deposited(context, writer, request, resource):
         return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
-    change = first_version(context, resource, identity)
+    change = first_version(context, resource, identity, request.content_key)
     await authorise(context, request, "create", [change])
+    await check_attachments(replace(context, reader=writer), request, [change])
     superseded = await find_superseded(context, writer, request, [change])
     await writer.write([change, *superseded])
     return replace(created(change, request), versions=[row.version for row in superseded])

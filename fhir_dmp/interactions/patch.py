@@ -11,6 +11,7 @@ import jsonpatch
 import jsonpointer
 
 from fhir_dmp.fhirpath.model import model_of
+from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
@@ -94,6 +95,7 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     await require_valid(replace(context, reader=writer), request, resource)
     change = patched_version(context, request, resource, current)
     await authorise(context, request, "patch", [change])
+    await check_attachments(replace(context, reader=writer), request, [change])
     superseded = await find_superseded(context, writer, request, [change])
     await writer.write([change, *superseded])
     return replace(updated(change, request), versions=[row.version for row in superseded])

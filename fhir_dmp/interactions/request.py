@@ -67,6 +67,9 @@ class Request:
     the client's. `resource` is set instead where a Bundle's entry carries it. `memory` is what access control has read
     for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it. It `is_async`
     where the client asked to be told later (`Prefer: respond-async`).
+
+    `content` is what a Binary shall hold where that came as itself, of the `media_type`, and `security_context` what
+    came with it; `content_key` names it once it is stored apart.
     """
 
     requester: Requester
@@ -84,6 +87,9 @@ class Request:
     returns: Return | None = None
     is_async: bool = False
     path: str = ""
+    content: AsyncIterator[bytes] | None = None
+    security_context: str = ""
+    content_key: str = ""
     memory: Memory = field(default_factory=Memory)
     origin: Origin = field(default_factory=Origin)
 

@@ -14,7 +14,9 @@ from functools import partial
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
+from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
+from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
     guard_key,
     match_one,
@@ -167,6 +169,9 @@ async def _prepare(context: Context, entry: Entry) -> Prepared:
             require_id(request)
         if entry.method == "PATCH":
             parse_patch(context, request)
+        elif request.resource is not None:
+            request = await hold_content(context, request)
+            entry = replace(entry, request=request)
     slots: Sequence[Slot] = ()
     if request.resource is not None and entry.method != "PATCH":
         check_resource(context, request.resource, request.resource_type, f"{entry.at}.resource")
@@ -216,6 +221,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
             row.change = build_change(context, row)
             if row.change:
                 await authorise(inside, row.entry.request, _interaction_of(row.entry), [row.change])
+    await _check_attachments(inside, located)
     superseded = await _find_superseded(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
@@ -236,6 +242,15 @@ async def _find_superseded(context: Context, writer: Writer, located: Sequence[W
                 superseded += await find_superseded(context, writer, row.entry.request, [row.change])
     refuse_twice([*(row.change for row in located if row.change), *superseded])
     return superseded
+
+
+async def _check_attachments(context: Context, located: Sequence[Written]) -> None:
+    """A document and its content come together: each entry's attachments may cite what others bring."""
+    changes = [row.change for row in located if row.change]
+    for row in located:
+        if row.change:
+            entry = row.entry
+            await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
 
 
 def _interaction_of(entry: Entry) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise, facts_of
+from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
@@ -24,6 +26,7 @@ async def update(context: Context, request: Request) -> Result:
     restriction = await open_gate(context, request, "update")
     require_no_parameters(request)
     require_id(request)
+    request = await hold_content(context, request)
     resource = parse_resource(context, request)
     check_body_id(resource, request.resource_id)
     await require_valid(context, request, resource)
@@ -32,6 +35,7 @@ async def update(context: Context, request: Request) -> Result:
         previous = (await writer.read_latest((request.identity,), restriction)).get(request.identity)
         change = next_version(context, request, resource, previous)
         await authorise(context, request, "update", [change])
+        await check_attachments(replace(context, reader=writer), request, [change])
         superseded = await find_superseded(context, writer, request, [change])
         await writer.write([change, *superseded])
         return replace(updated(change, request), versions=[row.version for row in superseded])
@@ -44,6 +48,7 @@ async def conditional_update(context: Context, request: Request) -> Result:
     check_exposed(context, request, "update")
     query = await parse_criteria(context, request, request.resource_type, request.parameters)
     restriction = await open_gate(context, request, "update", query.clause)
+    request = await hold_content(context, request)
     resource = parse_resource(context, request)
     await require_valid(context, request, resource)
     new_id = context.new_id()
@@ -55,6 +60,7 @@ async def conditional_update(context: Context, request: Request) -> Result:
         previous = match or (await writer.read_latest((identity,), restriction)).get(identity)
         change = conditional_version(context, request, resource, identity, match, previous)
         await authorise(context, request, "update", [change])
+        await check_attachments(replace(context, reader=writer), request, [change])
         superseded = await find_superseded(context, writer, request, [change])
         await writer.write([change, *superseded])
         return replace(updated(change, request), versions=[row.version for row in superseded])
@@ -81,7 +87,7 @@ def conditional_version(
     if match or body_id is not None:
         return next_version(context, request, resource, previous, identity)
     check_preconditions(request.preconditions, None)
-    return first_version(context, resource, identity)
+    return first_version(context, resource, identity, request.content_key)
 
 
 def next_version(
@@ -105,7 +111,11 @@ def next_version(
     stamped, version = build_version(resource, target, previous, method, context.now())
     check_size(version.content or b"", target.resource_type)
     facts = context.indexer.facts(stamped)
-    return Change(replace(version, patient=facts.patient or ""), previous, facts, facts_of(context, previous))
+    # a patch of what stands around a content leaves it
+    is_kept = method == "PATCH" and previous is not None and "data" not in resource
+    key = previous.content_key if is_kept and previous else request.content_key
+    version = replace(version, patient=facts.patient or "", content_key=key)
+    return Change(version, previous, facts, facts_of(context, previous))
 
 
 def check_preconditions(preconditions: Preconditions, current: Version | None) -> None:

@@ -1,7 +1,7 @@
 """Compression: answers beyond a size go out in a coding that the client takes. Pure ASGI, for what streams too.
 
-The application says itself that its answers vary by Accept-Encoding. All its ETags are weak (`W/"3"`): they stay what
-they are in each coding (RFC 9110, 8.8.1).
+The application says itself that its answers vary by Accept-Encoding. All ETags of what is compressed are weak
+(`W/"3"`): they stay what they are in each coding (RFC 9110, 8.8.1). What has ranges is sent as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fhir_dmp.rest.encoding import Coding, Compressor, choose_coding, open_compr
 
 THRESHOLD = 2048
 """Bytes from which on an answer is worth compressing: below, it is one packet or two anyway."""
+_AS_IT_IS = frozenset({b"content-encoding", b"content-range", b"accept-ranges"})
 _TEXT = (b"application/fhir+", b"application/json", b"text/")
 
 
@@ -71,7 +72,7 @@ def _is_worth(start: MutableMapping[str, Any]) -> bool:
     headers = dict(start["headers"])
     length = int(headers.get(b"content-length", THRESHOLD))
     is_text = headers.get(b"content-type", b"").startswith(_TEXT)
-    return is_text and length >= THRESHOLD and b"content-encoding" not in headers and b"content-range" not in headers
+    return is_text and length >= THRESHOLD and headers.keys().isdisjoint(_AS_IT_IS)
 
 
 def _encoded(start: Message, coding: Coding, length: int | None) -> Message:

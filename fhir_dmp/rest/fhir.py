@@ -25,6 +25,7 @@ from fhir_dmp.interactions.request import Origin, Request
 from fhir_dmp.interactions.trace import record_excluded, run_traced
 from fhir_dmp.json_text import write_json
 from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.rest import binary
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
 from fhir_dmp.rest.negotiation import (
     FHIR_JSON,
@@ -48,6 +49,7 @@ from fhir_dmp.rest.request import (
     read_body,
     read_headers,
     split_path,
+    stream_body,
 )
 from fhir_dmp.rest.response import Response, build_http_response, present
 from fhir_dmp.xml.form import Forms
@@ -82,6 +84,7 @@ class FhirEndpoint:
     authentication: Authentication
     proxies: TrustedProxies
     limits: BodyLimits
+    content_limits: BodyLimits
     base_path: str
     forms: Forms
 
@@ -115,7 +118,8 @@ class FhirEndpoint:
         run = self._find_run(method, shape, parts.resource_type)
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
-        if not is_bulk(shape):
+        is_content = binary.is_read(method, shape, parts.resource_type)
+        if not is_bulk(shape) and not is_content:
             require_format(wanted)
         request = build_request(requester, origin, parts, path, headers, parameters)
         if method in _WITH_BODY:
@@ -123,10 +127,16 @@ class FhirEndpoint:
             if request.parameters is not parameters:
                 read_presentation(wanted, accept, request.parameters)
                 require_format(wanted)
+        format_parameter = ""
         if request.parameters:
+            format_parameter = dict(request.parameters).get("_format", "")
             kept = [pair for pair in request.parameters if pair[0] not in PRESENTATION]
             request = replace(request, parameters=kept)
-        return build_http_response(await run(self.context, request), self.context.base_url)
+        result = await run(self.context, request)
+        if is_content:
+            respond = binary.respond_to_read
+            return await respond(self.context, result, headers, format_parameter, wanted.format, self.forms)
+        return build_http_response(result, self.context.base_url)
 
     async def _present(self, response: Response, wanted: Presentation) -> Response:
         """What the client wants to see: nothing is to be done for JSON, and much is not done on the event loop."""
@@ -150,6 +160,14 @@ class FhirEndpoint:
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
     ) -> Request:
         declared = headers.get(b"content-type", "")
+        if binary.is_raw(method, shape, request.resource_type, declared):
+            # an encoded body is decoded in memory
+            limits = self.limits if headers.get(b"content-encoding") else self.content_limits
+            content = stream_body(receive, limits, headers)
+            context, returns = headers.get(b"x-security-context", ""), request.returns or "minimal"
+            return replace(
+                request, content=content, media_type=declared.strip(), security_context=context, returns=returns
+            )
         if not shape.endswith("_search"):
             media_type = parse_content_type(declared, _BODY_TYPES.get(method, RESOURCE_TYPES))
             body = await read_body(receive, self.limits, headers)
@@ -200,11 +218,10 @@ class FhirEndpoint:
 
 async def _send(response: Response, send: Send, *, with_body: bool) -> None:
     headers = response.headers
-    if response.stream:
-        headers = [*headers, _VARY, (b"content-type", response.media_type)]
-    elif response.body:
-        length = (b"content-length", b"%d" % len(response.body))
-        headers = [*headers, _VARY, (b"content-type", response.media_type), length]
+    if response.body or response.stream:
+        size = response.length if response.stream else len(response.body)
+        length = [] if size is None else [(b"content-length", b"%d" % size)]
+        headers = [*headers, _VARY, (b"content-type", response.media_type), *length]
     elif response.status == HTTPStatus.NOT_MODIFIED:
         headers = [*headers, _VARY]
     elif response.status != HTTPStatus.NO_CONTENT:

@@ -53,6 +53,12 @@ def choose_format(accept: str, format_parameter: str) -> Format | None:
     return best if quality > 0 else None
 
 
+@lru_cache(maxsize=512)
+def parse_accept(accept: str) -> tuple[tuple[str, float], ...]:
+    """Returns the media ranges of an Accept header, each with its quality."""
+    return tuple((name, _quality(parameters)) for name, parameters in map(_parse, accept.split(",")))
+
+
 def read_presentation(presentation: Presentation, accept: str, parameters: Parameters) -> None:
     """Sets what the parameters say of it; the last of several counts."""
     given = dict(parameters)

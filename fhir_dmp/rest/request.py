@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,10 +60,7 @@ RATE = 32 * 1024
 
 async def read_body(receive: Receive, limits: BodyLimits, headers: HeaderMap) -> bytes:
     """Returns the whole body, decoded; raises FhirError as soon as it passes a limit (too large, too slow)."""
-    declared = headers.get(b"content-length", "0")
-    is_number = declared.isascii() and declared.isdigit()
-    if is_number and (len(declared) > _LENGTH_DIGITS or int(declared) > limits.size):
-        raise _too_large(limits.size)
+    _check_declared(headers, limits)
     coding = parse_encoding(headers.get(b"content-encoding", ""))
     body = await _receive_whole(receive, limits)
     if coding is None or not body:
@@ -74,22 +71,61 @@ async def read_body(receive: Receive, limits: BodyLimits, headers: HeaderMap) ->
     return decoded
 
 
+async def stream_body(receive: Receive, limits: BodyLimits, headers: HeaderMap) -> AsyncIterator[bytes]:
+    """Yields a body as it comes; raises FhirError as soon as it passes a limit, or ends before it is complete.
+
+    The time that the taker needs is not the client's. An encoded body is decoded whole.
+    """
+    if headers.get(b"content-encoding"):
+        yield await read_body(receive, limits, headers)
+        return
+    _check_declared(headers, limits)
+    left, size, is_more = limits.seconds, 0, True
+    loop = asyncio.get_running_loop()
+    while is_more:
+        began = loop.time()
+        try:
+            message = await asyncio.wait_for(receive(), left)
+        except TimeoutError:
+            raise _too_slow(limits) from None
+        chunk = _chunk_of(message)
+        size += len(chunk)
+        if size > limits.size:
+            raise _too_large(limits.size)
+        left += began - loop.time() + len(chunk) / RATE
+        if left <= 0:
+            raise _too_slow(limits)
+        is_more = message.get("more_body", False)
+        yield chunk
+
+
+def _check_declared(headers: HeaderMap, limits: BodyLimits) -> None:
+    declared = headers.get(b"content-length", "0")
+    is_number = declared.isascii() and declared.isdigit()
+    if is_number and (len(declared) > _LENGTH_DIGITS or int(declared) > limits.size):
+        raise _too_large(limits.size)
+
+
+def _chunk_of(message: MutableMapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise error(Category.MALFORMED, "body-truncated", "The client went away before the body was complete.")
+    chunk: bytes = message.get("body", b"")
+    return chunk
+
+
 async def _receive_whole(receive: Receive, limits: BodyLimits) -> bytes:
     try:
         async with asyncio.timeout(limits.seconds) as clock:
             return await _receive_chunks(receive, limits.size, clock)
     except TimeoutError:
-        message = f"The body came too slowly: it has {limits.seconds:g} s, and one more for each {RATE:,} bytes."
-        raise error(Category.TIMED_OUT, "body-slow", message) from None
+        raise _too_slow(limits) from None
 
 
 async def _receive_chunks(receive: Receive, limit: int, clock: asyncio.Timeout) -> bytes:
     chunks, size = [], 0
     while True:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise error(Category.MALFORMED, "body-truncated", "The client went away before the body was complete.")
-        chunk = message.get("body", b"")
+        chunk = _chunk_of(message)
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
@@ -143,6 +179,11 @@ def _with_preferences(request: Request, prefer: str) -> Request:
 def split_path(path: str) -> Sequence[str]:
     """Returns the segments of a path below the base; a slash at the end changes nothing."""
     return [segment for segment in path.split("/") if segment]
+
+
+def _too_slow(limits: BodyLimits) -> FhirError:
+    message = f"The body came too slowly: it has {limits.seconds:g} s, and one more for each {RATE:,} bytes."
+    return error(Category.TIMED_OUT, "body-slow", message)
 
 
 def _too_large(limit: int) -> FhirError:

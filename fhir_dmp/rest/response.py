@@ -22,7 +22,8 @@ XML_TYPE = b"application/fhir+xml; charset=utf-8"
 class Response:
     """An HTTP answer before it is sent; `body` is of the `media_type`, empty where there is none.
 
-    `stream` yields a body that is not in memory, and whose length nobody knows.
+    Of an answer to a range, `start` is its first byte; `stream` yields a body of `length` bytes that is not in memory,
+    or of a length that nobody knows.
     """
 
     status: int
@@ -30,6 +31,8 @@ class Response:
     headers: Headers = field(default_factory=list)
     media_type: bytes = JSON_TYPE
     stream: AsyncIterator[bytes] | None = None
+    length: int | None = None
+    start: int = 0
 
 
 def build_http_response(result: Result, base_url: str) -> Response:

@@ -15,6 +15,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.query import Clause, Hop, SearchQuery, SortKeys
+from fhir_dmp.store.content_port import Contents
 from fhir_dmp.store.job_port import Job, JobKind
 
 Result = TypeVar("Result")
@@ -174,6 +175,11 @@ class Writer(Reader, Protocol):
 
 class Store(Reader, Protocol):
     """The store as interactions see it."""
+
+    @property
+    def contents(self) -> Contents:
+        """What is too large for a resource. It is reached by versions alone, and so by what the restriction shows."""
+        ...
 
     async def insert(self, change: Change) -> None:
         """Writes the first version of a resource with an id of ours; returns when it is durable."""

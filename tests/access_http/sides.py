@@ -178,5 +178,5 @@ async def _open_side(
     # the trace of what was refused is no answer: test_leak_channels.py looks at it
     context = replace(context, cursors=Cursors(SECRET), trail=None)
     proxies, limits = parse_proxies("", "Client-Cert"), BodyLimits(MAX_BODY, 30)
-    endpoint = FhirEndpoint(context, impersonation, proxies, limits, "/fhir", Forms(context.registry))
+    endpoint = FhirEndpoint(context, impersonation, proxies, limits, limits, "/fhir", Forms(context.registry))
     return Side(context, endpoint, client.get_database(name, write_concern=DURABLE), clock, impersonation)

@@ -300,8 +300,11 @@ def check_answer(method: str, status: int, headers: dict[str, str], body: bytes)
         assert status < 400, f"{method}: {status} has no OperationOutcome"
         assert headers.get("content-length") == "0"
         return
-    assert headers["content-type"] in {JSON_TYPE, XML_TYPE}
     assert headers["content-length"] == str(len(body))
+    if "accept-ranges" in headers:
+        assert headers["x-content-type-options"] == "nosniff", "what was uploaded must not run in a browser"
+        return
+    assert headers["content-type"] in {JSON_TYPE, XML_TYPE}
     assert {"accept", "accept-encoding"} <= set(headers["vary"].split(", "))
     assert not body.startswith(b"\xef\xbb\xbf")
     json_text = write_json(parse_xml(body, FORMS)) if headers["content-type"] == XML_TYPE else body

@@ -53,13 +53,14 @@ async def test_a_resource_larger_than_the_store_holds_is_refused(
     mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]
 ) -> None:
     async with run_server(mongodb_uri, mongodb_client, MAX_BODY="40000000") as server:
-        binary = {"resourceType": "Binary", "contentType": "text/plain", "data": "AAAA" * 4_000_000}
+        attachment = {"contentType": "text/plain", "data": "AAAA" * 4_000_000}
+        document = {"resourceType": "DocumentReference", "status": "current", "content": [{"attachment": attachment}]}
         bundle = {
             "resourceType": "Bundle",
             "type": "transaction",
-            "entry": [{"resource": binary, "request": {"method": "POST", "url": "Binary"}}],
+            "entry": [{"resource": document, "request": {"method": "POST", "url": "DocumentReference"}}],
         }
-        for target, body in (("/fhir/Binary", binary), ("/fhir", bundle)):
+        for target, body in (("/fhir/DocumentReference", document), ("/fhir", bundle)):
             headers = [("content-type", FHIR_JSON)]
             answer = await server.exchange("POST", target, headers, [json.dumps(body).encode()])
             assert answer.status == 413

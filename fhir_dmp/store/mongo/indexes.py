@@ -23,6 +23,10 @@ SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 FORM = "form"
 """The index that tells whether all facts of a type are of one form."""
+FILES = "content.files"
+"""What is kept of each content that is too large for a resource (contents.py)."""
+CHUNKS = "content.chunks"
+"""The bytes of those contents, in pieces."""
 
 WATCHER = "watcher"
 """The processes that are told of a change of who may see what before it is acknowledged (vigil.py)."""
@@ -44,12 +48,14 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("pt", ASCENDING), ("_id", ASCENDING)], name="patient"),
         IndexModel([("pt", ASCENDING), ("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-date"),
         IndexModel([("pt", ASCENDING), ("c", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-code"),
+        IndexModel([("ck", ASCENDING)], name="content", sparse=True),
     ],
     HISTORY: [
         IndexModel([("r", ASCENDING), ("v", DESCENDING)], name="resource"),
         IndexModel([("ty", ASCENDING), ("lu", DESCENDING), ("r", DESCENDING), ("v", DESCENDING)], name="last-updated"),
         # what was deleted is in the history only: to erase a record means to find it by its patient
         IndexModel([("pt", ASCENDING)], name="deleted", partialFilterExpression={"m": "DELETE"}),
+        IndexModel([("ck", ASCENDING)], name="content", sparse=True),
     ],
     JOB: [IndexModel([("due", ASCENDING)], name="due")],
     EXPORT: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
@@ -58,6 +64,8 @@ INDEXES: dict[str, list[IndexModel]] = {
     # both are long gone before: by far the longest lease, and the longest wait
     WATCHER: [IndexModel([("at", ASCENDING)], name="left", expireAfterSeconds=600)],
     FENCE: [IndexModel([("at", ASCENDING)], name="left", expireAfterSeconds=600)],
+    FILES: [IndexModel([("sha256", ASCENDING)], name="sha256", unique=True)],
+    CHUNKS: [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_1_n_1", unique=True)],
 }
 
 COMPRESSED = {"wiredTiger": {"configString": "block_compressor=zstd"}}

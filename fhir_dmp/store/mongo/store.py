@@ -22,6 +22,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import Clause, SearchQuery
 from fhir_dmp.store.mongo.coalesce import Coalescer
+from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
@@ -68,6 +69,7 @@ class MongoStore(MongoReader):
         database = client.get_database(name, read_concern=MAJORITY, write_concern=DURABLE)
         super().__init__(database, milliseconds=milliseconds)
         self.database: AsyncDatabase[Document] = database
+        self.contents = MongoContents(database)
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}

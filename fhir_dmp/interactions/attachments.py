@@ -1,0 +1,107 @@
+"""Is a document what its DocumentReference says: hash and size of an attachment against the Binary that it cites.
+
+https://hl7.org/fhir/R4/datatypes.html#Attachment
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha1
+
+from fhir_dmp.interactions.binary import BINARY
+from fhir_dmp.interactions.content import within
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.outcome import Category, FhirError, Issue
+from fhir_dmp.resource import Identity, Version, is_id
+from fhir_dmp.store.content_port import Content
+from fhir_dmp.store.port import Change
+
+_CITING = "DocumentReference"
+
+
+@dataclass(frozen=True, slots=True)
+class _Attachment:
+    """An attachment that says something of a content: its place, and the Binary cited, None where it has the data."""
+
+    expression: str
+    stated: JsonObject
+    cited: Identity | None
+
+
+async def check_attachments(
+    context: Context, request: Request, changes: Iterable[Change], together: Iterable[Change] = (), at: str = ""
+) -> None:
+    """Raises FhirError (unprocessable) where an attachment states another hash or size than its content has.
+
+    `at` is the place of what is written in a Bundle.
+
+    Asked are the Binaries that come `together` with it, and those that the requester sees: of others he learns nothing.
+    """
+    found = [row for change in changes for row in _find_attachments(context, change.version)]
+    if not found:
+        return
+    cited = {row.cited for row in found if row.cited}
+    written = {change.version.identity: change.version for change in together}
+    near = {identity: written[identity] for identity in cited & written.keys()}
+    seen = await _read(context, request, cited - near.keys())
+    issues = [issue for row in found for issue in await _compare(context, row, {**seen, **near})]
+    if issues:
+        raise FhirError(Category.UNPROCESSABLE, *(within(issue, _CITING, at) for issue in issues))
+
+
+async def _read(context: Context, request: Request, cited: set[Identity]) -> Mapping[Identity, Version]:
+    if not cited:
+        return {}
+    part = replace(request, resource_type=BINARY, resource_id="")
+    restriction = await open_gate(context, part, "read", identities=cited)
+    return await context.reader.read(cited, restriction)
+
+
+def _find_attachments(context: Context, version: Version) -> Iterator[_Attachment]:
+    if version.identity.resource_type != _CITING or version.content is None:
+        return
+    for place, row in enumerate(parse_json_object(version.content).get("content", ())):
+        stated = row.get("attachment", {})
+        if stated.keys().isdisjoint({"hash", "size"}):
+            continue
+        cited = _cited(context, str(stated.get("url", "")))
+        if cited or "data" in stated:
+            yield _Attachment(f"{_CITING}.content[{place}].attachment", stated, cited)
+
+
+def _cited(context: Context, url: str) -> Identity | None:
+    kind, _, resource_id = url.removeprefix(f"{context.base_url}/").partition("/")
+    return Identity(BINARY, resource_id) if kind == BINARY and is_id(resource_id) else None
+
+
+async def _compare(context: Context, row: _Attachment, found: Mapping[Identity, Version]) -> list[Issue]:
+    if row.cited and row.cited not in found:
+        return []
+    content = await _describe(context, found[row.cited]) if row.cited else _measure(row.stated["data"])
+    issues = []
+    if content and row.stated.get("size", content.size) != content.size:
+        message = f"The size is stated as {row.stated['size']}, the content has {content.size} bytes."
+        issues.append(Issue("error", "attachment-size", message, f"{row.expression}.size"))
+    if content and "hash" in row.stated and b64decode(row.stated["hash"]) != content.sha1:
+        message = f"The hash is not the SHA-1 of the content, which is {b64encode(content.sha1).decode()}."
+        issues.append(Issue("error", "attachment-hash", message, f"{row.expression}.hash"))
+    return issues
+
+
+async def _describe(context: Context, version: Version) -> Content | None:
+    """What is known of a Binary's content; a deleted one has none."""
+    if version.content_key:
+        return await context.store.contents.describe(version.content_key)
+    if version.content is None:
+        return None
+    return _measure(parse_json_object(version.content).get("data", ""))
+
+
+def _measure(data: str) -> Content:
+    content = b64decode(data)
+    return Content("", len(content), sha1(content, usedforsecurity=False).digest())
