@@ -13,12 +13,17 @@ from fhir_dmp.spec.compartment import COMPARTMENTS
 from fhir_dmp.spec.registry import BASE
 
 VERSION = "0.1.0"
-DATE = "2026-11-21"
+DATE = "2026-11-28"
 """When the statement's form last changed."""
 
 _CHANGING = frozenset({"meta-add", "meta-delete"})
 """Operations that change a resource: only where an update may."""
 
+_DOCUMENTS = (
+    "Documents by IHE MHD 4.2: ITI-65 (transaction), ITI-66 (List), ITI-67 (DocumentReference), ITI-68 (Binary, with "
+    "ranges), ITI-105 (a DocumentReference that claims the profile of a simplified publication). Of a document that "
+    "claims a profile of PDSm, status, securityLabel and isArchived may change."
+)
 _COMPARTMENTS = "http://hl7.org/fhir/CompartmentDefinition/"
 _OF_EVERY_TYPE = (
     {"name": "_list", "type": "special", "documentation": "The id of a List: what its entries refer to."},
@@ -53,6 +58,7 @@ def build_capability_statement(
         "rest": [
             {
                 "mode": "server",
+                "documentation": _DOCUMENTS,
                 "resource": [_build_type(capability, space, operations, name) for name in sorted(capability.types)],
                 "interaction": [{"code": code} for code in sorted(capability.system)],
                 "searchParam": list(_OF_EVERY_TYPE),

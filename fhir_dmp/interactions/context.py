@@ -76,7 +76,8 @@ class Routes:
     def find(self, method: str, shape: str, resource_type: str) -> Route:
         """Returns the route of a path; raises FhirError (not allowed, or not found where nothing has this shape)."""
         method = "GET" if method == "HEAD" else method
-        found = self._by_place.get((method, shape)) or self._by_place.get((method, _special(shape, resource_type)))
+        # what one type alone has goes before what all have
+        found = self._by_place.get((method, _special(shape, resource_type))) or self._by_place.get((method, shape))
         if found is None:
             raise self._refuse(method, shape, resource_type)
         return found

@@ -7,6 +7,7 @@ from fhir_dmp.interactions.create import create
 from fhir_dmp.interactions.delete import conditional_delete, delete
 from fhir_dmp.interactions.history import history_instance, history_system, history_type
 from fhir_dmp.interactions.patch import conditional_patch, patch
+from fhir_dmp.interactions.publish import create_document
 from fhir_dmp.interactions.read import read, vread
 from fhir_dmp.interactions.search import search_system, search_type
 from fhir_dmp.interactions.update import conditional_update, update
@@ -21,6 +22,7 @@ ROUTES = (
     Route("DELETE", "[type]/[id]", "delete", delete),
     Route("DELETE", "[type]", "delete", conditional_delete),
     Route("POST", "[type]", "create", create),
+    Route("POST", "DocumentReference", "create", create_document),
     Route("GET", "[type]", "search-type", search_type),
     Route("POST", "[type]/_search", "search-type", search_type),
     Route("GET", "[compartment]/[id]/[type]", "search-type", search_type),

@@ -91,7 +91,7 @@ class Done:
 async def transaction(context: Context, request: Request, bundle: JsonObject) -> Result:
     """Runs a transaction Bundle; raises the FhirError of the first entry that fails, and then nothing is written."""
     check_exposed(context, request, "transaction")
-    entries = sorted(_parse_entries(context, request, bundle), key=_rank)
+    entries = sorted(parse_entries(context, request, bundle), key=_rank)
     try:
         return await _run(context, request, bundle, entries)
     except FhirError as fault:
@@ -116,6 +116,18 @@ def _find_interaction(context: Context, entry: Entry) -> str:
 
 
 async def _run(context: Context, request: Request, bundle: JsonObject, entries: Sequence[Entry]) -> Result:
+    done = await perform(context, bundle, entries) if entries else []
+    if is_traced(request):
+        await record(context, [(row.interaction, row.entry.request, row.result) for row in done])
+    answers = [build_entry_response(row.entry, row.result, context.base_url) for row in done]
+    return Result(Status.OK, body=build_response("transaction-response", answers))
+
+
+async def perform(context: Context, bundle: JsonObject, entries: Sequence[Entry]) -> list[Done]:
+    """Does what a Bundle's entries ask, which come in the order of their methods; returns them as they stand there.
+
+    Raises the FhirError of the first that fails, and then nothing is written. Nothing is traced.
+    """
     writes = [await _prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
     for entry in reads:
@@ -131,14 +143,11 @@ async def _run(context: Context, request: Request, bundle: JsonObject, entries: 
                 done.append(Done(entry, route.interaction, await route.run(inside, entry.request)))
         return sorted(done, key=lambda row: row.entry.index)
 
-    done = await context.store.transact(work) if entries else []
-    if is_traced(request):
-        await record(context, [(row.interaction, row.entry.request, row.result) for row in done])
-    answers = [build_entry_response(row.entry, row.result, context.base_url) for row in done]
-    return Result(Status.OK, body=build_response("transaction-response", answers))
+    return await context.store.transact(work)
 
 
-def _parse_entries(context: Context, request: Request, bundle: JsonObject) -> Iterator[Entry]:
+def parse_entries(context: Context, request: Request, bundle: JsonObject) -> Iterator[Entry]:
+    """Yields a Bundle's entries; raises FhirError for the first that asks for nothing that exists."""
     for index, row in enumerate(rows_of(bundle)):
         with within_entry(index):
             yield parse_entry(context, request, index, row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fhir_dmp.access.requester import Kind
 from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.binary import hold_content
@@ -15,8 +16,9 @@ from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, require_id
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
-from fhir_dmp.json_text import JsonObject
-from fhir_dmp.outcome import Category, error
+from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.outcome import Category, FhirError, Issue, error
+from fhir_dmp.record.metadata_update import find_fixed, is_shared
 from fhir_dmp.resource import Identity, Method, Version, build_version
 from fhir_dmp.store.port import Change, Writer
 
@@ -108,6 +110,7 @@ def next_version(
         message = "This server assigns ids: create the resource with POST."
         raise error(Category.NOT_ALLOWED, "id-assigned-by-server", message)
     require_interpretable(context, resource)
+    _require_metadata(request, resource, previous)
     stamped, version = build_version(resource, target, previous, method, context.now())
     check_size(version.content or b"", target.resource_type)
     facts = context.indexer.facts(stamped)
@@ -116,6 +119,18 @@ def next_version(
     key = previous.content_key if is_kept and previous else request.content_key
     version = replace(version, patient=facts.patient or "", content_key=key)
     return Change(version, previous, facts, facts_of(context, previous))
+
+
+def _require_metadata(request: Request, resource: JsonObject, previous: Version | None) -> None:
+    """Raises FhirError (not allowed) where more of a shared document changes than its metadata may."""
+    if request.requester.kind is Kind.SYSTEM or previous is None or previous.content is None:
+        return
+    before = parse_json_object(previous.content) if previous.identity.resource_type == "DocumentReference" else {}
+    fixed = find_fixed(before, {**resource, "id": before["id"]}) if is_shared(before) else ()
+    if fixed:
+        message = f"Of a shared document status, securityLabel and isArchived may change, not {', '.join(fixed)}."
+        issues = [Issue("error", "metadata-fixed", message, f"DocumentReference.{name}") for name in fixed]
+        raise FhirError(Category.NOT_ALLOWED, *issues)
 
 
 def check_preconditions(preconditions: Preconditions, current: Version | None) -> None:
