@@ -136,12 +136,12 @@ async def test_each_interaction_of_a_type_is_routed_as_listed(
 
 async def test_each_interaction_of_the_system_is_routed_as_listed(client: httpx.AsyncClient, statement: Json) -> None:
     listed = {row["code"] for row in statement["rest"][0]["interaction"]}
-    routed = {route.interaction for route in ROUTES if "[type]" not in route.shape}
+    of_system = [route for route in ROUTES if "[type]" not in route.shape and route.shape != "DocumentReference"]
+    routed = {route.interaction for route in of_system}
     assert listed - routed == {"batch", "transaction"}
     assert routed <= listed
-    for route in ROUTES:
-        if "[type]" not in route.shape:
-            assert (await _send(client, route.method, URLS[route.shape]))[0] == 200, route
+    for route in of_system:
+        assert (await _send(client, route.method, URLS[route.shape]))[0] == 200, route
     for kind in ("batch", "transaction"):
         response = await client.post(
             "", json={"resourceType": "Bundle", "type": kind}, headers={"content-type": FHIR_JSON}
