@@ -56,6 +56,8 @@ SETTINGS = (
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 _MOST_SECONDS = 60
 _MOST_BODY_SECONDS = 3600
+_MOST_BINARY = 2 * 1024 * 1024 * 1024
+"""Bytes: as slowly as it may come, it is here before the sweep takes what is a day old (store/mongo/sweep.py)."""
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -108,7 +110,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         time_zone=_read_zone(read("FHIR_DMP_TIME_ZONE")),
         query_milliseconds=max(1, round(1000 * _read_seconds("FHIR_DMP_QUERY_TIME", read))),
         max_body=_read_size("FHIR_DMP_MAX_BODY", read),
-        max_binary=_read_size("FHIR_DMP_MAX_BINARY", read),
+        max_binary=_read_size("FHIR_DMP_MAX_BINARY", read, _MOST_BINARY),
         body_seconds=_read_seconds("FHIR_DMP_BODY_SECONDS", read, _MOST_BODY_SECONDS),
         scanner=_read_scanner(read("FHIR_DMP_SCANNER")),
         cors_origins=_read_origins(read("FHIR_DMP_CORS_ORIGINS")),
@@ -183,10 +185,12 @@ def _read_zone(text: str) -> ZoneInfo:
         raise SettingInvalid(f"FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not {text!r}") from None
 
 
-def _read_size(name: str, read: Callable[[str], str]) -> int:
+def _read_size(name: str, read: Callable[[str], str], most: int | None = None) -> int:
     text = read(name)
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise SettingInvalid(f"{name} takes a number of bytes, not {text!r}")
+    if most and int(text) > most:
+        raise SettingInvalid(f"{name} takes at most {most} bytes, not {text}")
     return int(text)
 
 

@@ -88,6 +88,7 @@ def test_settings_of_this_environment_are_right() -> None:
             "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars/Phobos'",
         ),
         ("FHIR_DMP_MAX_BODY", "64M", "FHIR_DMP_MAX_BODY takes a number of bytes, not '64M'"),
+        ("FHIR_DMP_MAX_BINARY", "2147483649", "FHIR_DMP_MAX_BINARY takes at most 2147483648 bytes, not 2147483649"),
         ("FHIR_DMP_LOG_LEVEL", "loud", "FHIR_DMP_LOG_LEVEL takes one of debug, info, warning, error, not 'loud'"),
         ("FHIR_DMP_BASE_URL", "fhir", "FHIR_DMP_BASE_URL takes an http or https URL without query, not 'fhir'"),
     ],
