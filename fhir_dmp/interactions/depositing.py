@@ -18,8 +18,16 @@ from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.request import Parameters, Preconditions, Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.outcome import Category, FhirError, error
-from fhir_dmp.record.depositing import contents_of, find_faults, find_replaced, is_same, name_of, shows_more
+from fhir_dmp.outcome import Category, FhirError, Issue, error
+from fhir_dmp.record.depositing import (
+    contents_of,
+    find_faults,
+    find_replaced,
+    find_unsaid,
+    is_same,
+    name_of,
+    shows_more,
+)
 from fhir_dmp.resource import Version, build_version, is_id
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change, Writer
@@ -102,7 +110,7 @@ async def find_superseded(
         item = _document(change)
         if item is None:
             continue
-        if request.requester.kind in _DEPOSITORS and (faults := find_faults(item.resource)):
+        if faults := _find_faults(request.requester.kind, item, change):
             raise FhirError(Category.UNPROCESSABLE, *faults) from _refused(item)
         before = _before(change)
         for text, at in find_replaced(item.resource):
@@ -110,6 +118,11 @@ async def find_superseded(
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))
     refuse_twice([*changes, *superseded])
     return superseded
+
+
+def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
+    unsaid = find_unsaid(item) if kind in _PROFESSIONAL and change.previous is None else []
+    return [*unsaid, *(find_faults(item.resource) if kind in _DEPOSITORS else ())]
 
 
 def refuse_twice(changes: Sequence[Change]) -> None:

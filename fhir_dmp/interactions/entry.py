@@ -124,7 +124,10 @@ def build_entry_error(fault: FhirError) -> JsonObject:
 def _placed(issue: Issue, index: int) -> Issue:
     if issue.expression.startswith("Bundle."):
         return issue
-    return replace(issue, expression=f"Bundle.entry[{index}]")
+    # what is wrong with a document on its way into a record is told element by element (depositing.py)
+    name, dot, rest = issue.expression.partition(".")
+    inside = f".resource.{rest}" if dot and name == "DocumentReference" else ""
+    return replace(issue, expression=f"Bundle.entry[{index}]{inside}")
 
 
 def parse_entry(context: Context, request: Request, index: int, row: JsonObject) -> Entry:

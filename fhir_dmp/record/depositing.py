@@ -12,9 +12,10 @@ from fhir_dmp.access.change import Item
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.document_type import CLASS, class_of
-from fhir_dmp.search.sensitivity import HIDDEN_FROM_REPRESENTATIVES, MASKED, VISIBILITY
+from fhir_dmp.search.sensitivity import CONFIDENTIALITY, HIDDEN_FROM_REPRESENTATIVES, MASKED, VISIBILITY, read_label
 
 _TYPE = "DocumentReference"
+_SAID = frozenset((CONFIDENTIALITY, code) for code in "NRV")
 _KEPT = frozenset(f"{VISIBILITY}|{code}" for code in (MASKED, HIDDEN_FROM_REPRESENTATIVES))
 
 
@@ -28,6 +29,24 @@ def find_faults(document: JsonObject) -> list[Issue]:
         for code in _classes(category)
         if code not in wanted
     ]
+
+
+def find_unsaid(new: Item) -> list[Issue]:
+    """Returns what a professional's deposit leaves unsaid: who sees it (EX_2.1-1050 of the DMP).
+
+    Its securityLabel has the confidentiality, N, R or V (JDV_J08); beside that, MASQUE_PS and INVISIBLE_PATIENT say yes
+    by being there, and no by being absent.
+    """
+    labels = {(row.get("system", ""), row.get("code", "")) for row in _labels(new.resource)}
+    if any(read_label(*label) in _SAID for label in labels):
+        return []
+    message = "A deposit says who sees it: a confidentiality N, R or V, with MASQUE_PS or INVISIBLE_PATIENT where so."
+    return [Issue("error", "document-visibility", message, f"{_TYPE}.securityLabel", "required")]
+
+
+def _labels(document: JsonObject) -> Iterator[JsonObject]:
+    for label in document.get("securityLabel", ()):
+        yield from _codings(label)
 
 
 def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:

@@ -132,7 +132,7 @@ async def test_the_patient_sees_who_asked(record: Record) -> None:
 
 
 async def feed(house: House, who: Headers, subject: str, author: str) -> httpx.Response:
-    made = {**document("x", "x"), "subject": {"reference": subject}, "author": [{"reference": author}]}
+    made = {**document("x", "x", "N"), "subject": {"reference": subject}, "author": [{"reference": author}]}
     entry = {"resource": made, "request": {"method": "POST", "url": "DocumentReference"}}
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
     headers = {**who, "content-type": FHIR_JSON}

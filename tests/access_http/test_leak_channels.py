@@ -372,7 +372,7 @@ PATCH = json.dumps([{"op": "replace", "path": "/status", "value": "superseded"}]
 
 def _own(record: Record, target: str) -> str:
     """A document of Dr Petit's own, as a client sends it."""
-    item = document("{}", record.patient, author="Practitioner/petit")
+    item = document("{}", record.patient, "N", author="Practitioner/petit")
     return json.dumps(item if target.endswith("/{}") else {key: value for key, value in item.items() if key != "id"})
 
 
@@ -410,7 +410,7 @@ async def test_row_14_writes_to_a_chosen_id(
 
 
 async def test_row_15_what_refers_to_hidden_things_is_stored_as_what_refers_to_absent_ones(record: Record) -> None:
-    item = document("x", record.patient, author="Practitioner/petit")
+    item = document("x", record.patient, "N", author="Practitioner/petit")
     item |= {"context": {"related": [reference("DocumentReference/{}")]}}
     item.pop("id")
     answers = []
@@ -500,7 +500,7 @@ async def test_row_19_who_cites_a_hidden_binary_does_not_open_it(record: Record)
     await house.put({"resourceType": "Binary", "id": name, "contentType": "text/plain", "data": "aGk="})
     content = [{"attachment": {"url": f"Binary/{name}"}}]
     await house.put(document(name, record.patient, "MASQUE_PS", content=content))
-    own = document("x", record.patient, author="Practitioner/petit", content=content)
+    own = document("x", record.patient, "N", author="Practitioner/petit", content=content)
     own.pop("id")
     made = await house.guarded.client.post("DocumentReference", content=json.dumps(own), headers={**petit, **AS_JSON})
     assert made.status_code == 201

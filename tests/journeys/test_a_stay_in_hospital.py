@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fhir_dmp.search.sensitivity import VISIBILITY
+from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
 from tests.journeys.feeding import CHU, deposited, encode, open_fed, replacing, report
 from tests.journeys.story import Story, faults
 
@@ -79,6 +79,7 @@ async def test_a_correction_in_a_transaction_is_all_or_nothing(story: Story) -> 
     wrong = report(story, patient, "3", **replacing("DocumentReference/never-was"))
     answer = await chu.post("", bundle(report(story, patient, "2", **replacing(first)), wrong))
     assert answer.status_code == 422, answer.text
+    assert faults(answer) == ["document-replaced-unknown Bundle.entry[1].resource.relatesTo[0].target"]
     assert (await patient.sees(first))["status"] == "current"
     twice = bundle(*(report(story, patient, name, **replacing(first)) for name in "45"))
     assert (await chu.post("", twice)).status_code == 400
@@ -164,3 +165,14 @@ async def test_a_title_may_have_what_french_titles_have(story: Story) -> None:
     title = "CR d'hospitalisation du 12/03/2025, Cœur & poumons (n° 3).pdf"
     attachment = {"contentType": "text/plain", "data": encode("Rien à signaler."), "title": title}
     await deposited(story.hospital(), report(story, patient, "1", content=[{"attachment": attachment}]))
+
+
+@pytest.mark.parametrize("labels", [None, [{"coding": [{"system": CONFIDENTIALITY, "code": "L"}]}]])
+async def test_who_sees_a_report_is_said_when_it_is_deposited(story: Story, labels: Json) -> None:
+    patient = await open_fed(story)
+    document = report(story, patient, "1")
+    del document["securityLabel"]
+    document |= {"securityLabel": labels} if labels else {}
+    answer = await story.hospital().post("DocumentReference", document)
+    assert answer.status_code == 422
+    assert "document-visibility DocumentReference.securityLabel" in faults(answer)
