@@ -84,7 +84,8 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
         for row in resource.get("type", {}).get("coding", ())
         if row.get("system") and row.get("code")
     ]
-    if not contents or not types:
+    # without a name it may be said again: two visits with nothing to report
+    if not contents or not types or not name_of(resource):
         return
     replaced = {relative_to(context.base_url, text) for text, _ in find_replaced(resource)}
     criteria = [*_of(context, resource), types[0], ("status", "current")]

@@ -8,6 +8,7 @@ from fhir_dmp.instant import write_instant
 from tests.journeys.story import DAY, Actor, Story, parameters, reference_of, told
 
 Json = Any
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 VISIBILITY = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
 
 
@@ -30,8 +31,8 @@ async def deposit(story: Story, author: Actor, patient: Actor, *labels: str, day
         "author": [author.by_number],
         "content": [{"attachment": {"contentType": "text/plain", "data": "VG91cyB2YSBiaWVuLg=="}}],
     }
-    if labels:
-        report["securityLabel"] = [{"coding": [{"system": VISIBILITY, "code": label}]} for label in labels]
+    said = [(CONFIDENTIALITY, "N"), *((VISIBILITY, label) for label in labels)]
+    report["securityLabel"] = [{"coding": [{"system": system, "code": code}]} for system, code in said]
     answer = await author.post("DocumentReference", report)
     assert answer.status_code == 201, answer.text
     return f"DocumentReference/{answer.json()['id']}"
