@@ -136,7 +136,7 @@ async def test_what_waits_for_an_announcement_opens_by_itself_after_a_month(stor
     await patient.sees(second)
     await done(patient, f"{second}/$dmp-mask")
     labels = [row["coding"][0]["code"] for row in (await patient.sees(second))["securityLabel"]]
-    assert labels == ["MASQUE_PS"]
+    assert labels == ["N", "MASQUE_PS"]
 
 
 async def test_a_minor_hides_a_document_from_those_who_represent_him(story: Story) -> None:
