@@ -12,7 +12,6 @@ from dataclasses import replace
 from hashlib import sha1
 
 from fhir_dmp.interactions.binary import BINARY
-from fhir_dmp.interactions.conditional import require_no_parameters
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
@@ -43,7 +42,6 @@ async def create_document(context: Context, request: Request) -> Result:
     if resource is None:
         return await create(context, request)
     await open_gate(context, request, "create")
-    require_no_parameters(request)
     check_resource(context, resource, _DOCUMENT)
     await require_valid(context, request, resource)
     bundle = _build_bundle(context, resource)
@@ -62,7 +60,9 @@ def _parse(request: Request) -> JsonObject | None:
 
     A conditional one is as any other: its content would be stored although the document is here.
     """
-    if request.preconditions.if_none_exist or (request.resource is None and not _MARK.search(request.body)):
+    if request.preconditions.if_none_exist or request.parameters:
+        return None
+    if request.resource is None and not _MARK.search(request.body):
         return None
     resource = parse_json_object(request.body) if request.resource is None else request.resource
     meta = resource.get("meta")
