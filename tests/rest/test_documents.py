@@ -92,7 +92,7 @@ async def test_a_submission_is_stored_found_and_retrieved(server: Server) -> Non
 @official
 async def test_a_replacement_supersedes_the_former_document(server: Server) -> None:
     former = example("DocumentReference-doc-x-id")
-    former["subject"] = {"reference": "Patient/ana"}
+    former |= {"subject": {"reference": "Patient/ana"}, "status": "current"}
     stored = await server.client.put("DocumentReference/doc-x-id", json=former)
     assert stored.status_code == 201, stored.text
     bundle = example("Bundle-example-td2-1-remplacement")
