@@ -35,7 +35,7 @@ async def create(context: Context, request: Request) -> Result:
     request = await hold_content(context, request)
     resource = parse_resource(context, request)
     await require_valid(context, request, resource)
-    if criteria:
+    if criteria is not None:
         return await _create_unless_exists(context, request, resource, criteria)
     identity = Identity(request.resource_type, context.new_id())
     if request.resource_type == DOCUMENT:
@@ -61,9 +61,10 @@ def created(change: Change, request: Request) -> Result:
     return Result(Status.CREATED, change.version, returns=request.returns or "representation", location=True)
 
 
-def _read_criteria(request: Request) -> Parameters:
+def _read_criteria(request: Request) -> Parameters | None:
+    """Returns the condition of a create, None where it has none; an empty one is a condition, and refused later."""
     if not request.preconditions.if_none_exist:
-        return request.parameters
+        return request.parameters or None
     require_no_parameters(request)
     return split_criteria(request.preconditions.if_none_exist)
 

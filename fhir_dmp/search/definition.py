@@ -38,19 +38,19 @@ def check_definition(resource: JsonObject, space: SearchSpace) -> list[Issue]:
 
 def _check_words(parameter: SearchParameter) -> Iterator[Issue]:
     if not _CODE.fullmatch(parameter.code):
-        yield _issue("code", "A code here is made of letters, digits and hyphens, and begins with a letter or hyphen.")
+        yield _wrong("code", "A code here is made of letters, digits and hyphens, and begins with a letter or hyphen.")
     if parameter.type not in _ADDABLE:
-        yield _issue(
+        yield _wrong(
             "type", f"Parameters of type {parameter.type} cannot be added here; {', '.join(sorted(_ADDABLE))} can."
         )
     if not parameter.expression:
-        yield _issue("expression", "A parameter needs an expression to be indexed by.")
+        yield _wrong("expression", "A parameter needs an expression to be indexed by.")
 
 
 def _check_bases(parameter: SearchParameter, space: SearchSpace) -> Iterator[Issue]:
     for index, base in enumerate(parameter.base):
         if base not in space.resource_types:
-            yield _issue(f"base[{index}]", f"{base} is no type that this server exposes.")
+            yield _wrong(f"base[{index}]", f"{base} is no type that this server exposes.")
 
 
 def _check_code(parameter: SearchParameter, space: SearchSpace) -> Iterator[Issue]:
@@ -58,7 +58,7 @@ def _check_code(parameter: SearchParameter, space: SearchSpace) -> Iterator[Issu
         others = [row for row in space.own.get(base, {}).values() if row.url != parameter.url]
         taken = {row.code.lower() for row in (*others, *space.registry.search_parameters(base).values())}
         if parameter.code.lower() in taken:
-            yield _issue("code", f"{base} has a parameter of that name, whatever its case: {parameter.code}.")
+            yield _wrong("code", f"{base} has a parameter of that name, whatever its case: {parameter.code}.")
 
 
 def _check_expression(parameter: SearchParameter, space: SearchSpace) -> Iterator[Issue]:
@@ -66,12 +66,12 @@ def _check_expression(parameter: SearchParameter, space: SearchSpace) -> Iterato
         try:
             compile_expression(parameter.expression, model=space.registry, type_name=base)
         except FhirError as fault:
-            yield _issue("expression", f"The expression cannot be used: {fault}")
+            yield _wrong("expression", f"The expression cannot be used: {fault}")
             return
         paths = resolve(parameter, base, space.registry).paths
         if not paths.routes and not paths.residue:
-            yield _issue("expression", f"The expression leads to nothing of {base}.")
+            yield _wrong("expression", f"The expression leads to nothing of {base}.")
 
 
-def _issue(element: str, message: str) -> Issue:
+def _wrong(element: str, message: str) -> Issue:
     return Issue("error", "search-parameter", message, f"{_AT}.{element}")
