@@ -70,6 +70,11 @@ class Indexer:
         self._own = space.own
         self._plans: dict[str, _Plan] = {}
 
+    @property
+    def space(self) -> SearchSpace:
+        """The space whose parameters the facts are of."""
+        return self._space
+
     def facts(self, resource: JsonObject) -> Facts:
         """Returns the facts of a resource. What is not as its type asks has no facts; nothing is raised."""
         if self._own is not self._space.own:  # the space has other parameters now

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from fhir_dmp.app import build_indexer
+from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo import renewal
-from tests.rest.server import FHIR_JSON, Server, run_both, run_server
+from fhir_dmp.store.mongo.reindex import Reindexing
+from fhir_dmp.store.mongo.store import connect
+from tests.rest.server import BASE_URL, FHIR_JSON, Server, run_both, run_server
 from tests.rest.test_pages import build_weight
 
 Json = Any
@@ -113,6 +117,23 @@ async def test_indexing_that_a_server_left_off_is_gone_on_with_by_another(
     behind.database["setting"].delete_one({"_id": "renewal"})
     async with run_server(mongodb_uri, mongodb_client, DATABASE=behind.database.name) as another:
         await settle(another, "Observation?state=final&_summary=count", (200, WEIGHTS))
+
+
+async def test_reindexing_by_hand_counts_and_renews_what_is_of_another_form(
+    mongodb_uri: str, mongodb_client: MongoClient[Json], database_name: str
+) -> None:
+    rows = [build_weight(Random(3), number, "seen") for number in range(3)]
+    mongodb_client[database_name]["resource"].insert_many(
+        [{**row, "_id": f"Observation/{n}"} for n, row in enumerate(rows)]
+    )
+    indexer = build_indexer(read_settings({"FHIR_DMP_BASE_URL": BASE_URL}), [parameter("state", "Observation.status")])
+    async with connect(mongodb_uri) as client:
+        run = Reindexing(client, database_name, indexer, is_complete=False)
+        assert await run.count() == 3
+        assert [finding async for finding in run.run(lambda _: None)] == []
+        assert (run.rebuilt, await run.count()) == (3, 0)
+    found = mongodb_client[database_name]["resource"].find()
+    assert all("Observation.state=final" in row["t"] for row in found)
 
 
 def _observation(status: str) -> Json:

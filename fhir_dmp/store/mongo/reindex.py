@@ -11,7 +11,7 @@ Which forms of facts may be stored is in the collection `setting`, so that a ser
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
@@ -22,6 +22,7 @@ from fhir_dmp.audit.proof import Finding
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.facts import EXTRACTOR_VERSION, Facts
 from fhir_dmp.search.index import Indexer
+from fhir_dmp.search.space import SearchSpace
 from fhir_dmp.store.mongo.facts import build_fields
 from fhir_dmp.store.mongo.indexes import FORM, HISTORY, RESOURCE, SETTING
 from fhir_dmp.store.mongo.invariant import parse_content
@@ -61,7 +62,7 @@ class Reindexing:
         """`indexer` is the server's: of its base URL and time zone. `is_complete` includes facts that are not stale."""
         self._database = client.get_database(name, read_concern=MAJORITY, write_concern=DURABLE)
         self._indexer = indexer
-        self._wanted = {} if is_complete else _STALE
+        self._wanted = {} if is_complete else {"$or": [_STALE, *_build_other_forms(indexer.space)]}
         self.rebuilt = 0
         self.overtaken = 0
 
@@ -152,6 +153,13 @@ class Reindexing:
         self.rebuilt += matched
         self.overtaken += len(steps) - matched - len(refused)
         return [Finding(references[row["index"]], f"it keeps its facts: {row['errmsg'][:200]}") for row in refused]
+
+
+def _build_other_forms(space: SearchSpace) -> Iterator[Document]:
+    """What has facts of other parameters than the server's own of the moment."""
+    yield {"ty": {"$nin": sorted(space.own)}, "f": {"$exists": True}}
+    for resource_type in sorted(space.own):
+        yield {"ty": resource_type, "f": {"$ne": space.form(resource_type)}}
 
 
 def _has_number(row: Document) -> bool:

@@ -186,6 +186,7 @@ class Overtaken(Indexer):
     """An indexer that, between reading and writing of a resource, lets something else happen to it."""
 
     def __init__(self, happens: Callable[[str], None]) -> None:
+        super().__init__(indexer().space)
         self._happens = happens
 
     def facts(self, resource: JsonObject) -> Facts:
