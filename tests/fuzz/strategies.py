@@ -112,6 +112,27 @@ SEARCHES = [
     "_tag",
     "_profile",
     "unheard",
+    "_filter",
+    "_text",
+    "_content",
+    "_list",
+    "_revinclude",
+    "_include:iterate",
+    "_contained",
+    "-before",
+    "_has:Observation:patient:code",
+    "_has:Observation:patient:_has:AuditEvent:entity:agent",
+    "subject:Patient.name:exact",
+    "patient.general-practitioner.name",
+    "name:exact",
+    "name:contains",
+    "code:text",
+    "code:missing",
+    "code:below",
+    "subject:identifier",
+    "code-value-quantity",
+    "near",
+    "birthdate:missing",
 ]
 VALUES = st.sampled_from(
     [
@@ -125,14 +146,40 @@ VALUES = st.sampled_from(
         "-family",
         "_id",
         "json",
+        "xml",
         "true",
+        "8480-6$gt100",
+        "Observation:subject",
+        "Observation:*",
+        "*",
+        "name eq a and (birthdate gt 2000 or not (gender eq male))",
+        "48.85|2.35|10|km",
     ]
 )
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 _LISTS = st.lists(_SCALARS, max_size=3)
 _OBJECTS = st.dictionaries(TEXTS, _SCALARS | _LISTS, max_size=3)
 JUNK = _SCALARS | _LISTS | _OBJECTS | st.lists(_OBJECTS, max_size=2) | st.dictionaries(TEXTS, _OBJECTS, max_size=2)
-_PIECES = st.sampled_from([*TYPES, *IDS, "_history", "_search", "metadata", "1", "2", "$everything"]) | TEXTS
+_PIECES = (
+    st.sampled_from(
+        [
+            *TYPES,
+            *IDS,
+            "_history",
+            "_search",
+            "metadata",
+            "1",
+            "2",
+            "$everything",
+            "$export",
+            "$match",
+            "$dmp-open",
+            "$meta",
+            "*",
+        ]
+    )
+    | TEXTS
+)
 
 
 def _once_in(draw: st.DrawFn, times: int) -> bool:
