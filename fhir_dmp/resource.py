@@ -31,6 +31,7 @@ class Version:
 
     `version_id` counts from 1; `method` is the interaction that made it, as a history says. `patient` is the id of the
     Patient whose record it is in, where the store told it. `content_key` names what is stored apart from a Binary.
+    `owner` is who made a Binary or a document, "" of anything else: no content says it, which anyone could write.
     """
 
     identity: Identity
@@ -40,6 +41,7 @@ class Version:
     content: bytes | None
     patient: str = ""
     content_key: str = ""
+    owner: str = ""
 
     @property
     def etag(self) -> str:
@@ -68,10 +70,12 @@ def build_version(
     number = previous.version_id + 1 if previous else 1
     last_updated = max(now, previous.last_updated + 1) if previous else now
     stamped = stamp(resource, identity, number, last_updated)
-    return stamped, Version(identity, number, last_updated, method, write_json(stamped))
+    owner = previous.owner if previous else ""
+    return stamped, Version(identity, number, last_updated, method, write_json(stamped), owner=owner)
 
 
 def build_deletion(previous: Version, now: Milliseconds) -> Version:
     """Returns the version that says the resource is gone."""
     last_updated = max(now, previous.last_updated + 1)
-    return Version(previous.identity, previous.version_id + 1, last_updated, "DELETE", None, previous.patient)
+    identity, number = previous.identity, previous.version_id + 1
+    return Version(identity, number, last_updated, "DELETE", None, previous.patient, owner=previous.owner)

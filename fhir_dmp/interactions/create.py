@@ -18,7 +18,7 @@ from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Parameters, Request, Result, Status
+from fhir_dmp.interactions.request import Parameters, Request, Result, Status, owner_of
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.resource import Identity, build_version
@@ -40,20 +40,21 @@ async def create(context: Context, request: Request) -> Result:
     identity = Identity(request.resource_type, context.new_id())
     if request.resource_type == DOCUMENT:
         return await _deposit(context, request, resource, identity)
-    change = first_version(context, resource, identity, request.content_key)
+    change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
     await check_attachments(context, request, [change])
     await context.store.insert(change)
     return created(change, request)
 
 
-def first_version(context: Context, resource: JsonObject, identity: Identity, content_key: str = "") -> Change:
+def first_version(context: Context, resource: JsonObject, identity: Identity, request: Request | None = None) -> Change:
     """Builds the change that creates a resource; raises FhirError for what must not be stored at all."""
     require_interpretable(context, resource)
     stamped, version = build_version(resource, identity, None, "POST", context.now())
     check_size(version.content or b"", identity.resource_type)
     facts = context.indexer.facts(stamped)
-    return Change(replace(version, patient=facts.patient or "", content_key=content_key), None, facts)
+    version = replace(version, patient=facts.patient or "", content_key=request.content_key if request else "")
+    return Change(replace(version, owner=owner_of(request, identity)), None, facts)
 
 
 def created(change: Change, request: Request) -> Result:
@@ -98,7 +99,7 @@ async def _deposit_once(
         await writer.guard([key])
     if existing := await find_deposited(context, writer, request, resource):
         return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
-    change = first_version(context, resource, identity, request.content_key)
+    change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
     await check_attachments(replace(context, reader=writer), request, [change])
     superseded = await find_superseded(context, writer, request, [change])

@@ -22,7 +22,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.decided import Basis, Question, is_lasting
 from fhir_dmp.interactions.records import Records, identities_in, patients_in
 from fhir_dmp.interactions.refusal import AccessRefused
-from fhir_dmp.interactions.request import Parameters, Request
+from fhir_dmp.interactions.request import Parameters, Request, owner_of
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
@@ -184,21 +184,32 @@ async def _open_binaries(
 ) -> Restriction:
     """A Binary is in nobody's record of itself: it is shown where the documents that cite it are, every one.
 
-    Were one enough, whoever wrote a document that cites another's Binary would open it to himself.
+    Were one enough, whoever wrote a document that cites another's Binary would open it to himself. So does a document
+    of somebody else count for nothing, and until one counts the Binary is its maker's alone.
     """
     shown = []
-    part = replace(request, resource_type="DocumentReference", resource_id="")
-    for identity in identities:
-        texts = (str(identity), f"{context.base_url}/{identity}")
-        citing = Has("DocumentReference", "location", (LinkValue(texts),))
-        query = SearchQuery(("DocumentReference",), And((OfType(("DocumentReference",)), citing)), count=_CITING)
-        cited = await context.reader.search(query, _EVERYTHING)
-        documents = [version.identity for version in cited.versions]
+    own = owner_of(request, Identity("Binary", ""))
+    found = await context.reader.read_latest(identities, _EVERYTHING)
+    for identity, binary in found.items():
+        documents = await _documents_of(context, identity, binary.owner)
         if documents:
+            part = replace(request, resource_type="DocumentReference", resource_id="")
             restriction = await open_gate(context, part, interaction, identities=documents)
-            if len(await context.reader.read(documents, restriction)) == len(documents):
-                shown.append(identity.resource_id)
+            is_shown = len(await context.reader.read(documents, restriction)) == len(documents)
+        else:
+            is_shown = binary.owner == own
+        if is_shown:
+            shown.append(identity.resource_id)
     return Restriction(WithId("Binary", tuple(shown)))
+
+
+async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Identity]:
+    """The documents that cite a Binary and are of its maker."""
+    texts = (str(binary), f"{context.base_url}/{binary}")
+    citing = Has("DocumentReference", "location", (LinkValue(texts),))
+    query = SearchQuery(("DocumentReference",), And((OfType(("DocumentReference",)), citing)), count=_CITING)
+    versions = (await context.reader.search(query, _EVERYTHING)).versions
+    return [version.identity for version in versions if version.owner == owner]
 
 
 async def _with_groups(

@@ -99,6 +99,17 @@ class Request:
         return Identity(self.resource_type, self.resource_id)
 
 
+OWNED = frozenset({"Binary", "DocumentReference"})
+"""The types of which the store keeps who made them: a Binary is opened by documents of its own maker alone."""
+
+
+def owner_of(request: Request | None, identity: Identity) -> str:
+    """Returns who makes a resource by a request, as Version.owner says it."""
+    if request is None or identity.resource_type not in OWNED:
+        return ""
+    return f"{request.requester.kind.value} {request.requester.name}"
+
+
 class Status(Enum):
     """How an interaction ended well; rest/response turns it into an HTTP status."""
 

@@ -14,7 +14,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.gate import check_exposed, open_gate
-from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_tags, require_id
+from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, owner_of, parse_tags, require_id
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
@@ -89,7 +89,7 @@ def conditional_version(
     if match or body_id is not None:
         return next_version(context, request, resource, previous, identity)
     check_preconditions(request.preconditions, None)
-    return first_version(context, resource, identity, request.content_key)
+    return first_version(context, resource, identity, request)
 
 
 def next_version(
@@ -117,7 +117,8 @@ def next_version(
     # a patch of what stands around a content leaves it
     is_kept = method == "PATCH" and previous is not None and "data" not in resource
     key = previous.content_key if is_kept and previous else request.content_key
-    version = replace(version, patient=facts.patient or "", content_key=key)
+    owner = version.owner or owner_of(request, target)
+    version = replace(version, patient=facts.patient or "", content_key=key, owner=owner)
     return Change(version, previous, facts, facts_of(context, previous))
 
 

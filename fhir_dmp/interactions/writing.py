@@ -70,7 +70,7 @@ def build_change(context: Context, row: Written) -> Change | None:
     if row.entry.method == "PATCH":
         return patched_version(context, request, resource, row.previous)
     if row.entry.method == "POST":
-        return first_version(context, resource, row.identity, request.content_key)
+        return first_version(context, resource, row.identity, request)
     if row.entry.shape == "[type]":
         return conditional_version(context, request, resource, row.identity, row.match, row.previous)
     return next_version(context, request, resource, row.previous, row.identity)

@@ -508,6 +508,29 @@ async def test_row_19_who_cites_a_hidden_binary_does_not_open_it(record: Record)
     await _is_there(house, f"Binary/{name}")
 
 
+async def test_row_19_a_binary_is_its_makers_until_a_document_of_his_cites_it(record: Record) -> None:
+    house, petit = record.house, record.house.petit()
+    await house.put({"resourceType": "Binary", "id": record.masked, "contentType": "text/plain", "data": "aGk="})
+    content = [{"attachment": {"url": f"Binary/{record.masked}"}}]
+    own = document("x", record.patient, "N", author="Practitioner/petit", content=content)
+    own.pop("id")
+    made = await house.guarded.client.post("DocumentReference", content=json.dumps(own), headers={**petit, **AS_JSON})
+    assert made.status_code == 201
+    assert (await house.get(f"Binary/{record.masked}", petit)).status_code == 404
+    await house.put(document(record.masked, record.patient, "N", content=content))
+    assert (await house.get(f"Binary/{record.masked}", petit)).status_code == 200
+
+
+async def test_row_19_its_maker_reads_a_binary_that_nothing_cites(record: Record) -> None:
+    house, petit = record.house, record.house.petit()
+    body = json.dumps({"resourceType": "Binary", "contentType": "text/plain", "data": "aGk="})
+    made = await house.guarded.client.post("Binary", content=body, headers={**petit, **AS_JSON})
+    assert made.status_code == 201
+    assert (await house.get(f"Binary/{made.json()['id']}", petit)).status_code == 200
+    other = house.guarded.tokens.practitioner("99900000193", "21")
+    assert (await house.get(f"Binary/{made.json()['id']}", other)).status_code == 404
+
+
 POINTING = [
     {"resourceType": "List", "id": "@-list", "status": "current", "mode": "working",
      "subject": {"reference": "Patient/@"}, "entry": [{"item": {"reference": "DocumentReference/{}"}}]},

@@ -1,7 +1,9 @@
 """Versions as MongoDB documents, and back. Pure: filter.py and this module are all that knows the fields.
 
-resource  _id Type/id · ty · v · lu · m method · b content · ck content_key · and the fields of the facts (facts.py)
-history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · ck · su when it was superseded
+resource  _id Type/id · ty · v · lu · m method · b content · ck content_key · au owner
+          · and the fields of the facts (facts.py)
+history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · ck · au
+          · su when it was superseded
           · and the facts of that version, of a deletion those of the version that it ended: who may see it
 """
 
@@ -16,7 +18,7 @@ from fhir_dmp.store.mongo.facts import build_fields
 
 Document = dict[str, Any]
 
-PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1, "pt": 1, "ck": 1}
+PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1, "pt": 1, "ck": 1, "au": 1}
 """What is read of a current version: of the facts only whose record it is in."""
 HISTORY_PROJECTION = {**PROJECTION, "r": 1}
 
@@ -46,12 +48,13 @@ def parse_version(document: Document) -> Version:
     reference: str = document["r"] if "r" in document else document["_id"]
     resource_type, resource_id = reference.split("/")
     identity = Identity(resource_type, resource_id)
-    patient, key = document.get("pt") or "", document.get("ck", "")
-    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"), patient, key)
+    beside = document.get("pt") or "", document.get("ck", ""), document.get("au", "")
+    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"), *beside)
 
 
 def _build(version: Version) -> Document:
-    kept = {"ck": version.content_key} if version.content_key else {}
+    beside = {"ck": version.content_key, "au": version.owner}
+    kept = {name: text for name, text in beside.items() if text}
     return {
         "ty": version.identity.resource_type,
         "v": version.version_id,
