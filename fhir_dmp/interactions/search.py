@@ -27,6 +27,9 @@ DEFAULT_COUNT = 50
 COUNTED = 1000
 """A total is exact up to this number, and left out beyond it unless `_total=accurate` asks for it."""
 
+COUNTED_EXACTLY = 10_000
+"""A total that `_total=estimate` asks for is exact up to this number."""
+
 
 async def search_type(context: Context, request: Request) -> Result:
     """Returns a page of the resources of one type that match."""
@@ -97,7 +100,7 @@ async def _count(context: Context, query: SearchQuery, restriction: Restriction,
         return None
     if not query.after and not query.before and page.next_keys is None:
         return len(page.versions)
-    limit = 0 if query.total is Total.ACCURATE else COUNTED + 1
+    limit = {Total.ACCURATE: 0, Total.ESTIMATE: COUNTED_EXACTLY + 1}.get(query.total or Total.NONE, COUNTED + 1)
     total = await context.reader.count(query.clause, restriction, limit)
     if not limit or total < limit:
         return total

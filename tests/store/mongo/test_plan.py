@@ -138,6 +138,13 @@ def test_orders_by_fields_of_the_document_are_finds(sort: str, order: tuple[tupl
     assert (plan.order, plan.computed) == (order, {})
 
 
+def test_an_order_that_an_index_has_after_the_type_comes_with_the_type() -> None:
+    """Without it, the newest of a code that a quarter of all has would be found by sorting that quarter."""
+    for sort in ("-date", "_lastUpdated"):
+        plan = build_plan(parse([("code", "c7"), ("_sort", sort)]), Everything())
+        assert {"ty": "Observation"} in plan.filter["$and"]
+
+
 def test_other_orders_are_aggregations() -> None:
     plan = build_plan(parse([("_sort", "status,-date")]), Everything())
     assert plan.order == (("k0", 1), ("dl", -1), ("_id", -1))
