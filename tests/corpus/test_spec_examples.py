@@ -42,11 +42,13 @@ def is_writable(resource_type: str) -> bool:
 FILES = [row["file"] for row in ROWS]
 TYPES = {row["file"]: row["resourceType"] for row in ROWS}
 TAKEN = [file for file in FILES if is_writable(TYPES[file]) and Path(file).stem not in REFUSED]
+ELSEWHERE = frozenset({"composite", "special"})
+"""What has no value of its own to derive from an element: tests/search and tests/cases/rest/values.json ask for it."""
 PARAMETERS = {
     name: [
         parameter
         for parameter in load_registry().search_parameters(name).values()
-        if parameter.type not in CAPABILITY.unsupported_parameters
+        if parameter.type not in CAPABILITY.unsupported_parameters | ELSEWHERE
     ]
     for name in CAPABILITY.types
 }
@@ -237,7 +239,9 @@ async def test_example_reads_back_as_it_was_written(
     file: str, corpus_client: httpx.AsyncClient, posted: dict[str, httpx.Response]
 ) -> None:
     place = posted[file].headers["location"].partition("/_history/")[0]
-    first, second = await corpus_client.get(place), await corpus_client.get(place)
+    # of a Binary, the resource and not what it holds
+    headers = {"accept": "application/fhir+json"}
+    first, second = [await corpus_client.get(place, headers=headers) for _ in range(2)]
     assert first.status_code == 200
     written, kept = normal_form((SHARED / "corpus" / file).read_bytes()), normal_form(first.content)
     assert without_what_the_server_assigns(kept) == without_what_the_server_assigns(written)
