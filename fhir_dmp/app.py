@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -64,6 +64,7 @@ from fhir_dmp.store.mongo.vigil import MongoVigil
 from fhir_dmp.store.port import Store
 from fhir_dmp.terminology_server.client import TerminologyServer
 from fhir_dmp.validation.compiler import Schemas
+from fhir_dmp.watch import end
 from fhir_dmp.xml.form import Forms
 
 BASE_PATH = "/fhir"
@@ -147,7 +148,7 @@ async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
         try:
             yield store
         finally:
-            sweeping.cancel()
+            await end(sweeping)
     finally:
         await client.close()
 
@@ -198,9 +199,7 @@ async def _working(store: MongoStore, context: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+        await end(worker)
 
 
 @asynccontextmanager

@@ -27,9 +27,14 @@ async def following(
     try:
         yield
     finally:
-        while not task.done():  # a driver that is connecting may take a cancellation for a failed attempt
-            task.cancel()
-            await asyncio.wait([task], timeout=1)
+        await end(task)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancels a task and returns when it has ended: a driver that is connecting takes one for a failed attempt."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
 
 
 async def _follow(
