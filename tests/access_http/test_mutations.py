@@ -185,6 +185,11 @@ ELSEWHERE = {
     "fhir_dmp.operations.choice": "test_refused_choices.py: absent for all who do not decide",
     "fhir_dmp.operations.dmp_label": "test_refused_choices.py: a document is read as the requester sees it",
     "fhir_dmp.operations.dmp_access_log": "test_refused_choices.py: absent for all who do not see the trace",
+    "fhir_dmp.bulk.selection": "tests/journeys/test_a_warehouse_exports.py: each page is decided when it is fetched",
+    "fhir_dmp.interactions.attachments": "test_binary.py: only what the writer sees is compared",
+    "fhir_dmp.interactions.depositing": "tests/journeys/test_a_stay_in_hospital.py: what is hidden is stored beside",
+    "fhir_dmp.interactions.groups": "test_a_warehouse_exports.py: a Group is shown where every member's record is open",
+    "fhir_dmp.interactions.publish": "a create or a transaction of the requester's, each with a gate of its own",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }
