@@ -34,7 +34,8 @@ from fhir_dmp.settings import Settings
 from fhir_dmp.store.port import Change, Writer
 
 _SUBJECTS: tuple[Subject, ...] = ("structures", "search", "terminology", "operations")
-_AT_ONCE = 250
+_AT_ONCE = 50
+"""Definitions of one transaction: their words are so many that more would not fit into a small cache."""
 _LAST = Identity("OperationDefinition", "Resource-validate")
 """Written with the last definitions: where it is, all are."""
 

@@ -19,7 +19,8 @@ from fhir_dmp.outcome import Category, error
 QUERY_MILLISECONDS = 10_000
 """How long one query may run, where nothing else is set (FHIR_DMP_QUERY_TIME)."""
 
-_TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
+_TOO_LARGE = frozenset({388, 10334, 17280, 17419, 17420})
+"""388 is a transaction that does not fit into the cache of the database."""
 _NOT_READY = frozenset({91, 189, 11600, 11602, 13435, 13436, 10107})
 
 
@@ -46,13 +47,19 @@ def database_errors() -> Iterator[None]:
     except (ConnectionFailure, WaitQueueTimeoutError) as fault:
         raise _unavailable() from fault
     except OperationFailure as fault:
-        if fault.code in _TOO_LARGE:
-            raise error(Category.TOO_LARGE, "resource-too-large", "The resource is too large to be stored.") from None
+        if not _TOO_LARGE.isdisjoint(_codes(fault)):
+            raise error(Category.TOO_LARGE, "resource-too-large", "It is too large to be stored.") from None
         if fault.code in _NOT_READY or fault.has_error_label("TransientTransactionError"):
             raise _unavailable() from fault
         raise
     except Stale:
         raise _unavailable() from None
+
+
+def _codes(fault: OperationFailure) -> set[int | None]:
+    """The error's own code, and those of the writes of a batch."""
+    rows = fault.details.get("writeErrors", ()) if fault.details else ()
+    return {fault.code, *(row.get("code") for row in rows)}
 
 
 def _unavailable() -> Exception:
