@@ -21,6 +21,7 @@ from fhir_dmp.search.space import SearchSpace
 from fhir_dmp.store.mongo.indexes import FORM, RESOURCE, SETTING
 from fhir_dmp.store.mongo.reindex import BATCH, Reindexing
 from fhir_dmp.store.mongo.store import MongoStore
+from fhir_dmp.watch import end
 
 LOOK_SECONDS = 2.0
 """How often a server looks whether there is something to do."""
@@ -52,9 +53,7 @@ class Renewal:
         try:
             yield
         finally:
-            while not task.done():  # a driver that is connecting may take a cancellation for a failed attempt
-                task.cancel()
-                await asyncio.wait([task], timeout=1)
+            await end(task)
 
     async def remaining(self, resource_type: str) -> int:
         """Returns how many resources of a type are still to be indexed."""

@@ -34,6 +34,7 @@ from pymongo.write_concern import WriteConcern
 from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.indexes import FENCE, RESOURCE, WATCHER
+from fhir_dmp.watch import end
 
 Document = dict[str, Any]
 Changed = Callable[[str, str | None], None]
@@ -84,9 +85,8 @@ class MongoVigil:
 
     async def aclose(self) -> None:
         """Ends it."""
-        while self._task and not self._task.done():  # a driver that is connecting may swallow a cancellation
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=1)
+        if self._task:
+            await end(self._task)
 
     async def _keep(self) -> None:
         while True:
