@@ -24,6 +24,16 @@ class Found:
     present: set[str] = field(default_factory=set)
     """The parameters of which a value was met, whether or not it has facts."""
 
+    def add(self, other: Found) -> None:
+        """Adds what was met elsewhere in the resource."""
+        self.tokens += other.tokens
+        self.strings += other.strings
+        self.links += other.links
+        self.dates += other.dates
+        self.quantities += other.quantities
+        self.points += other.points
+        self.present |= other.present
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from fhir_dmp.fhirpath.compile import Program, compile_expression
@@ -19,16 +20,21 @@ from fhir_dmp.search.conversion import make_conversion
 from fhir_dmp.search.element import ElementPlan, PartPlan, Way
 from fhir_dmp.search.facts import DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
+from fhir_dmp.search.gathered import Gathered, Keepsake
 from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
 from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
-from fhir_dmp.search.security import DEPOSIT, find_security, outside_patient
+from fhir_dmp.search.security import DEPOSIT, Noticed, find_security, notice, outside_patient
 from fhir_dmp.search.space import ALWAYS, WORDED, Main, Parameter, SearchSpace
 from fhir_dmp.search.span import parse_span
-from fhir_dmp.search.words import NO_WORDS, words_of
+from fhir_dmp.search.words import NO_WORDS, stems_of, words_of
 
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
 _NO_VALUE = frozenset({"id", "extension"})
+_UNIQUE = frozenset({"meta", "text", "contained", "entity", "period"})
+"""Properties whose values are rarely those of another resource."""
+_NOT_SEARCHED = frozenset({"resourceType", "id"})
+"""Properties without facts of their own: Facts has them in any case."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,7 @@ class _Plan:
     elements: tuple[ElementPlan, ...]
     is_worded: bool
     main: Main
+    kept: Keepsake
 
 
 class Indexer:
@@ -83,16 +90,37 @@ class Indexer:
         plan = self._plans.get(resource_type)
         if plan is None:
             plan = self._plans[resource_type] = self._make_plan(resource_type)
-        found = Found()
-        self._walk(resource, plan.root, found)
+        gathered = self._gather(resource, plan)
+        found = gathered.found
         for parameter, program in plan.programs:
             self._evaluate(resource, parameter, program, found)
         composites = [fact for element in plan.elements for fact in element.facts(resource, self._holds)]
-        return self._collect(resource, plan.main, found)._replace(
+        return self._collect(resource, plan.main, found, gathered.noticed)._replace(
             composites=_distinct(composites),
             points=_distinct(found.points),
-            words=words_of(resource) if plan.is_worded else NO_WORDS,
+            words=words_of(resource, gathered.stems) if plan.is_worded else NO_WORDS,
         )
+
+    def _gather(self, resource: JsonObject, plan: _Plan) -> Gathered:
+        """Gathers from all properties, and from the resource itself what conditions on it let through."""
+        gathered = Gathered(Found(), Noticed(), set())
+        for condition, inside in plan.root.conditions.items():
+            if self._holds(condition, resource):
+                self._walk(resource, inside, gathered.found)
+        for name, value in resource.items():
+            if name not in _UNIQUE and (type(value) is dict or type(value) is list):
+                gathered.add(plan.kept.find(name, value))
+            elif name not in _NOT_SEARCHED:
+                self._gather_property(plan.root, name, value, gathered, is_worded=plan.is_worded)
+        return gathered
+
+    def _gather_property(self, root: _Place, name: str, value: Json, gathered: Gathered, *, is_worded: bool) -> None:
+        place = root.children.get(name)
+        if place is not None and (type(value) is list) == place.repeats:
+            self._walk_property(value, place, gathered.found)
+        notice(name, value, gathered.noticed)
+        if is_worded:
+            gathered.stems.update(stems_of(name, value))
 
     def _make_plan(self, resource_type: str) -> _Plan:
         root = _Place()
@@ -110,7 +138,8 @@ class Indexer:
                 for text in parameter.paths.residue
             ]
         is_worded = not self._space.parameters(resource_type).keys().isdisjoint(WORDED)
-        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type))
+        kept = Keepsake(partial(self._gather_property, root, is_worded=is_worded))
+        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type), kept)
 
     def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
         parts = [
@@ -186,7 +215,7 @@ class Indexer:
                 conversion(node.value, found)
                 found.present.add(parameter.code)
 
-    def _collect(self, resource: JsonObject, main: Main, found: Found) -> Facts:
+    def _collect(self, resource: JsonObject, main: Main, found: Found, noticed: Noticed) -> Facts:
         tokens = _distinct(found.tokens)
         links = _distinct([*found.links, *_unseen(found)])
         resource_id = resource.get("id", "")
@@ -204,7 +233,7 @@ class Indexer:
             patient,
             next((date for date in found.dates if date.parameter == main.date), None),
             tuple([token for token in tokens if token.parameter == main.code]),
-            self._security(resource, patient, dates),
+            self._security(resource, noticed, patient, dates),
             form=self._space.form(resource["resourceType"]),
         )
 
@@ -213,12 +242,15 @@ class Indexer:
             return str(resource.get("id", ""))
         return _patient(links, main.patient) if main.patient else outside_patient(resource, self._space.base_url)
 
-    def _security(self, resource: JsonObject, patient: str | None, dates: tuple[DateFact, ...]) -> Security:
+    def _security(
+        self, resource: JsonObject, noticed: Noticed, patient: str | None, dates: tuple[DateFact, ...]
+    ) -> Security:
         written = resource.get(DEPOSIT.get(resource["resourceType"], ""))
         deposited = parse_span(written, self._space.zone) if type(written) is str else None
         updated = self._last_updated(resource)
         return find_security(
             resource,
+            noticed,
             patient=patient,
             dates=dates,
             deposit=min(updated, deposited[0]) if deposited else updated,

@@ -91,16 +91,32 @@ TextsOf = Callable[[str], tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class _Walk:
-    """What one walk over the JSON finds."""
+class Noticed:
+    """What one walk over the JSON finds, in the order in which it is met."""
 
-    codes: dict[tuple[str, str], None] = field(default_factory=dict)
+    codes: dict[Mark, None] = field(default_factory=dict)
+    sensitivities: dict[str, None] = field(default_factory=dict)
+    """What these codes alone make of the resource: see computed_label."""
     references: dict[str, None] = field(default_factory=dict)
     media_types: dict[str, None] = field(default_factory=dict)
 
+    def add(self, other: Noticed) -> None:
+        """Adds what was noticed elsewhere in the resource."""
+        self.codes |= other.codes
+        self.sensitivities |= other.sensitivities
+        self.references |= other.references
+        self.media_types |= other.media_types
 
-def find_security(
+
+def notice(name: str, value: Json, noticed: Noticed) -> None:
+    """Adds what a property of a resource holds."""
+    if type(value) is dict or type(value) is list:
+        _visit(value, noticed, is_content=name not in _NOT_CONTENT)
+
+
+def find_security(  # noqa: PLR0913  what is found once is not found twice
     resource: JsonObject,
+    noticed: Noticed,
     *,
     patient: str | None,
     dates: Collection[DateFact],
@@ -108,20 +124,21 @@ def find_security(
     base_url: str,
     resource_types: frozenset[str],
 ) -> Security:
-    """Returns the security facts of a resource; what is not as its type asks has none. `deposit` is when it came."""
+    """Returns the security facts of a resource, with what was noticed in its properties; `deposit` is when it came.
+
+    What is not as its type asks has none.
+    """
 
     def texts_of(reference: str) -> tuple[str, ...]:
         return reference_texts(reference, base_url, resource_types)
 
-    walk = _Walk()
-    _visit(resource, walk, is_content=True)
-    references = dict.fromkeys(text for reference in walk.references for text in texts_of(reference))
-    labels, rank = _labels(resource, walk)
+    references = dict.fromkeys(text for reference in noticed.references for text in texts_of(reference))
+    labels, rank = _labels(resource, noticed)
     marks = [
         *(Mark("label", f"{system}|{code}") for system, code in labels),
-        *(Mark("class", text) for text in _classes(resource, walk)),
+        *(Mark("class", text) for text in _classes(resource, noticed)),
         *(Mark("document", code) for _, code in _codings(resource, "type") if _is_document(resource)),
-        *(Mark("code", f"{system}|{code}") for system, code in walk.codes),
+        *noticed.codes,
         *(Mark("author", text) for text in _authors(resource, texts_of)),
         *(Mark("recipient", text) for text in _recipients(resource, texts_of)),
         *(Mark("reference", text) for text in references),
@@ -154,32 +171,34 @@ def a_month_after(at: Milliseconds) -> Milliseconds:
     return at + (start.replace(year=year, month=month, day=day) - start) // timedelta(milliseconds=1)
 
 
-def _visit(value: Json, walk: _Walk, *, is_content: bool) -> None:
+def _visit(value: Json, noticed: Noticed, *, is_content: bool) -> None:
     if type(value) is list:
         for item in value:
-            _visit(item, walk, is_content=is_content)
+            _visit(item, noticed, is_content=is_content)
     elif type(value) is dict:
-        _note(value, walk, is_content=is_content)
+        _note(value, noticed, is_content=is_content)
         for key, item in value.items():
             if type(item) is dict or type(item) is list:
-                _visit(item, walk, is_content=is_content and key not in _NOT_CONTENT)
+                _visit(item, noticed, is_content=is_content and key not in _NOT_CONTENT)
 
 
-def _note(value: JsonObject, walk: _Walk, *, is_content: bool) -> None:
+def _note(value: JsonObject, noticed: Noticed, *, is_content: bool) -> None:
     reference, media_type = value.get("reference"), value.get("contentType")
     if type(reference) is str:
-        walk.references[reference] = None
+        noticed.references[reference] = None
     if type(media_type) is str:
-        walk.media_types[media_type.partition(";")[0].strip().lower()] = None
+        noticed.media_types[media_type.partition(";")[0].strip().lower()] = None
     code = value.get("code")
     # a Quantity has a code too: that of its unit
     if is_content and type(code) is str and "value" not in value and "unit" not in value:
         system = value.get("system")
         if type(system) is str:
-            walk.codes[system, code] = None
+            noticed.codes[Mark("code", f"{system}|{code}")] = None
+            if label := computed_label(system, code):
+                noticed.sensitivities[label] = None
 
 
-def _labels(resource: JsonObject, walk: _Walk) -> tuple[list[tuple[str, str]], int]:
+def _labels(resource: JsonObject, noticed: Noticed) -> tuple[list[tuple[str, str]], int]:
     meta = resource.get("meta")
     written = [*_codings_of(meta.get("security") if type(meta) is dict else None), *_codings(resource, "securityLabel")]
     confidentiality = resource.get("confidentiality")
@@ -187,18 +206,18 @@ def _labels(resource: JsonObject, walk: _Walk) -> tuple[list[tuple[str, str]], i
         written.append((CONFIDENTIALITY, confidentiality))
     found = [read_label(system, code) for system, code in written]
     ranks = [rank_of(code) for system, code in found if system == CONFIDENTIALITY]
-    found += [(ACT_CODE, label) for system, code in walk.codes if (label := computed_label(system, code))]
+    found += [(ACT_CODE, label) for label in noticed.sensitivities]
     labels = [(system, above) for system, code in found if system != CONFIDENTIALITY for above in broader(system, code)]
     return labels, max(ranks, default=NORMAL)
 
 
-def _classes(resource: JsonObject, walk: _Walk) -> Iterator[str]:
+def _classes(resource: JsonObject, noticed: Noticed) -> Iterator[str]:
     meta = resource.get("meta")
     profiles = meta.get("profile") if type(meta) is dict else None
     for profile in profiles if type(profiles) is list else ():
         if type(profile) is str:
             yield f"{PROFILE}|{profile.partition('|')[0]}"
-    yield from (f"{MEDIA_TYPE}|{name}" for name in walk.media_types)
+    yield from (f"{MEDIA_TYPE}|{name}" for name in noticed.media_types)
     if _is_document(resource):
         both = [*_codings(resource, "type"), *_codings(resource, "category")]
         yield from (f"{system}|{code}" for system, code in both)

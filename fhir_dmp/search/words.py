@@ -36,6 +36,9 @@ _NO_TEXT = frozenset(_CODED.split())
 """Properties that hold codes, addresses and numbers rather than words."""
 
 
+_NO_STEMS: frozenset[str] = frozenset()
+
+
 class Words(NamedTuple):
     """The stems of a resource: those of its narrative, and those that are only elsewhere in it; sorted."""
 
@@ -53,13 +56,23 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def words_of(resource: JsonObject) -> Words:
-    """Returns the stems of a resource; those of its contained resources too, but for their narratives."""
+def words_of(resource: JsonObject, content: set[str]) -> Words:
+    """Returns the stems of a resource; `content` are those of its properties."""
     narrative = stems(_narrative(resource))
+    return Words(tuple(sorted(narrative)[:_MOST_WORDS]), tuple(sorted(content - narrative)[:_MOST_WORDS]))
+
+
+def stems_of(name: str, value: Json) -> frozenset[str]:
+    """Returns the stems of a property of a resource, and none of its narrative.
+
+    Those of contained resources are among them, but for their narratives.
+    """
+    if name == "text":
+        return _NO_STEMS
     texts: list[str] = []
-    _collect(resource, texts)
-    content = stems("\n".join(texts)) - narrative
-    return Words(tuple(sorted(narrative)[:_MOST_WORDS]), tuple(sorted(content)[:_MOST_WORDS]))
+    for part in value if type(value) is list else (value,):
+        _collect_value(name, part, texts)
+    return stems("\n".join(texts)) if texts else _NO_STEMS
 
 
 @lru_cache(maxsize=65536)

@@ -168,11 +168,15 @@ def wide(prefix: str) -> str:
 
 def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:
     for token in facts.tokens:
-        prefix = f"{resource_type}.{token.parameter}"
-        yield in_any_system(prefix, token.code)
-        yield in_system(prefix, token.system, token.code)
+        yield from _forms_of(resource_type, token)
     for link in facts.links:
         yield linked(f"{resource_type}.{link.parameter}", link.text)
+
+
+@lru_cache(maxsize=16384)
+def _forms_of(resource_type: str, token: TokenFact) -> tuple[str, str]:
+    prefix = f"{resource_type}.{token.parameter}"
+    return in_any_system(prefix, token.code), in_system(prefix, token.system, token.code)
 
 
 def _string_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:

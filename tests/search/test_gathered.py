@@ -1,0 +1,73 @@
+"""Gathered properties: what is kept is what would be found anew, and no more is kept than said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_dmp.json_text import Json
+from fhir_dmp.search.gathered import Gathered, Keepsake
+from fhir_dmp.search.index import Indexer
+from tests.strategies.search import SPACE, resources
+
+SEASONED = Indexer(SPACE)
+"""An indexer that sees the resources of every example, and keeps what they have in common."""
+CODE = {"coding": [{"system": "http://loinc.org", "code": "4548-4"}]}
+
+
+class Walks:
+    """Counts how often a property is walked through."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, name: str, value: Json, gathered: Gathered) -> None:
+        self.names.append(name)
+        gathered.stems.add(str(value))
+
+
+@given(st.lists(resources("1"), min_size=1, max_size=4))
+def test_facts_do_not_depend_on_what_was_seen_before(rows: list[Any]) -> None:
+    for row in rows:
+        assert SEASONED.facts(row) == Indexer(SPACE).facts(row)
+
+
+def test_facts_found_twice_are_the_same_though_others_were_gathered_between() -> None:
+    indexer, observation = Indexer(SPACE), {"resourceType": "Observation", "id": "1", "code": CODE}
+    first = indexer.facts(observation)
+    other = {**observation, "subject": {"reference": "Patient/7"}, "category": [CODE]}
+    assert indexer.facts(other) != first
+    assert indexer.facts(observation) == first
+
+
+def test_property_is_walked_once_however_often_it_recurs() -> None:
+    walks = Walks()
+    kept = Keepsake(walks)
+    assert kept.find("code", CODE) is kept.find("code", {**CODE})
+    assert walks.names == ["code"]
+
+
+def test_same_value_of_another_property_is_another() -> None:
+    walks = Walks()
+    kept = Keepsake(walks)
+    assert kept.find("code", CODE) is not kept.find("category", CODE)
+    assert walks.names == ["code", "category"]
+
+
+@pytest.mark.parametrize("value", [{"text": "x" * 100}, {"valueDecimal": 10**30}], ids=["long", "no JSON"])
+def test_what_is_long_or_no_json_is_gathered_and_not_kept(value: Any) -> None:
+    walks = Walks()
+    kept = Keepsake(walks, longest=50)
+    assert kept.find("code", value) == kept.find("code", value)
+    assert walks.names == ["code", "code"]
+
+
+def test_least_recent_properties_are_forgotten() -> None:
+    walks = Walks()
+    kept = Keepsake(walks, most=2)
+    for number in (1, 2, 3, 1, 4, 5, 6, 7, 2):
+        kept.find("code", {"text": str(number)})
+    assert len(walks.names) == 8
