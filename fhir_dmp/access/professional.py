@@ -28,7 +28,7 @@ BREAK_GLASS, REGULATION = "BTG", "ETREAT"
 Mode = Literal["normal", "break-glass", "regulation"]
 
 _MASKS = Marked("label", (f"{VISIBILITY}|{MASKED}", f"{VISIBILITY}|{MASKED_THIRD}"))
-_NOTICES = OfType(("Communication",))
+_NOTICES, _TRACES = OfType(("Communication",)), OfType(("AuditEvent",))
 _PRIVATE = OfType(("Consent", "AuditEvent", "Communication"))
 _GRANTED = {"break-glass": Rule.BREAK_GLASS, "regulation": Rule.REGULATION}
 
@@ -43,7 +43,7 @@ def ways_of_professional(inquiry: Inquiry, state: RecordState, matrix: Matrix) -
     authored = Grant(authored_by(own), Reason(Rule.AUTHOR))
     paths = [Path(Reason(Rule.NOT_AUTHOR), (authored,), always, is_partial=True)]
     if not state.attending.isdisjoint(own):
-        paths.append(_path_to_notices(own))
+        paths.append(_path_to_notices_and_traces(own))
     for holders, rule in ((state.attending, Rule.ATTENDING), (state.administrators, Rule.ADMINISTRATOR)):
         if not holders.isdisjoint(own):
             paths.append(Path(Reason(rule), (Grant(EVERYTHING, Reason(rule)),), always))
@@ -57,10 +57,14 @@ def one_patient() -> Condition:
     return Condition(no(Marked("flag", (SEVERAL_PATIENTS,))), Reason(Rule.SEVERAL_PATIENTS))
 
 
-def _path_to_notices(own: frozenset[str]) -> Path:
-    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own."""
+def _path_to_notices_and_traces(own: frozenset[str]) -> Path:
+    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own, and sees the traces.
+
+    That he sees who opened the record is what the rules of the DMP for software give him beside the patient.
+    """
     to_him = Grant(every([_NOTICES, Marked("recipient", tuple(sorted(own)))]), Reason(Rule.NOTIFIED))
-    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him,), (one_patient(),), is_partial=True)
+    traces = Grant(_TRACES, Reason(Rule.ATTENDING))
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him, traces), (one_patient(),), is_partial=True)
 
 
 def mode_of(purpose: str) -> Mode:

@@ -36,8 +36,8 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
         "This item is about another person too.",
     ),
     Rule.NOT_FOR_PROFESSIONALS: (
-        "Les professionnels ne voient ni vos consentements, ni les traces d'accès, ni les avis adressés à d'autres.",
-        "Professionals see neither your consents nor the traces of access nor notices to others.",
+        "Seul votre médecin traitant voit les traces ; aucun professionnel, vos consentements ni les avis à d'autres.",
+        "Only your médecin traitant sees the traces; no professional sees your consents or notices to others.",
     ),
     Rule.BLOCKED: (
         "Vous avez bloqué ce professionnel : il n'accède à rien, même en urgence.",

@@ -20,6 +20,7 @@ from fhir_dmp.interactions.cache import AccessCache
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.facts import Facts
+from fhir_dmp.search.links import IDENTIFIER
 from fhir_dmp.search.query import (
     AboutPatient,
     And,
@@ -138,14 +139,12 @@ class Records:
         return found
 
     async def _open_to(self, closure: Closure) -> list[str]:
-        links = tuple(sorted(text for text in closure.party if "|" not in text))
-        if not links:
+        if not closure.party:
             return []
-        named = Has("Consent", "actor", (LinkValue(links),))
         active = Has("Consent", "status", (TokenValue(None, "active"),))
-        consents = await self._find(("Consent",), all_of([named, active]))
-        own = Has("Patient", "general-practitioner", (LinkValue(links),))
+        consents = await self._find(("Consent",), all_of([_names("Consent", "actor", closure.party), active]))
         patients = {_patient_of(row, self.reading) for row in consents}
+        own = _names("Patient", "general-practitioner", closure.party)
         patients |= {row["id"] for row in await self._find(("Patient",), own)}
         return sorted(patients - {""})
 
@@ -194,6 +193,16 @@ class Records:
             if page.next_keys is None:
                 return rows
             query = SearchQuery(types, query.clause, count=_PAGE, after=page.next_keys)
+
+
+def _names(resource_type: str, parameter: str, party: frozenset[str]) -> Clause:
+    """Refers to one of these, by its reference or by its identifier."""
+    links = tuple(sorted(text for text in party if "|" not in text))
+    numbers = tuple(TokenValue(*text.rsplit("|", 1)) for text in sorted(party) if "|" in text)
+    ways: list[Clause] = [Has(resource_type, parameter, (LinkValue(links),))] if links else []
+    if numbers:
+        ways.append(Has(resource_type, f"{parameter}:{IDENTIFIER}", numbers))
+    return any_of(ways)
 
 
 def _parents(rows: Iterable[JsonObject], reading: Reading) -> set[str]:

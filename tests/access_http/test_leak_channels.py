@@ -757,3 +757,22 @@ def test_every_row_is_tested_or_its_feature_is_absent() -> None:
     }
     absent = {row["row"] for row in TABLE["absent_features"]}
     assert tested | absent == set(range(1, ROWS + 1))
+
+
+@pytest.mark.parametrize("named", ["Practitioner/petit", "https://rpps.esante.gouv.fr|10000000004"])
+async def test_search_that_names_no_patient_finds_whose_consent_names_him(house: House, named: str) -> None:
+    record = await house.make_record()
+    await record.permit(actor=[named])
+    rows = (await house.get(f"DocumentReference?identifier={record.open}", house.petit())).json().get("entry", [])
+    assert [row["resource"]["id"] for row in rows] == [record.open]
+
+
+async def test_medecin_traitant_sees_who_opened_the_record_and_nobody_else_does(record: Record) -> None:
+    house, trace = record.house, f"AuditEvent?patient={record.patient}"
+    assert (await house.get(f"DocumentReference/{record.open}", house.petit())).status_code == 200
+    found = (await house.get(trace, house.someone("martin"))).json()
+    assert found["total"] > 0
+    event = f"AuditEvent/{found['entry'][0]['resource']['id']}"
+    assert (await house.get(event, house.someone("martin"))).status_code == 200
+    assert (await house.get(trace, house.petit())).json()["total"] == 0
+    assert (await house.get(event, house.petit())).status_code == 404

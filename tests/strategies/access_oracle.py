@@ -86,13 +86,12 @@ def helper_sees(who: Mapping[str, Json], consents: Sequence[Json], item: Json) -
 
 def professional_sees(who: Mapping[str, Json], consents: Sequence[Json], item: Json) -> bool:
     own = self_of(who)
-    if any(is_unreadable(consent) for consent in in_force(consents)) or item["resourceType"] in {
-        "Consent",
-        "AuditEvent",
-    }:
+    if any(is_unreadable(consent) for consent in in_force(consents)) or item["resourceType"] == "Consent":
         return False
     if any(is_block(consent, own) for consent in in_force(consents)):
         return False
+    if item["resourceType"] == "AuditEvent":
+        return "Practitioner/martin" in own
     if item["resourceType"] == "Communication":
         sent_to = {text for row in item.get("recipient", []) for text in texts(row)}
         return "Practitioner/martin" in own and bool(sent_to & own)
