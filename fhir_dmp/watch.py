@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 SETTLE_SECONDS = 0.05
 """How long changes may follow one another and still be taken together."""
@@ -30,7 +31,7 @@ async def following(
         await end(task)
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def end(task: asyncio.Task[Any]) -> None:
     """Cancels a task and returns when it has ended: a driver that is connecting takes one for a failed attempt."""
     while not task.done():
         task.cancel()

@@ -7,10 +7,10 @@ from binascii import Error as Base64Error
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from fhir_dmp.interactions.content_stream import looked_through
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.outcome import Category, error
 
 BINARY = "Binary"
 MAX_WITHIN = 8 * 1024 * 1024
@@ -51,19 +51,12 @@ async def _hold_stream(context: Context, request: Request, content: AsyncIterato
         begun.append(part)
         size += len(part)
         if size > MAX_WITHIN:
-            _require_no_scanner(context)
-            kept = await context.store.contents.keep(_join(begun, content))
+            async with looked_through(context, request, _join(begun, content), request.media_type) as parts:
+                kept = await context.store.contents.keep(parts)
             return replace(request, resource=resource, content=None, content_key=kept.key)
     data = b64encode(b"".join(begun)).decode("ascii")
     resource = {**resource, "data": data} if data else resource
     return replace(request, resource=resource, content=None)
-
-
-def _require_no_scanner(context: Context) -> None:
-    """What is stored apart is not scanned as it passes: where all has to be, it is refused."""
-    if context.scanner:
-        message = f"A content beyond {MAX_WITHIN:,} bytes cannot be scanned here."
-        raise error(Category.TOO_LARGE, "resource-too-large", message, BINARY)
 
 
 async def _join(begun: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -74,9 +67,10 @@ async def _join(begun: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator
 
 
 async def _hold_text(context: Context, request: Request, resource: JsonObject, data: str) -> Request:
-    _require_no_scanner(context)
+    media_type = str(resource.get("contentType") or "")
     try:
-        kept = await context.store.contents.keep(_decode(data))
+        async with looked_through(context, request, _decode(data), media_type) as parts:
+            kept = await context.store.contents.keep(parts)
     except (Base64Error, ValueError):
         # what is wrong with it is told where all resources are checked
         return request

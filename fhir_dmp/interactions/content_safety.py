@@ -44,7 +44,7 @@ async def require_safe(context: Context, request: Request, resource: JsonObject,
         data = _decode(content.data)
         issues = [] if request.requester.kind is Kind.SYSTEM else list(_find_issues(content, data))
         if not issues and data and context.scanner and request.requester != SERVER:
-            issues = [issue] if (issue := await _scan(context, content, data)) else []
+            issues = [issue] if (issue := await find_harm(context, _once(data), content.expression)) else []
         if issues:
             told = (within(issue, resource_type, at) for issue in issues)
             raise FhirError(Category.UNPROCESSABLE, *told) from DepositRefused()
@@ -77,18 +77,19 @@ def _find_issues(content: Content, data: bytes) -> Iterator[Issue]:
         yield Issue("error", "content-type", message, f"{content.expression}.contentType")
 
 
-async def _scan(context: Context, content: Content, data: bytes) -> Issue | None:
+async def find_harm(context: Context, chunks: AsyncIterator[bytes], expression: str) -> Issue | None:
+    """Returns what the scanner finds in the content of an element; raises FhirError (unavailable) without a verdict."""
     if context.scanner is None:
         return None
     try:
-        found = await context.scanner.scan(_once(data))
+        found = await context.scanner.scan(chunks)
     except ScannerAway as fault:
         _log.warning("nothing is stored: %s", fault)
         message = "The content cannot be looked at now, and is not stored."
         raise error(Category.UNAVAILABLE, "scanner-unavailable", message) from fault
     if not found:
         return None
-    return Issue("error", "content-harmful", "The scanner finds the content harmful.", f"{content.expression}.data")
+    return Issue("error", "content-harmful", "The scanner finds the content harmful.", f"{expression}.data")
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

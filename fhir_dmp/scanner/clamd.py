@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from fhir_dmp.scanner.port import ScannerAway
 
 _CHUNK = 65536
-_END = b"\0\0\0\0"
 _CLEAN, _BEFORE, _FOUND = "stream: OK", "stream: ", " FOUND"
 _LONGEST_NAME = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Clamd:
-    """A clamd at `host` and `port`; `seconds` is the longest that one content may take."""
+    """A clamd at `host` and `port`; `seconds` is the longest that it is waited for at a time.
+
+    That is: until it is connected, until it takes the next 64 KiB, and from the last of them to its verdict. How long
+    the content takes to come does not count.
+    """
 
     host: str
     port: int
@@ -29,25 +32,29 @@ class Clamd:
     async def scan(self, chunks: AsyncIterable[bytes]) -> str:
         """See the port. A content that is larger than clamd takes (StreamMaxLength) has no verdict."""
         try:
-            async with asyncio.timeout(self.seconds):
-                return _read(await self._ask(chunks))
+            return _read(await self._ask(chunks))
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as fault:
             raise ScannerAway(f"clamd at {self.host}:{self.port} gave no verdict: {fault!r}") from fault
 
     async def _ask(self, chunks: AsyncIterable[bytes]) -> bytes:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
+        async with asyncio.timeout(self.seconds):
+            reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(b"zINSTREAM\0")
             async for chunk in chunks:
                 for start in range(0, len(chunk), _CHUNK):
-                    part = chunk[start : start + _CHUNK]
-                    writer.write(len(part).to_bytes(4) + part)
-                    await writer.drain()
-            writer.write(_END)
-            await writer.drain()
-            return await reader.readuntil(b"\0")
+                    await self._send(writer, chunk[start : start + _CHUNK])
+            await self._send(writer, b"")
+            async with asyncio.timeout(self.seconds):
+                return await reader.readuntil(b"\0")
         finally:
             writer.transport.abort()
+
+    async def _send(self, writer: asyncio.StreamWriter, part: bytes) -> None:
+        """Sends a part of a content; an empty one is its end."""
+        writer.write(len(part).to_bytes(4) + part)
+        async with asyncio.timeout(self.seconds):
+            await writer.drain()
 
 
 def _read(line: bytes) -> str:
