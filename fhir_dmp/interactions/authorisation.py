@@ -16,7 +16,8 @@ from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import parse_json_object
-from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.outcome import Category, FhirError, Issue, error
+from fhir_dmp.record.plain_write import find_bypasses
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.store.port import Change
@@ -28,6 +29,7 @@ _ANOTHERS = Verdict(permitted=False, reason=Reason(Rule.OTHER_RECORD))
 async def authorise(context: Context, request: Request, interaction: str, changes: Iterable[Change]) -> None:
     """Raises FhirError (forbidden, or not found where even that there is something is hidden) unless all may be made.
 
+    Raises FhirError (unprocessable) where an administrator writes to a Patient what an operation does.
     `interaction` is a code of http://hl7.org/fhir/restful-interaction.
     """
     if request.requester.kind is Kind.SYSTEM:
@@ -44,6 +46,8 @@ async def authorise(context: Context, request: Request, interaction: str, change
         if not verdict.permitted:
             cause = AccessRefused(verdict.reason, patient if states else "")
             raise _refusal(verdict, change.version.identity) from cause
+        if bypasses := _find_bypasses(request.requester.kind, alteration):
+            raise FhirError(Category.UNPROCESSABLE, *bypasses)
 
 
 def facts_of(context: Context, version: Version | None) -> Facts | None:
@@ -62,6 +66,15 @@ def _item(version: Version | None, facts: Facts | None) -> Item | None:
     if version is None or version.content is None or facts is None:
         return None
     return Item(parse_json_object(version.content), facts)
+
+
+def _find_bypasses(kind: Kind, alteration: Alteration) -> tuple[Issue, ...]:
+    """What an administrator does to a Patient that is an operation's to do."""
+    item = alteration.new or alteration.previous
+    if kind is not Kind.ADMINISTRATOR or item is None or item.facts.resource_type != "Patient":
+        return ()
+    previous, new = alteration.previous, alteration.new
+    return find_bypasses(previous.resource if previous else None, new.resource if new else None)
 
 
 def _refusal(verdict: Verdict, identity: Identity) -> FhirError:

@@ -121,12 +121,15 @@ def build_entry_error(fault: FhirError) -> JsonObject:
     return {"response": {"status": write_status(STATUS[fault.category]), "outcome": outcome}}
 
 
+_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "Patient", "RelatedPerson"})
+
+
 def _placed(issue: Issue, index: int) -> Issue:
     if issue.expression.startswith("Bundle."):
         return issue
-    # what is wrong with a document on its way into a record is told element by element (depositing.py)
+    # what is wrong with a deposit, or with writing a Patient, is told element by element
     name, dot, rest = issue.expression.partition(".")
-    inside = f".resource.{rest}" if dot and name == "DocumentReference" else ""
+    inside = f".resource.{rest}" if dot and name in _LOCATED else ""
     return replace(issue, expression=f"Bundle.entry[{index}]{inside}")
 
 
