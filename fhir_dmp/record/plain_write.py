@@ -24,7 +24,7 @@ def find_bypasses(previous: JsonObject | None, new: JsonObject | None) -> tuple[
     `previous` is None of a creation, `new` of a deletion.
     """
     if new is None:
-        return (_issue("erased", "$dmp-delete-request", "Patient"),)
+        return (_bypass("erased", "$dmp-delete-request", "Patient"),)
     return tuple(_find(previous or {}, new))
 
 
@@ -32,24 +32,24 @@ def _find(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
     yield from _find_life(before, after)
     for name, at, operation, part in _PARTS:
         if part(before) != part(after):
-            yield _issue(name, operation, at)
+            yield _bypass(name, operation, at)
     yield from _find_identity(before, after)
 
 
 def _find_life(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
     was_open, is_open = before.get("active") is True, after.get("active") is True
     if was_open and not is_open:
-        yield _issue("closed", "$dmp-close", "Patient.active")
+        yield _bypass("closed", "$dmp-close", "Patient.active")
     elif is_open and not was_open:
-        yield _issue("opened", "$dmp-reopen" if is_closed_on_purpose(before) else "$dmp-open", "Patient.active")
+        yield _bypass("opened", "$dmp-reopen" if is_closed_on_purpose(before) else "$dmp-open", "Patient.active")
     if _death(before) != _death(after):
-        yield _issue("closed by a death", "$dmp-close", "Patient.deceased")
+        yield _bypass("closed by a death", "$dmp-close", "Patient.deceased")
 
 
 def _find_identity(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
     was, now = _strict(before), _strict(after)
     if is_qualified(after) and not is_qualified(before):
-        yield _issue("qualified", "$dmp-qualify" if before else "$dmp-open", "Patient.extension")
+        yield _bypass("qualified", "$dmp-qualify" if before else "$dmp-open", "Patient.extension")
     elif is_qualified(after) and was != now:
         message = "The traits of a qualified identity are not written over: state it to be doubtful, or merge ($merge)."
         yield Issue("error", "identity-qualified", message, "Patient")
@@ -93,6 +93,6 @@ _PARTS: tuple[tuple[str, str, str, Callable[[JsonObject], Json]], ...] = (
 """What is compared as a whole: what is done to a record by changing it, where it stands, and the operation."""
 
 
-def _issue(done: str, operation: str, at: str) -> Issue:
+def _bypass(done: str, operation: str, at: str) -> Issue:
     message = f"A record is {done} by {operation}, not by writing its Patient: the operation keeps the rules."
     return Issue("error", "record-by-operation", message, at)

@@ -97,7 +97,7 @@ def test_what_passes_opens_closes_and_qualifies_nobody(before: Json, after: Json
 async def test_an_administrator_goes_around_no_operation(story: Story) -> None:
     fund, patient = story.fund(), await open_record(story)
     here = f"Patient/{patient.id}"
-    stored = (await story.server().sees(here))
+    stored = await story.server().sees(here)
     before = story.behind.count("history")
     closed = await fund.put(here, {**stored, "active": False})
     assert (closed.status_code, faults(closed)) == (422, ["record-by-operation Patient.active"])
