@@ -13,7 +13,8 @@ from fhir_dmp.spec.registry import Registry
 
 Summary = Literal["true", "text", "data"]
 _ALWAYS = frozenset({"resourceType", "id", "meta"})
-_SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+"""The tag of what is a part of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def subset_content(content: bytes, subset: Subset, registry: Registry) -> bytes:
     resource = parse_json_object(content)
     kept = _take(resource, resource["resourceType"], subset, registry)
     meta = dict(resource.get("meta", {}))
-    meta["tag"] = [*meta.get("tag", ()), _SUBSETTED]
+    meta["tag"] = [*meta.get("tag", ()), SUBSETTED]
     kept["meta"] = meta
     return write_json(kept)
 

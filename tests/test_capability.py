@@ -52,6 +52,7 @@ OURS = {
             "dmp-delete-request",
             "dmp-emergency-settings",
             "dmp-explain-access",
+            "dmp-history",
             "dmp-name-administrator",
             "dmp-open",
             "dmp-qualify",

@@ -59,6 +59,16 @@ async def read_all(
         query = replace(query, after=page.next_keys)
 
 
+async def read_newest(
+    context: Context, restriction: Restriction, resource_type: str, clause: Clause, most: int
+) -> tuple[Sequence[Version], bool]:
+    """Returns the newest of a type that match, by when they are of, and whether there are no more of them."""
+    newest_first = Sort(context.space.main(resource_type).date, "date", descending=True, is_main=True)
+    query = SearchQuery((resource_type,), all_of([OfType((resource_type,)), clause]), sort=(newest_first,), count=most)
+    page = await context.reader.search(query, restriction)
+    return page.versions, page.next_keys is None
+
+
 async def read_supporting(
     context: Context, restriction: Restriction, versions: Sequence[Version], types: Collection[str] = SUPPORTING
 ) -> list[Version]:

@@ -7,18 +7,15 @@ is known: what is hidden and what is absent are the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from uuid import NAMESPACE_URL, uuid5
 
-from fhir_dmp.instant import write_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
-from fhir_dmp.operations.bundles import build_entry
 from fhir_dmp.operations.parameters import Inputs, read_inputs
 from fhir_dmp.operations.patient_record import of_records, open_record, read_all, read_supporting
+from fhir_dmp.operations.record_document import LOINC, RecordDocument, begin_document
 from fhir_dmp.operations.stored import read_version
 from fhir_dmp.operations.summary_sections import SECTIONS, TYPES, Part, Section, parts_of
 from fhir_dmp.operations.summary_text import write_text
@@ -29,23 +26,9 @@ from fhir_dmp.search.query import AboutPatient, Sort
 DEFINITION = "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"
 PROFILE = "http://hl7.org/fhir/uv/ips/StructureDefinition/"
 MOST_RESOURCES = 5_000
-_LOINC = "http://loinc.org"
 _ABSENT = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 _STATUS = "http://terminology.hl7.org/CodeSystem/"
 _NEWEST_FIRST = (Sort("_lastUpdated", "last-updated", descending=True),)
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A summary in the making: `base` is the URL under which resources are, `patient` that of the patient."""
-
-    base: str
-    patient: str
-    now: str
-
-    def url(self, name: str) -> str:
-        """Returns the fullUrl of what the summary alone has: the same for the same patient and time."""
-        return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{self.patient}#{self.now}#{name}')}"
 
 
 async def summary(context: Context, request: Request) -> Result:
@@ -59,7 +42,7 @@ async def summary(context: Context, request: Request) -> Result:
     patient, *shown = await redact(context, request, [stored, *read])
     _check_patient(parse_json_object(patient.content or b"{}"))
     parts = [Part(version, parse_json_object(version.content or b"{}")) for version in shown]
-    made = Summary(context.base_url, f"{context.base_url}/{request.identity}", write_instant(context.now()))
+    made = begin_document(context, request)
     chosen = [(section, parts_of(section, parts)) for section in SECTIONS]
     entries = _entries(chosen)
     supporting = await read_supporting(context, restriction, [patient, *entries])
@@ -90,44 +73,20 @@ def _entries(chosen: Sequence[tuple[Section, Sequence[Part]]]) -> list[Version]:
 
 
 def _build_bundle(
-    made: Summary, chosen: Sequence[tuple[Section, Sequence[Part]]], told: Sequence[Version], number: str
+    made: RecordDocument, chosen: Sequence[tuple[Section, Sequence[Part]]], told: Sequence[Version], number: str
 ) -> JsonObject:
     absent = [section for section, parts in chosen if section.absent and not _fitting(section, parts)]
-    own = [
-        (made.url("Composition"), _build_composition(made, chosen)),
-        (made.url("Device"), {"resourceType": "Device", "deviceName": [_NAME]}),
-        *((made.url(section.absent), _build_absent(made, section)) for section in absent),
-    ]
-    first, *others = [{"fullUrl": url, "resource": resource} for url, resource in own]
-    return {
-        "resourceType": "Bundle",
-        "meta": {"profile": [f"{PROFILE}Bundle-uv-ips"]},
-        "identifier": {"system": f"{made.base}/Bundle", "value": number},
-        "type": "document",
-        "timestamp": made.now,
-        "entry": [first, *(build_entry(made.base, version) for version in told), *others],
-    }
+    others = {section.absent: _build_absent(made, section) for section in absent}
+    return made.build_bundle(number, _build_composition(made, chosen), told, others, (f"{PROFILE}Bundle-uv-ips",))
 
 
-_NAME = {"name": "fhir-dmp", "type": "user-friendly-name"}
+def _build_composition(made: RecordDocument, chosen: Sequence[tuple[Section, Sequence[Part]]]) -> JsonObject:
+    composition = made.build_composition("60591-5", "Patient summary Document", "Synthèse médicale du patient")
+    profile = {"profile": [f"{PROFILE}Composition-uv-ips"]}
+    return {**composition, "meta": profile, "section": list(_build_sections(made, chosen))}
 
 
-def _build_composition(made: Summary, chosen: Sequence[tuple[Section, Sequence[Part]]]) -> JsonObject:
-    return {
-        "resourceType": "Composition",
-        "meta": {"profile": [f"{PROFILE}Composition-uv-ips"]},
-        "language": "fr",
-        "status": "final",
-        "type": {"coding": [{"system": _LOINC, "code": "60591-5", "display": "Patient summary Document"}]},
-        "subject": {"reference": made.patient},
-        "date": made.now,
-        "author": [{"reference": made.url("Device"), "display": "fhir-dmp"}],
-        "title": "Synthèse médicale du patient",
-        "section": list(_build_sections(made, chosen)),
-    }
-
-
-def _build_sections(made: Summary, chosen: Sequence[tuple[Section, Sequence[Part]]]) -> Iterator[JsonObject]:
+def _build_sections(made: RecordDocument, chosen: Sequence[tuple[Section, Sequence[Part]]]) -> Iterator[JsonObject]:
     """What does not fit the guide's profile of it is in the text alone; an optional section needs an entry."""
     for section, parts in chosen:
         entries = [f"{made.base}/{part.version.identity}" for part in _fitting(section, parts)]
@@ -135,7 +94,7 @@ def _build_sections(made: Summary, chosen: Sequence[tuple[Section, Sequence[Part
             continue
         yield {
             "title": section.title,
-            "code": {"coding": [{"system": _LOINC, "code": section.code, "display": section.display}]},
+            "code": {"coding": [{"system": LOINC, "code": section.code, "display": section.display}]},
             "text": write_text(part.resource for part in parts),
             "entry": [{"reference": url} for url in entries or [made.url(section.absent)]],
         }
@@ -145,7 +104,7 @@ def _fitting(section: Section, parts: Sequence[Part]) -> list[Part]:
     return [part for part in parts if section.fits(part.resource)]
 
 
-def _build_absent(made: Summary, section: Section) -> JsonObject:
+def _build_absent(made: RecordDocument, section: Section) -> JsonObject:
     """The resource that says that there is no information."""
     code = {"coding": [{"system": _ABSENT, "code": section.absent}]}
     subject = {"reference": made.patient}

@@ -48,6 +48,11 @@ def _codes(resource: JsonObject, key: str) -> set[str]:
     return {str(row.get("code")) for concept in concepts for row in concept.get("coding", ())}
 
 
+def _kind(resource: JsonObject) -> set[str]:
+    """What kind of thing it is: what two of a kind have in common."""
+    return _codes(resource, "code") or _codes(resource, "procedureCode")
+
+
 def _has(resource: JsonObject, *names: str) -> bool:
     """Tells whether a choice of types has a value: `onset` of `onsetDateTime`."""
     return all(any(key.lstrip("_").startswith(name) for key in resource) for name in names)
@@ -97,6 +102,10 @@ def _is_result(resource: JsonObject) -> bool:
     return resource.get("status") == "final" and _has(resource, "effective") and "subject" in resource
 
 
+def _is_done(resource: JsonObject) -> bool:
+    return resource.get("status") not in {"entered-in-error", "cancelled", "not-done", "preparation", "registered"}
+
+
 SECTIONS = (
     Section("48765-2", "Allergies and adverse reactions Document", "Allergies et intolérances", ("AllergyIntolerance",),
             _is_allergy, lambda _: True, "no-allergy-info"),
@@ -119,14 +128,26 @@ SECTIONS = (
 TYPES = frozenset(name for section in SECTIONS for name in section.types)
 
 
+EXAMS = Section(
+    "47519-4", "History of Procedures Document", "Examens et actes déjà réalisés",
+    ("DiagnosticReport", "ImagingStudy", "Procedure"), _is_done, lambda _: True, is_newest_only=True,
+)  # fmt: skip
+"""What was done already: no section of the guide, for whoever is about to prescribe it once more."""
+
+
+def groups_of(section: Section, parts: Iterable[Part]) -> list[list[Part]]:
+    """Returns the resources that are for a section, each alone or with those of its code, in the order that they have.
+
+    Those of one code are together where the section keeps the newest of each only.
+    """
+    groups: dict[object, list[Part]] = {}
+    for part in parts:
+        if part.resource["resourceType"] in section.types and section.belongs(part.resource):
+            codes = frozenset(_kind(part.resource)) if section.is_newest_only else None
+            groups.setdefault(codes or part.version.identity, []).append(part)
+    return list(groups.values())
+
+
 def parts_of(section: Section, parts: Iterable[Part]) -> Sequence[Part]:
-    """Returns the resources that are for a section, newest first where they come so."""
-    found = [
-        part for part in parts if part.resource["resourceType"] in section.types and section.belongs(part.resource)
-    ]
-    if not section.is_newest_only:
-        return found
-    newest: dict[object, Part] = {}
-    for part in found:
-        newest.setdefault(frozenset(_codes(part.resource, "code")) or part.version.identity, part)
-    return list(newest.values())
+    """Returns the resources that a section has, newest first where they come so."""
+    return [group[0] for group in groups_of(section, parts)]

@@ -9,26 +9,42 @@ from fhir_dmp.json_text import JsonObject
 
 _DIV = '<div xmlns="http://www.w3.org/1999/xhtml" lang="fr" xml:lang="fr">'
 _NAMED = ("code", "vaccineCode", "medicationCodeableConcept")
-_DATES = ("effective", "onset", "occurrence", "performed", "authoredOn", "recordedDate")
+_DATES = ("effective", "onset", "occurrence", "performed", "authoredOn", "recordedDate", "started", "date")
 _NOTHING = "Aucune information."
 
 
 def write_text(resources: Iterable[JsonObject]) -> JsonObject:
     """Returns the narrative of a section: a line for each resource."""
-    lines = "".join(f"<li>{escape(_write_line(resource))}</li>" for resource in resources)
-    body = f"<ul>{lines}</ul>" if lines else f"<p>{_NOTHING}</p>"
-    return {"status": "generated", "div": f"{_DIV}{body}</div>"}
+    return write_lines(write_line(resource) for resource in resources)
 
 
-def _write_line(resource: JsonObject) -> str:
-    parts = (_name(resource), _value(resource), _date(resource))
+def write_lines(lines: Iterable[str], note: str = "") -> JsonObject:
+    """Returns a narrative: a list of lines, after it a note."""
+    listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    body = f"<ul>{listed}</ul>" if listed else f"<p>{_NOTHING}</p>"
+    return {"status": "generated", "div": f"{_DIV}{body}{f'<p>{escape(note)}</p>' if note else ''}</div>"}
+
+
+def write_line(resource: JsonObject) -> str:
+    """Returns what a resource is: its name, its value where it has one, and its day."""
+    return _join(_name(resource), _value(resource), _date(resource))
+
+
+def _join(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
 def _name(resource: JsonObject) -> str:
     found: JsonObject = next((resource[key] for key in _NAMED if key in resource), {})
     reference = resource.get("medicationReference", {})
-    return _words(found) or str(reference.get("display", "")) or "Sans précision"
+    told = _words(found) or str(reference.get("display") or resource.get("description", ""))
+    return told or _words(_kind(resource)) or "Sans précision"
+
+
+def _kind(resource: JsonObject) -> JsonObject:
+    """What kind of document or of image it is."""
+    found = resource.get("type", resource.get("procedureCode", [{}])[0])
+    return found if isinstance(found, dict) else {}
 
 
 def _words(concept: JsonObject) -> str:

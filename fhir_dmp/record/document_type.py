@@ -30,6 +30,10 @@ _TYPES = {
 _CLASSES = {code: name for name, codes in _TYPES.items() for code in codes.split()}
 
 
+CLASSES = tuple(sorted(_TYPES))
+"""The classes, by their codes."""
+
+
 def class_of(system: str, code: str) -> str:
     """Returns the class of a type, "" where the DMP has no such type."""
     expected = LOINC if code[:1].isdigit() else OWN_TYPE

@@ -210,6 +210,7 @@ class Asking:
             f"Observation/$lastn?patient={patient}&{shape}",
             f"Observation/$lastn?subject=Patient/{patient}&{shape}&max=2",
             f"DocumentReference/$docref?patient={patient}{dated}", f"Patient/{patient}/$summary",
+            f"Patient/{patient}/$dmp-history?_count={self.random.randint(1, 3)}",
         )))  # fmt: skip
 
     def label_operation(self) -> Ask:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from fhir_dmp.conformance.profiles import Profiles
 from fhir_dmp.conformance.validate import validate_resource
@@ -19,24 +16,13 @@ from fhir_dmp.operations.summary import PROFILE
 from fhir_dmp.operations.summary_text import write_text
 from fhir_dmp.terminology.terminology import Terminology
 from fhir_dmp.validation.compiler import Schemas
-from tests.access_http.house import House, open_house
+from tests.access_http.house import House
 from tests.conformance.corpus import REASON, SHARED, read_package
-from tests.rest.server import FHIR_JSON, Server, run_server
+from tests.rest.server import Server
 from tests.strategies.access import coding, concept, reference
 
 Json = Any
-EXAMPLES = Path(__file__).parents[2] / "examples"
 LOINC_REQUIRED = {"48765-2", "11450-4", "10160-0"}
-
-
-@pytest.fixture(scope="module")
-async def examples(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Server]:
-    """A server with the demo records."""
-    async with run_server(mongodb_uri, mongodb_client, VALIDATION="off") as server:
-        for file in sorted(EXAMPLES.glob("*.json")):
-            answer = await server.client.post("", content=file.read_bytes(), headers={"content-type": FHIR_JSON})
-            assert answer.status_code == 200, answer.text
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +90,6 @@ def test_a_text_is_a_line_for_each_resource_and_escaped() -> None:
     ])["div"]  # fmt: skip
     assert "<li>&lt;b&gt;Asthme&lt;/b&gt;, 2020-01-02</li><li>x, 1 g</li>" in text
     assert "Aucune information" in write_text([])["div"]
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 async def test_what_is_hidden_is_no_information_and_never_none_known(house: House) -> None:
