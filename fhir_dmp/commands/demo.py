@@ -49,7 +49,7 @@ def tell_when_ready(target: Target, patient_id: str, token_base: str) -> Thread:
 def build_lines(base_url: str, patient_id: str, token_base: str) -> Iterator[str]:
     """Yields what to paste; raises CommandError."""
     if token_base and patient_id:
-        yield f"Four tokens, good for {HOURS} hours; paste them into a shell:\n"
+        yield f"Tokens, good for {HOURS} hours; paste them into a shell:\n"
         for role, token in sign_cast(patient_id, token_base).items():
             yield f"  # {role.who}\n  {role.variable}={token}"
         yield f"  GERARD={patient_id}\n\nTry:\n"
