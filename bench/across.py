@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
 import uvloop
 
 from bench.access import DOCTOR, SYSTEM, build_consent
+from bench.driver import make_context
 from bench.processes import DATABASE
 from bench.record import build_observation
 from fhir_dmp.app import Sources, open_context
@@ -30,7 +32,7 @@ from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
 from fhir_dmp.store.mongo.indexes import RESOURCE
-from fhir_dmp.store.mongo.store import MongoStore
+from fhir_dmp.store.mongo.store import MongoStore, connect
 
 RECORDS, RESOURCES = 1_000, 400_000
 _TOGETHER, _TIMES = 1_000, 10
@@ -53,10 +55,10 @@ def main(resources: int) -> int:
 async def _search_across(uri: str, resources: int) -> int:
     settings = {"MONGODB_URI": uri, "DATABASE": DATABASE, "BASE_URL": "http://127.0.0.1/fhir"}
     environ = {f"FHIR_DMP_{name}": value for name, value in settings.items()}
+    began = time.perf_counter()
+    await _load(uri, resources)
+    print(f"{resources:,} Observations of {RECORDS:,} patients: loaded in {time.perf_counter() - began:,.0f} s")
     async with open_context(read_settings(environ), Sources()) as context:
-        began = time.perf_counter()
-        await _load(context, resources)
-        print(f"{resources:,} Observations of {RECORDS:,} patients: loaded in {time.perf_counter() - began:,.0f} s")
         slowest = 0.0
         for name, parameters in SEARCHES.items():
             taken = [await _time(context, parameters) for _ in range(_TIMES + 1)]
@@ -75,18 +77,15 @@ async def _time(context: Context, parameters: Parameters) -> float:
     return time.perf_counter() - began
 
 
-async def _load(context: Context, resources: int) -> None:
-    if not isinstance(context.store, MongoStore):
-        raise TypeError("the documents are MongoDB's")
-    collection = context.store.database[RESOURCE]
-    documents: list[Document] = []
-    for resource in _resources(resources):
-        documents.append(_document(context, resource))
-        if len(documents) == _TOGETHER:
-            await collection.insert_many(documents, ordered=False)
-            documents = []
-    if documents:
-        await collection.insert_many(documents, ordered=False)
+async def _load(uri: str, resources: int) -> None:
+    """Writes before there are indexes, which are then made of all at once: that takes a third of the time."""
+    client, context = connect(uri), make_context(uri)
+    store = MongoStore(client, DATABASE)
+    documents = (_document(context, resource) for resource in _resources(resources))
+    while rows := list(islice(documents, _TOGETHER)):
+        await store.database[RESOURCE].insert_many(rows, ordered=False)
+    await store.prepare()
+    await client.close()
 
 
 def _resources(number: int) -> Iterator[JsonObject]:
@@ -97,10 +96,7 @@ def _resources(number: int) -> Iterator[JsonObject]:
     }
     for record in range(RECORDS):
         yield {"resourceType": "Patient", "id": f"p-{record}", "active": True}
-        consent = build_consent(record, 0)
-        # only who is named by a reference is found without naming the patients
-        consent["provision"]["actor"][0]["reference"] = {"reference": "Practitioner/bench"}
-        yield consent
+        yield build_consent(record, 0)
     for row in range(number):
         patient = {"reference": f"Patient/p-{row % RECORDS}"}
         yield {**build_observation(row // RECORDS * 100 + row % 100), "id": f"o-{row}", "subject": patient}
