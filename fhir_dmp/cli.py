@@ -60,6 +60,7 @@ _LOAD_EXAMPLES = _preformatted(
     "fhir-dmp load patient.json               one resource, or one Bundle",
     "fhir-dmp load export/                    every *.json and *.ndjson file below a folder",
     'fhir-dmp load big.ndjson --url https://dmp.example/fhir --token "$TOKEN"',
+    "fhir-dmp load export/ --refused bad.ndjson",
 )
 _VALIDATE_EXAMPLES = _preformatted(
     "Examples:",
@@ -173,20 +174,21 @@ def load(
     url: Annotated[str, typer.Option(help="Base URL of the server.")] = DEFAULT_URL,
     token: Annotated[str, typer.Option(help="Bearer token.", envvar="FHIR_DMP_TOKEN")] = "",
     restart: Annotated[bool, typer.Option("--restart", help="Send again what was acknowledged before.")] = False,
+    refused: Annotated[Path | None, typer.Option(dir_okay=False, help="File for what is refused, as ndjson.")] = None,
 ) -> None:
     """Load resources, Bundles, ndjson files and folders into a server.
 
     A resource with an id is stored under it. One without, also in a transaction or batch, gets an id that follows
     from its file, place and content: however often it is sent, it is stored once. The resources of a collection or
     searchset are loaded as if they came one by one. What is refused is listed at the end, with the reason and the
-    place in the file.
+    place in the file; with --refused it goes into that file instead, a line each, with the resource and its issues.
 
     Run the same command again to resume: what the server has acknowledged is not sent again.
     """
     target = parse_target(url, token)
     with _terminated_as_interrupted():
-        report = load_paths(paths, target, restart=restart)
-    raise typer.Exit(Exit.REFUSED if report.refusals else Exit.DONE)
+        report = load_paths(paths, target, restart=restart, refused=refused)
+    raise typer.Exit(Exit.REFUSED if report.tally["refused"] else Exit.DONE)
 
 
 @commands.command(epilog=_VALIDATE_EXAMPLES)

@@ -13,7 +13,8 @@ from http import HTTPStatus
 
 from fhir_dmp.commands.connection import Connection, Reply, read_issues
 from fhir_dmp.commands.parcel import Entry, Parcel
-from fhir_dmp.commands.report import Refusal, entry_index, read_code, read_refusal
+from fhir_dmp.commands.refused import Refused
+from fhir_dmp.commands.report import Refusal, entry_index, read_code
 from fhir_dmp.json_text import JsonObject
 
 _NO_CHOICE_OF_IDS = "id-assigned-by-server"
@@ -25,17 +26,22 @@ class Delivery:
     """What became of a parcel: counts by outcome, the keys of what the server acknowledged, where the last of it is."""
 
     tally: Counter[str] = field(default_factory=Counter)
-    refusals: list[Refusal] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     location: str = ""
 
     def __add__(self, other: Delivery) -> Delivery:
         return Delivery(
             self.tally + other.tally,
-            self.refusals + other.refusals,
+            self.refused + other.refused,
             self.keys + other.keys,
             other.location or self.location,
         )
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """Why entries were refused."""
+        return [refusal for row in self.refused for refusal in row.refusals]
 
 
 class Courier:
@@ -99,7 +105,7 @@ def _add(delivery: Delivery, entry: Entry, response: JsonObject) -> None:
     status = int(digits) if digits.isdigit() else 0
     if status >= HTTPStatus.BAD_REQUEST or not status:
         issues = Reply(status, response.get("outcome") or {}).issues
-        delivery.refusals.extend(read_refusal(entry.place, issue) for issue in issues)
+        delivery.refused.append(Refused(entry.place, entry.json, issues))
         delivery.tally["refused"] += 1
         return
     delivery.tally["created" if status == HTTPStatus.CREATED else _WORDS.get(entry.method, "updated")] += 1
@@ -109,9 +115,10 @@ def _add(delivery: Delivery, entry: Entry, response: JsonObject) -> None:
 
 
 def _refuse(entries: Sequence[Entry], reply: Reply) -> Delivery:
-    """Returns the delivery of entries that were refused together."""
-    refusals = []
+    """Returns the delivery of entries that were refused together: each issue is that of its entry, or of the first."""
+    issues: dict[int, list[JsonObject]] = {}
     for issue in reply.issues:
         index = entry_index(issue)
-        refusals.append(read_refusal(entries[index if index < len(entries) else 0].place, issue))
-    return Delivery(Counter(refused=len(entries)), refusals)
+        issues.setdefault(index if index < len(entries) else 0, []).append(issue)
+    refused = [Refused(entry.place, entry.json, issues.get(index, [])) for index, entry in enumerate(entries)]
+    return Delivery(Counter(refused=len(entries)), refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def read_lines(file: Path) -> Iterator[bytes]:
             yield from lines
     except OSError as fault:
         raise _unreadable(file, fault) from None
+
+
+def open_private(path: str, flags: int) -> int:
+    """Opens a file that, where it is new, is its owner's alone: the opener of `open`."""
+    return os.open(path, flags, 0o600)
 
 
 def _expand(path: Path) -> Iterator[Path]:

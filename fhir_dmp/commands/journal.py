@@ -6,7 +6,6 @@ a digest of file, place and content: nothing of a record is in the journal but t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +15,7 @@ import orjson
 from platformdirs import user_state_path
 
 from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.commands.files import open_private
 
 
 class Journal:
@@ -45,7 +45,7 @@ class Journal:
             return
         line = orjson.dumps({"location": location, "keys": keys}) + b"\n"
         try:
-            with open(self._file, "ab", buffering=0, opener=_open_private) as file:
+            with open(self._file, "ab", buffering=0, opener=open_private) as file:
                 file.write(line)
         except OSError as fault:
             message = f"the journal of this load cannot be written: {fault.strerror} ({self._file})"
@@ -91,7 +91,3 @@ def _parse(line: bytes) -> _Acknowledged | None:
         return _Acknowledged(row["location"], row["keys"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

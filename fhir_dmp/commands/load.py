@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -18,33 +19,38 @@ from fhir_dmp.commands.journal import Journal, open_journal
 from fhir_dmp.commands.parcel import Parcel, pack
 from fhir_dmp.commands.progress import Meter, show_progress
 from fhir_dmp.commands.reading import read_pieces
+from fhir_dmp.commands.refused import Refused, RefusedFile, open_refused, read_unsent
 from fhir_dmp.commands.report import Refusal, Report
 
 CONCURRENT = 4
 """Requests under way at once."""
 
 
-def load_paths(paths: Iterable[Path], target: Target, *, restart: bool) -> Report:
+def load_paths(paths: Iterable[Path], target: Target, *, restart: bool, refused: Path | None = None) -> Report:
     """Loads files and folders and writes the report on stdout, also when the load ends early.
+
+    What is refused is listed there, or goes into the file `refused` as soon as it is.
 
     Raises CommandError where the server cannot be reached, or where a signal ends the load.
     """
     roots = list(paths)
     files = find_files(roots)
     report = Report()
-    with Connection(target) as connection:
+    with Connection(target) as connection, open_refused(refused, roots) as file:
         connection.greet()
         journal = open_journal(target.base_url, roots)
         _trust_or_clear(journal, connection, restart=restart)
         try:
             with show_progress("loading", total_size(files)) as meter:
-                loading = Loading(connection, journal, report, meter)
+                loading = Loading(connection, journal, Ledger(report, file), meter)
                 loading.run(pack(read_pieces(files, meter)))
         except KeyboardInterrupt:
             raise CommandError(Exit.INTERRUPTED, "interrupted: run the same command again to resume") from None
         finally:
             for line in report.lines():
                 typer.echo(line)
+            if file and report.tally["refused"]:
+                typer.echo(f"what was refused is in {file.path}, with the reasons")
     return report
 
 
@@ -62,14 +68,33 @@ def _relative(location: str) -> str:
     return "/".join(location.split("/")[-2:])
 
 
+class Ledger(NamedTuple):
+    """Where it is noted what became of the entries."""
+
+    report: Report
+    refused: RefusedFile | None
+
+    def add(self, tally: Mapping[str, int], rows: Sequence[Refused]) -> None:
+        """Notes what became of some; a file is written, and what is in it is not held for the report."""
+        if self.refused and rows:
+            self.refused.write(rows)
+        self.report.add(tally, [] if self.refused else [refusal for row in rows for refusal in row.refusals])
+
+    def add_unsent(self, refusal: Refusal) -> None:
+        """Notes what could not be sent."""
+        if self.refused:
+            self.refused.write([read_unsent(refusal)])
+        self.report.add({"refused": 1}, [] if self.refused else [refusal])
+
+
 class Loading:
     """A load under way. Threads send; everything else, the journal and the report too, happens in the caller's."""
 
-    def __init__(self, connection: Connection, journal: Journal, report: Report, meter: Meter) -> None:
+    def __init__(self, connection: Connection, journal: Journal, ledger: Ledger, meter: Meter) -> None:
         self._connection = connection
         self._courier = Courier(connection)
         self._journal = journal
-        self._report = report
+        self._ledger = ledger
         self._meter = meter
         self._under_way: dict[Future[Delivery], Parcel] = {}
         self._waiting: list[tuple[Parcel, Delivery]] = []
@@ -92,10 +117,10 @@ class Loading:
         """Yields what is not yet with the server."""
         for parcel in parcels:
             if isinstance(parcel, Refusal):
-                self._report.add({"refused": 1}, [parcel])
+                self._ledger.add_unsent(parcel)
                 continue
             rest = tuple(entry for entry in parcel.entries if entry.key not in self._journal)
-            self._report.skipped += len(parcel.entries) - len(rest)
+            self._ledger.report.skipped += len(parcel.entries) - len(rest)
             if rest:
                 yield replace(parcel, entries=rest)
 
@@ -114,10 +139,10 @@ class Loading:
 
     def _settle_one(self, parcel: Parcel, delivery: Delivery) -> None:
         self._journal.add(delivery.keys, delivery.location)
-        if parcel.depends and delivery.refusals:
+        if parcel.depends and delivery.refused:
             self._waiting.append((parcel, delivery))
             return
-        self._report.add(delivery.tally, delivery.refusals)
+        self._ledger.add(delivery.tally, delivery.refused)
         self._meter.count(len(parcel.entries))
 
     def _send_waiting(self) -> None:
@@ -129,7 +154,7 @@ class Loading:
             if len(self._waiting) == len(again):
                 break
         for parcel, delivery in self._waiting:
-            self._report.add(delivery.tally, delivery.refusals)
+            self._ledger.add(delivery.tally, delivery.refused)
             self._meter.count(len(parcel.entries))
 
     def _record_arrived(self) -> None:
@@ -138,4 +163,4 @@ class Loading:
             if future.exception() is None:
                 delivery = future.result()
                 self._journal.add(delivery.keys, delivery.location)
-                self._report.add(delivery.tally, delivery.refusals)
+                self._ledger.add(delivery.tally, delivery.refused)

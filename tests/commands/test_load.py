@@ -227,6 +227,45 @@ def test_what_is_refused_is_told_with_place_element_and_reason(
     assert server.total("Patient") == 298
 
 
+def test_what_is_refused_goes_into_a_file_with_its_issues(load: Load, tmp_path: Path, capsys: Capture) -> None:
+    rows = _write(tmp_path / "in" / "rows.ndjson", _patient(id="p"), _patient(id="bad", birthDate="19"), "{")
+    wrong = _create(B, _observation(A, valueQuantity={"value": "3"}))
+    lone = _write(tmp_path / "in" / "t.json", _bundle("transaction", _create(A, _patient()), wrong))
+    file = tmp_path / "refused.ndjson"
+    file.write_text("of an earlier run\n")
+    assert load(tmp_path / "in", "--refused", file) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "1 created, 0 updated, 0 unchanged, 4 refused",
+        f"what was refused is in {file}, with the reasons",
+    ]
+    assert file.stat().st_mode & 0o777 == 0o600
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    places = {(row["file"], row["line"], row["at"]): row for row in found}
+    assert len(found) == len(places) == 4
+    bad = places[str(rows), 2, "Patient"]
+    assert bad["resource"] == _patient(id="bad", birthDate="19")
+    (issue,) = bad["outcome"]["issue"]
+    assert (issue["expression"], issue["details"]["coding"][0]["code"]) == (["Patient.birthDate"], "primitive-format")
+    assert places[str(rows), 3, ""]["text"] == '"{"'
+    together, faulty = (places[str(lone), 1, f"Bundle.entry[{number}].resource"] for number in range(2))
+    assert "together" in together["outcome"]["issue"][0]["details"]["text"]
+    assert faulty["outcome"]["issue"][0]["expression"] == ["Bundle.entry[1].resource.value.value"]
+    assert faulty["outcome"]["resourceType"] == "OperationOutcome"
+    _write(rows, _patient(id="p"), _patient(id="bad"))
+    lone.unlink()
+    assert load(tmp_path / "in", "--refused", file) == 0
+    assert file.read_text() == ""
+
+
+def test_the_file_of_the_refused_is_none_of_what_is_loaded(server: RunningServer, load: Load, tmp_path: Path) -> None:
+    rows = _write(tmp_path / "in" / "rows.ndjson", _patient())
+    for file in (rows, tmp_path / "in" / "new.ndjson"):
+        assert load(tmp_path / "in", "--refused", file) == 2
+    assert load(rows, "--refused", tmp_path / "nowhere" / "file") == 3
+    assert json.loads(rows.read_text()) == _patient()
+    assert server.total("Patient") == 0
+
+
 def test_what_was_refused_is_tried_again_and_nothing_else(
     server: RunningServer, load: Load, tmp_path: Path, capsys: Capture
 ) -> None:
