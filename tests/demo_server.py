@@ -20,14 +20,20 @@ START_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A server with the demo records: its port, and the shell variables that it told to paste."""
+    """A server with the demo records: its port, the shell variables that it told to paste, and its data folder."""
 
     port: str
     variables: dict[str, str]
+    folder: Path
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/fhir"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which a command is about this server."""
+        return {"FHIR_DMP_DATA_DIR": str(self.folder), "FHIR_DMP_BASE_URL": self.base_url}
 
 
 @contextmanager
@@ -41,7 +47,7 @@ def run_demo(folder: Path) -> Iterator[Demo]:
     command = [str(Path(sys.executable).parent / "fhir-dmp"), "serve", "--demo", "--port", port]
     with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as server:
         try:
-            yield Demo(port, _wait_for_variables(log, server))
+            yield Demo(port, _wait_for_variables(log, server), folder)
         finally:
             server.terminate()
 

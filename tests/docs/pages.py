@@ -58,7 +58,7 @@ class Shell:
         curl.chmod(0o755)
         told = [f"{name}={value}" for name, value in self.demo.variables.items()]
         script = "\n".join([*told, *(f"{self._here(command)}\nprintf '{_END}'" for command in commands)])
-        environment = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        environment = {**os.environ, **self.demo.settings, "PATH": f"{self.bin}:{os.environ['PATH']}"}
         done = subprocess.run(
             ["sh", "-e", "-u", "-s"], input=script, env=environment, capture_output=True, text=True, check=False,
             timeout=_SECONDS,
@@ -67,7 +67,8 @@ class Shell:
         return done.stdout.split(_END)[:-1]
 
     def _here(self, text: str) -> str:
-        return text.replace(f":{_PORT}/", f":{self.demo.port}/")
+        here = text.replace(f":{_PORT}/", f":{self.demo.port}/")
+        return here.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
 
     def check(self, block: Block, answer: str) -> None:
         """Fails unless an answer has the fragments that the page shows."""

@@ -75,6 +75,13 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_index_names_every_guide_and_page_of_the_reference() -> None:
+    docs = ROOT / "docs"
+    named = set(re.findall(r"\]\(((?:guide|reference)/[^)]+)\)", (docs / "README.md").read_text(encoding="utf8")))
+    there = [*(docs / "guide").rglob("*.md"), *REFERENCE.glob("*.md")]
+    assert named == {page.relative_to(docs).as_posix() for page in there}
+
+
 def test_decisions_have_a_number_each_and_their_parts() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     # not without a gap: pages that are written at the same time are given their numbers beforehand
