@@ -1,6 +1,7 @@
-"""What access control costs: the same reads and searches, in this process, with and without it, and with the trace.
+"""What access control costs: the same reads and searches with and without it.
 
-Each function runs in a process of its own and returns that process's CPU time.
+In one process without HTTP, decided and then traced too; and of two servers, one that needs tokens and one that does
+not, as their callers see it. What runs in a process of its own returns that process's CPU time.
 """
 
 from __future__ import annotations
@@ -8,24 +9,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import tempfile
 import time
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import uvloop
 
+from bench.client import get
 from bench.driver import cpu_seconds
 from bench.measure import Comparison, Row, Sample, compare
-from bench.processes import DATABASE
+from bench.processes import DATABASE, Target, over_http, run_server
 from bench.record import OBSERVATIONS, PATIENTS
 from bench.setting import Bench
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
+from fhir_dmp.authentication.statement import Statement
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.read import read
 from fhir_dmp.interactions.request import Memory, Request
 from fhir_dmp.interactions.trace import run_traced
 from fhir_dmp.interactions.update import update
+from fhir_dmp.issuer.grant import of_professional
+from fhir_dmp.issuer.keys import SigningKeys, make_keys
 from fhir_dmp.json_text import JsonObject, write_json
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import read_settings
@@ -43,11 +50,16 @@ DOCTOR = Requester(
 _CONSENTS = 5
 _ROUNDS = 3
 """Fewer than of other subjects: each turn opens a server's context of its own."""
+ISSUER = "https://issuer.example"
 SYSTEM = {"scope": "http://terminology.hl7.org/CodeSystem/consentscope", "rpps": "https://rpps.esante.gouv.fr"}
 
 
 def access(bench: Bench) -> list[Row]:
     """Reads and searches of one patient, by a professional whom a Consent names, against the same by the server."""
+    return _in_process(bench) + _over_http(bench)
+
+
+def _in_process(bench: Bench) -> list[Row]:
     return [
         row
         for kind, name in (("read", "read by id"), ("search", "20 of one patient"))
@@ -71,6 +83,51 @@ def access(bench: Bench) -> list[Row]:
             _ROUNDS,
         )
     ]
+
+
+def _over_http(bench: Bench) -> list[Row]:
+    """The server that needs tokens decides and traces each request; the records are those of `_in_process`."""
+    keys = make_keys()
+    with tempfile.TemporaryDirectory(prefix="fhir-dmp-bench-keys-") as folder:
+        file = Path(folder) / "jwks.json"
+        file.write_bytes(write_json(keys.public))
+        issuers = write_json({ISSUER: {"jwks": str(file), "audience": ISSUER}}).decode()
+        with run_server(bench.uri, issuers) as guarded:
+            return [
+                row
+                for name, paths in (("read by id", _read_paths()), ("20 of one patient", _search_paths()))
+                for connections in (1, 16)
+                for row in _compare_servers(bench, guarded, _sign(keys), (name, paths, connections))
+            ]
+
+
+def _compare_servers(bench: Bench, guarded: Target, token: str, asked: tuple[str, list[str], int]) -> list[Row]:
+    name, paths, connections = asked
+    floor = bench.ours([get(path, bench.server.port) for path in paths], connections)
+    ours = over_http(bench.load, guarded, [get(path, guarded.port, token) for path in paths], connections)
+    title = f"{name}, {connections} at once, over HTTP with token and trace"
+    return compare({"open server": floor}, [Comparison(title, ours, "open server", 0.74)], _ROUNDS)
+
+
+def _read_paths() -> list[str]:
+    return [f"/fhir/Observation/o-{number}" for number in random.Random(1).sample(range(OBSERVATIONS), 2000)]
+
+
+def _search_paths() -> list[str]:
+    patients = random.Random(1).sample(range(PATIENTS), PATIENTS)
+    return [f"/fhir/Observation?patient=Patient/p-{number}&_count=20&_total=none" for number in patients]
+
+
+def _sign(keys: SigningKeys) -> str:
+    said = Statement(
+        DOCTOR.name,
+        professions=(DOCTOR.profession,),
+        organization=DOCTOR.organization,
+        rpps=DOCTOR.rpps,
+        purposes=tuple(DOCTOR.purposes),
+    )
+    grant = of_professional(said, "bench", DOCTOR.scopes)
+    return keys.sign(grant.build_claims(ISSUER, ISSUER, DOCTOR.token_id, time.time_ns() // 1_000_000, 3600))
 
 
 def ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float) -> Sample:

@@ -27,9 +27,12 @@ class _Connection:
     received: bytes = b""
 
 
-def get(path: str, port: int) -> bytes:
+def get(path: str, port: int, token: str = "") -> bytes:
     """Builds the text of a GET."""
-    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: application/fhir+json\r\n\r\n".encode()
+    lines = [f"GET {path} HTTP/1.1", f"host: 127.0.0.1:{port}", "accept: application/fhir+json"]
+    if token:
+        lines.append(f"authorization: Bearer {token}")
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 def post(path: str, port: int, body: bytes) -> bytes:

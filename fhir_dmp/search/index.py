@@ -31,8 +31,12 @@ from fhir_dmp.search.words import NO_WORDS, stems_of, words_of
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
 _NO_VALUE = frozenset({"id", "extension"})
-_UNIQUE = frozenset({"meta", "text", "contained", "entity", "period"})
+_UNIQUE = frozenset({"meta", "text", "contained", "period", "what", "detail"})
 """Properties whose values are rarely those of another resource."""
+_PLAIN = frozenset({"resourceType", "reference", "contentType", "code", "text"})
+"""Properties that say something of the object that has them."""
+_DIVIDED = frozenset({"entity"})
+"""Properties whose items have some of these among others that recur."""
 _NOT_SEARCHED = frozenset({"resourceType", "id"})
 """Properties without facts of their own: Facts has them in any case."""
 
@@ -108,14 +112,26 @@ class Indexer:
             if self._holds(condition, resource):
                 self._walk(resource, inside, gathered.found)
         for name, value in resource.items():
-            if name not in _UNIQUE and (type(value) is dict or type(value) is list):
-                gathered.add(plan.kept.find(name, value))
+            if name in _DIVIDED and _is_divisible(plan.root, name, value):
+                for item in value:
+                    self._gather_named(plan, f"{name}.", item, gathered)
             elif name not in _NOT_SEARCHED:
-                self._gather_property(plan.root, name, value, gathered, is_worded=plan.is_worded)
+                self._gather_named(plan, "", {name: value}, gathered)
         return gathered
 
-    def _gather_property(self, root: _Place, name: str, value: Json, gathered: Gathered, *, is_worded: bool) -> None:
-        place = root.children.get(name)
+    def _gather_named(self, plan: _Plan, before: str, value: JsonObject, gathered: Gathered) -> None:
+        """Gathers from the properties of an object; `before` is its path with a dot, "" for the resource."""
+        for name, item in value.items():
+            if name not in _UNIQUE and (type(item) is dict or type(item) is list):
+                gathered.add(plan.kept.find(before + name, item))
+            else:
+                self._gather_property(plan.root, before + name, item, gathered, is_worded=plan.is_worded)
+
+    def _gather_property(self, root: _Place, path: str, value: Json, gathered: Gathered, *, is_worded: bool) -> None:
+        """Gathers from the property at a path of one or two names."""
+        above, _, name = path.rpartition(".")
+        parent = root.children.get(above) if above else root
+        place = parent.children.get(name) if parent else None
         if place is not None and (type(value) is list) == place.repeats:
             self._walk_property(value, place, gathered.found)
         notice(name, value, gathered.noticed)
@@ -268,6 +284,14 @@ class Indexer:
         written = meta.get("lastUpdated") if type(meta) is dict else None
         span = parse_span(written, self._space.zone) if type(written) is str else None
         return span[0] if span else 0
+
+
+def _is_divisible(root: _Place, name: str, value: Json) -> bool:
+    """Tells whether all that is to be found in the items of a property is in one property of theirs."""
+    place = root.children.get(name)
+    if place is not None and (place.conversions or place.parameters or place.conditions or not place.repeats):
+        return False
+    return type(value) is list and all(type(item) is dict and _PLAIN.isdisjoint(item) for item in value)
 
 
 def _is_value(value: Json) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_dmp.json_text import Json
+from fhir_dmp.search import index
+from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.gathered import Gathered, Keepsake
 from fhir_dmp.search.index import Indexer
-from tests.strategies.search import SPACE, resources
+from tests.strategies.search import SPACE, make_space, resources
 
 SEASONED = Indexer(SPACE)
 """An indexer that sees the resources of every example, and keeps what they have in common."""
+AUDIT = Indexer(make_space(["AuditEvent"]))
 CODE = {"coding": [{"system": "http://loinc.org", "code": "4548-4"}]}
 
 
@@ -41,6 +45,32 @@ def test_facts_found_twice_are_the_same_though_others_were_gathered_between() ->
     other = {**observation, "subject": {"reference": "Patient/7"}, "category": [CODE]}
     assert indexer.facts(other) != first
     assert indexer.facts(observation) == first
+
+
+ENTITIES: list[Any] = [
+    {"what": {"reference": "Patient/7"}, "type": {"code": "1"}, "role": CODE["coding"][0]},
+    {"what": {"identifier": {"value": "x"}}, "name": "nom", "detail": [{"type": "a", "valueString": "b"}]},
+    {"reference": "Patient/8", "display": "Anne", "type": CODE["coding"][0]},
+    {"code": "a", "system": "urn:a", "text": "un texte"},
+    {},
+]
+
+
+def unordered(facts: Facts) -> Facts:
+    """The same facts, sorted."""
+    kinds: dict[str, Any] = {
+        name: tuple(sorted(getattr(facts, name))) for name in ("tokens", "strings", "links", "dates")
+    }
+    marks = tuple(sorted(facts.security.marks))
+    return facts._replace(**kinds, security=facts.security._replace(marks=marks))
+
+
+@given(st.lists(st.sampled_from([*ENTITIES, "no object", None]), max_size=4))
+def test_items_that_are_divided_have_what_they_have_undivided(rows: list[Any]) -> None:
+    event = {"resourceType": "AuditEvent", "id": "1", "entity": rows}
+    divided = AUDIT.facts(event)
+    with patch.object(index, "_DIVIDED", frozenset()):
+        assert unordered(divided) == unordered(AUDIT.facts(event))
 
 
 def test_property_is_walked_once_however_often_it_recurs() -> None:
