@@ -18,6 +18,7 @@ from fhir_dmp.access.consent import Reading
 from fhir_dmp.audit.access import Recorder
 from fhir_dmp.authentication.smart import build_security, build_smart_configuration
 from fhir_dmp.capability_statement import VERSION
+from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.habilitation.port import MatricesUnavailable, VersionTaken
 from fhir_dmp.habilitation.source import MatrixSource
 from fhir_dmp.instant import Milliseconds
@@ -54,8 +55,10 @@ from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.bulk import MongoExports
+from fhir_dmp.store.mongo.events import MongoEvents
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.jobs import MongoJobs
+from fhir_dmp.store.mongo.outbox import MongoOutbox
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.renewal import Renewal
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
@@ -194,12 +197,16 @@ def _follow_parameters(definitions: RulesSource, space: SearchSpace) -> None:
 
 @asynccontextmanager
 async def _working(store: MongoStore, context: Context) -> AsyncIterator[None]:
-    """Does the jobs that are due, while the server runs."""
-    worker = asyncio.create_task(work_for_ever(context, MongoJobs(store.database)))
+    """Does the jobs that are due and tells subscribers what is written, while the server runs."""
+    works = [work_for_ever(context, MongoJobs(store.database))]
+    if context.subscription_hosts:
+        works.append(deliver_for_ever(context, MongoEvents(store.database), MongoOutbox(store.database)))
+    workers = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
-        await end(worker)
+        for worker in workers:
+            await end(worker)
 
 
 @asynccontextmanager
@@ -263,6 +270,7 @@ def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
         now=sources.now,
         new_id=sources.new_id,
         security=None,
+        subscription_hosts=settings.subscription_hosts,
         scanner=Clamd(*settings.scanner) if settings.scanner else None,
     )
 

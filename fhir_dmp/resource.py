@@ -31,7 +31,8 @@ class Version:
 
     `version_id` counts from 1; `method` is the interaction that made it, as a history says. `patient` is the id of the
     Patient whose record it is in, where the store told it. `content_key` names what is stored apart from a Binary.
-    `owner` is who made a Binary or a document, "" of anything else: no content says it, which anyone could write.
+    `owner` is who made a Binary or a document, and of a Subscription what is kept beside its content
+    (fhir_dmp.subscription.subscriber), "" of anything else: no content says it, which anyone could write or read.
     """
 
     identity: Identity

@@ -62,15 +62,18 @@ class RestHook:
         """Closes the connections."""
         await self._client.aclose()
 
-    async def send(self, endpoint: str, headers: Sequence[Header], body: bytes, media_type: str) -> Receipt:
-        """Posts one notification; an empty one has no body and no `media_type`. Raises nothing for what it meets."""
+    async def send(
+        self, endpoint: str, headers: Sequence[Header], body: bytes, media_type: str, method: str = "POST"
+    ) -> Receipt:
+        """Sends one notification; an empty one has no body and no `media_type`. Raises nothing for what it meets."""
+        sent = [*headers, ("content-type", media_type)] if media_type else headers
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._send(endpoint, headers, body, media_type)
+                return await self._send(endpoint, sent, body, method)
         except (TimeoutError, OSError, httpx.HTTPError, httpx.InvalidURL):
             return Receipt.FAILED
 
-    async def _send(self, endpoint: str, headers: Sequence[Header], body: bytes, media_type: str) -> Receipt:
+    async def _send(self, endpoint: str, headers: Sequence[Header], body: bytes, method: str) -> Receipt:
         try:
             check_endpoint(endpoint, self._allowed)
         except FhirError:
@@ -80,20 +83,19 @@ class RestHook:
         is_listed = self._allowed.lists(url.host)
         if not is_listed or not addresses or not all(self._allowed.permits(address) for address in addresses):
             return Receipt.REFUSED
-        sent = [*headers, ("content-type", media_type)] if media_type else headers
         for address in addresses:
+            request = self._client.build_request(
+                method,
+                url.copy_with(host=address),
+                headers=[("host", url.netloc.decode()), *headers],
+                content=body,
+                extensions={"sni_hostname": url.host},
+            )
             with suppress(httpx.ConnectError):
-                return await self._post(url, address, sent, body)
+                return await self._deliver(request)
         return Receipt.FAILED
 
-    async def _post(self, url: httpx.URL, address: str, headers: Sequence[Header], body: bytes) -> Receipt:
-        request = self._client.build_request(
-            "POST",
-            url.copy_with(host=address),
-            headers=[("host", url.netloc.decode()), *headers],
-            content=body,
-            extensions={"sni_hostname": url.host},
-        )
+    async def _deliver(self, request: httpx.Request) -> Receipt:
         response = await self._client.send(request, stream=True)
         await response.aclose()
         return Receipt.DELIVERED if response.is_success else Receipt.FAILED

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from platformdirs import user_data_path
 
 from fhir_dmp.conformance.validate import Depth
+from fhir_dmp.subscription.hosts import AllowedHosts, read_hosts
 
 
 class SettingInvalid(ValueError):
@@ -44,6 +45,7 @@ SETTINGS = (
     Setting("FHIR_DMP_MAX_BINARY", "2147483648", "largest content of a Binary that comes as itself, in bytes"),
     Setting("FHIR_DMP_BODY_SECONDS", "30", "seconds that a request body may take, with one more for each 32 KiB"),
     Setting("FHIR_DMP_SCANNER", "", "clamd that looks at what is deposited, as tcp://host:3310; empty: none does"),
+    Setting("FHIR_DMP_SUBSCRIPTION_HOSTS", "", "hosts and networks that notifications may go to; empty: none"),
     Setting("FHIR_DMP_CORS_ORIGINS", "", "origins of web apps that may call from browsers, or *; empty: none"),
     Setting("FHIR_DMP_ISSUERS", "", "whose tokens are accepted: JSON, or the name of a file that has it"),
     Setting(
@@ -82,6 +84,7 @@ class Settings:
     max_binary: int
     body_seconds: float
     scanner: tuple[str, int] | None
+    subscription_hosts: AllowedHosts
     cors_origins: tuple[str, ...]
     issuers: str
     trusted_proxies: str
@@ -113,6 +116,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         max_binary=_read_size("FHIR_DMP_MAX_BINARY", read, _MOST_BINARY),
         body_seconds=_read_seconds("FHIR_DMP_BODY_SECONDS", read, _MOST_BODY_SECONDS),
         scanner=_read_scanner(read("FHIR_DMP_SCANNER")),
+        subscription_hosts=_read_hosts(read("FHIR_DMP_SUBSCRIPTION_HOSTS")),
         cors_origins=_read_origins(read("FHIR_DMP_CORS_ORIGINS")),
         issuers=read("FHIR_DMP_ISSUERS"),
         trusted_proxies=read("FHIR_DMP_TRUSTED_PROXIES"),
@@ -154,6 +158,14 @@ def _read_scanner(text: str) -> tuple[str, int] | None:
     if parts.scheme != "tcp" or not host or not port or parts.path.strip("/") or parts.query or parts.fragment:
         raise SettingInvalid(f"FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not {text!r}")
     return host, port
+
+
+def _read_hosts(text: str) -> AllowedHosts:
+    try:
+        return read_hosts(text)
+    except ValueError:
+        taken = "names, addresses and networks (192.0.2.0/24) between commas"
+        raise SettingInvalid(f"FHIR_DMP_SUBSCRIPTION_HOSTS takes {taken}, not {text!r}") from None
 
 
 def _read_seconds(name: str, read: Callable[[str], str], most: float = _MOST_SECONDS) -> float:

@@ -22,6 +22,7 @@ from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.access.subscribing import own_subscriptions
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.match import matches
 from fhir_dmp.search.query import AboutPatient, Clause, OfType
@@ -66,7 +67,8 @@ def decide(inquiry: Inquiry, states: Sequence[RecordState], matrix: Matrix) -> P
     if kind is Kind.SYSTEM:
         return Permit(Restriction(inquiry.scope))
     found = {state.patient_id: find_ways(inquiry, state, matrix) for state in states}
-    shown = every([some([PUBLIC, _across_records(inquiry), _within_records(found)]), inquiry.scope])
+    parts = [PUBLIC, own_subscriptions(inquiry), _across_records(inquiry), _within_records(found)]
+    shown = every([some(parts), inquiry.scope])
     return Permit(Restriction(shown), tuple((patient, judge_record(ways)) for patient, ways in found.items()))
 
 
@@ -111,7 +113,8 @@ def decide_item(inquiry: Inquiry, state: RecordState, matrix: Matrix, facts: Fac
         return Verdict(permitted=False, reason=Reason(Rule.SCOPE))
     if inquiry.requester.kind is Kind.SYSTEM:
         return Verdict(permitted=True, reason=Reason(Rule.SYSTEM))
-    for clause, rule in ((PUBLIC, Rule.PUBLIC), (_across_records(inquiry), _ACROSS.get(inquiry.requester.kind))):
+    across = (_across_records(inquiry), _ACROSS.get(inquiry.requester.kind))
+    for clause, rule in ((PUBLIC, Rule.PUBLIC), (own_subscriptions(inquiry), Rule.SUBSCRIBER), across):
         if rule and matches(clause, facts):
             return Verdict(permitted=True, reason=Reason(rule))
     if facts.patient != state.patient_id:

@@ -22,6 +22,9 @@ CONFORMANCE = (
 )  # fmt: skip
 PUBLIC = OfType(DIRECTORY + CONFORMANCE)
 """What is in no patient's record: every authenticated requester may read it."""
+SUBSCRIPTION = "Subscription"
+"""What is in no record either, and its subscriber's alone."""
+_OUTSIDE = OfType((*PUBLIC.resource_types, SUBSCRIPTION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +47,4 @@ class Inquiry:
         """What the token leaves of the interaction."""
         if self.scopes is None:
             return EVERYTHING
-        return scope_clause(self.scopes, self.interaction, self.requester.patient_id, PUBLIC)
+        return scope_clause(self.scopes, self.interaction, self.requester.patient_id, _OUTSIDE)

@@ -48,6 +48,7 @@ class Rule(Enum):
     AUDITOR = "auditor"
     SYSTEM = "system"
     WRITTEN_BY_ITSELF = "written-by-itself"
+    SUBSCRIBER = "subscriber"
     FEEDING = "feeding"
     FEEDING_OPPOSED = "feeding-opposed"
     NOT_AUTHOR = "not-author"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 
 from fhir_dmp.instant import Milliseconds
+from fhir_dmp.json_text import JsonObject
 
 
 class Kind(Enum):
@@ -70,3 +71,31 @@ OPEN = Requester(Kind.SYSTEM, "open")
 
 SERVER = Requester(Kind.SYSTEM, "server")
 """The server itself, when it stores the definitions it works with."""
+
+
+def write_requester(requester: Requester) -> JsonObject:
+    """Returns a requester as JSON."""
+    return {
+        **asdict(requester),
+        "kind": requester.kind.value,
+        "purposes": sorted(requester.purposes),
+        "scopes": list(requester.scopes),
+    }
+
+
+def read_requester(row: JsonObject) -> Requester:
+    """Returns what write_requester wrote."""
+    members = {**row, "kind": Kind(row["kind"]), "purposes": frozenset(row["purposes"]), "scopes": tuple(row["scopes"])}
+    return Requester(**members)
+
+
+def party_of(requester: Requester) -> tuple[str, ...]:
+    """Returns what stays the same from one token to the next: the same party through the same client."""
+    return (
+        requester.kind.value,
+        requester.name,
+        requester.client,
+        requester.rpps,
+        requester.organization,
+        requester.patient_id,
+    )

@@ -123,6 +123,7 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
         "Un établissement relit ce qu'il a écrit.",
         "An establishment reads back what it wrote.",
     ),
+    Rule.SUBSCRIBER: ("L'abonnement est le sien.", "The subscription is his own."),
     Rule.FEEDING: (
         "Les professionnels alimentent le dossier.",
         "Professionals feed the record.",

@@ -10,13 +10,14 @@ from fhir_dmp.access.change import Change, Item
 from fhir_dmp.access.consent import Reading, read_consent
 from fhir_dmp.access.decide import find_ways
 from fhir_dmp.access.directive import blocks
-from fhir_dmp.access.inquiry import CONFORMANCE, DIRECTORY, Inquiry
+from fhir_dmp.access.inquiry import CONFORMANCE, DIRECTORY, SUBSCRIPTION, Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Verdict, judge
 from fhir_dmp.access.provision import Situation, compile_directive
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.access.subscribing import decide_subscription
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.search.match import matches
@@ -55,6 +56,8 @@ def decide_write(
         return _refuse(Rule.SCOPE)
     if kind is Kind.SYSTEM:
         return _allow(Rule.SYSTEM)
+    if item.facts.resource_type == SUBSCRIPTION:
+        return decide_subscription(inquiry, change)
     if kind is Kind.ADMINISTRATOR:
         is_his = item.facts.resource_type in ADMINISTERED
         return _allow(Rule.DIRECTORY) if is_his else _refuse(Rule.NOT_FOR_THIS_KIND)

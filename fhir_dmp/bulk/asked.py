@@ -1,10 +1,10 @@
-"""What an export is asked for and by whom, with the JSON that it is kept as."""
+"""What an export is asked for, with the JSON that it is kept as."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.requester import Requester, party_of
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
 
@@ -43,33 +43,6 @@ def read_asked(row: JsonObject) -> Asked:
     )
 
 
-def write_owner(requester: Requester) -> JsonObject:
-    """Returns a requester as JSON."""
-    return {
-        **asdict(requester),
-        "kind": requester.kind.value,
-        "purposes": sorted(requester.purposes),
-        "scopes": list(requester.scopes),
-    }
-
-
-def read_owner(row: JsonObject) -> Requester:
-    """Returns what write_owner wrote."""
-    members = {**row, "kind": Kind(row["kind"]), "purposes": frozenset(row["purposes"]), "scopes": tuple(row["scopes"])}
-    return Requester(**members)
-
-
 def is_same(requester: Requester, owner: Requester) -> bool:
     """Tells whether this is who asked for the export: the same party through the same client, by whatever token."""
-    return _party(requester) == _party(owner)
-
-
-def _party(requester: Requester) -> tuple[str, ...]:
-    return (
-        requester.kind.value,
-        requester.name,
-        requester.client,
-        requester.rpps,
-        requester.organization,
-        requester.patient_id,
-    )
+    return party_of(requester) == party_of(owner)

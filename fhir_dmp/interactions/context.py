@@ -30,6 +30,7 @@ from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.audit_port import AuditTrail
 from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.port import Reader, Store
+from fhir_dmp.subscription.hosts import NOWHERE, AllowedHosts
 from fhir_dmp.terminology.question import CodeQuestion
 from fhir_dmp.validation.compiler import Schemas
 
@@ -122,7 +123,7 @@ class Context:
     keeps what was read.
     `trail` is where `recorder` has the trace kept; None where nobody's is. `reader` is the store, except inside a
     transaction: there it is the writer, which sees what was just written. `exports` are those under way. `security` is
-    what /metadata says of tokens; None where none are needed.
+    what /metadata says of tokens; None where none are needed. `subscription_hosts` are where notifications may go.
     """
 
     registry: Registry
@@ -149,6 +150,7 @@ class Context:
     new_id: Callable[[], str]
     security: JsonObject | None
     scanner: Scanner | None = None
+    subscription_hosts: AllowedHosts = NOWHERE
 
     @property
     def matrix(self) -> Matrix:

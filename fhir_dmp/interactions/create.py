@@ -19,6 +19,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status, owner_of
+from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.resource import Identity, build_version
@@ -50,11 +51,12 @@ async def create(context: Context, request: Request) -> Result:
 def first_version(context: Context, resource: JsonObject, identity: Identity, request: Request | None = None) -> Change:
     """Builds the change that creates a resource; raises FhirError for what must not be stored at all."""
     require_interpretable(context, resource)
+    resource, subscriber = hold_subscription(request, resource, None)
     stamped, version = build_version(resource, identity, None, "POST", context.now())
     check_size(version.content or b"", identity.resource_type)
     facts = context.indexer.facts(stamped)
     version = replace(version, patient=facts.patient or "", content_key=request.content_key if request else "")
-    return Change(replace(version, owner=owner_of(request, identity)), None, facts)
+    return Change(replace(version, owner=subscriber or owner_of(request, identity)), None, facts)
 
 
 def created(change: Change, request: Request) -> Result:

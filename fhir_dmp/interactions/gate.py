@@ -9,7 +9,7 @@ from functools import partial
 from fhir_dmp.access.clauses import every, some
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.decide import MAX_RECORDS, Deny, decide, decide_item
-from fhir_dmp.access.inquiry import PUBLIC, Inquiry
+from fhir_dmp.access.inquiry import PUBLIC, SUBSCRIPTION, Inquiry
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
@@ -273,7 +273,7 @@ async def _patients(
 ) -> Collection[str]:
     """The patients that a request may be about. One that names none is about all that are open to a professional."""
     requester = inquiry.requester
-    if request.resource_type in PUBLIC.resource_types:
+    if request.resource_type in PUBLIC.resource_types or request.resource_type == SUBSCRIPTION:
         return ()
     if requester.kind in _OF_ONE_PATIENT:
         return (requester.patient_id,)

@@ -15,6 +15,7 @@ from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, owner_of, parse_tags, require_id
+from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
@@ -111,13 +112,14 @@ def next_version(
         raise error(Category.NOT_ALLOWED, "id-assigned-by-server", message)
     require_interpretable(context, resource)
     _require_metadata(request, resource, previous)
+    resource, subscriber = hold_subscription(request, resource, previous)
     stamped, version = build_version(resource, target, previous, method, context.now())
     check_size(version.content or b"", target.resource_type)
     facts = context.indexer.facts(stamped)
     # a patch of what stands around a content leaves it
     is_kept = method == "PATCH" and previous is not None and "data" not in resource
     key = previous.content_key if is_kept and previous else request.content_key
-    owner = version.owner or owner_of(request, target)
+    owner = subscriber or version.owner or owner_of(request, target)
     version = replace(version, patient=facts.patient or "", content_key=key, owner=owner)
     return Change(version, previous, facts, facts_of(context, previous))
 

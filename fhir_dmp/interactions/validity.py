@@ -17,6 +17,7 @@ from fhir_dmp.interactions.content_safety import require_safe
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.interactions.subscribing import check_subscription
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue
 from fhir_dmp.resource import Identity, is_id
@@ -49,7 +50,7 @@ async def require_valid(
 def require_interpretable(context: Context, resource: JsonObject) -> None:
     """Raises FhirError (unprocessable) for a Consent that cannot be read: nobody would see that record any more.
 
-    And for a SearchParameter by which nothing can be indexed.
+    And for a SearchParameter by which nothing can be indexed, or a Subscription that cannot be served.
     However little is validated, this is: of a resource as it will be stored, its references resolved.
     """
     faults: Sequence[Issue] = ()
@@ -57,6 +58,8 @@ def require_interpretable(context: Context, resource: JsonObject) -> None:
         faults = check_consent(resource, context.reading)
     elif resource["resourceType"] == "SearchParameter":
         faults = check_definition(resource, context.space)
+    elif resource["resourceType"] == "Subscription":
+        check_subscription(context, resource)
     if any(fault.severity == "error" for fault in faults):
         raise FhirError(Category.UNPROCESSABLE, *faults)
 

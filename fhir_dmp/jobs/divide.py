@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fhir_dmp.bulk.asked import read_asked, read_owner
+from fhir_dmp.access.requester import read_requester
+from fhir_dmp.bulk.asked import read_asked
 from fhir_dmp.bulk.selection import build_query, open_export
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request
@@ -40,7 +41,7 @@ async def _step(context: Context, export: Export) -> None:
     if done == len(asked.types):
         await context.exports.end(export.export_id)
         return
-    request = Request(read_owner(export.owner))
+    request = Request(read_requester(export.owner))
     resource_type = asked.types[done]
     query = await build_query(context, request, asked, resource_type, SIZE)
     query = replace(query, after=(after,) if after else None)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fhir_dmp.bulk.asked import Asked, write_asked, write_owner
+from fhir_dmp.access.requester import write_requester
+from fhir_dmp.bulk.asked import Asked, write_asked
 from fhir_dmp.bulk.selection import open_export, parse_filter, split_filters
 from fhir_dmp.bundle import build_link
 from fhir_dmp.instant import Milliseconds, parse_instant
@@ -115,7 +116,7 @@ async def _begin(context: Context, request: Request, asked: Asked) -> Result:
     """Keeps what is asked for, then has it divided; what nobody may see at all is refused at once."""
     await open_export(context, request, asked)
     now, export_id = context.now(), context.new_id()
-    export = Export(export_id, write_owner(request.requester), write_asked(asked), now)
+    export = Export(export_id, write_requester(request.requester), write_asked(asked), now)
     await context.exports.begin(export, now + KEPT)
 
     async def work(writer: Writer) -> None:

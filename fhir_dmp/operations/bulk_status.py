@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from fhir_dmp.bulk.asked import Asked, is_same, read_asked, read_owner
+from fhir_dmp.access.requester import read_requester
+from fhir_dmp.bulk.asked import Asked, is_same, read_asked
 from fhir_dmp.bulk.ndjson import MEDIA_TYPE, write_lines
 from fhir_dmp.bulk.selection import open_export
 from fhir_dmp.instant import write_http_date, write_instant
@@ -81,7 +82,7 @@ async def _find(context: Context, request: Request, *more: str) -> Export:
     check_exposed(context, request, "operation")
     name = read_inputs(context, request, ("_export", *more)).needed_text("_export", 64)
     export = await context.exports.find(name)
-    if export is None or not is_same(request.requester, read_owner(export.owner)):
+    if export is None or not is_same(request.requester, read_requester(export.owner)):
         raise _absent()
     if export.began + KEPT <= context.now():
         raise _absent()

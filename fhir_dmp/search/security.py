@@ -6,7 +6,8 @@ Marks are exact texts by kind:
     class      what Consent.provision.class may name: profiles, media types, formats, document types
     document   the code of a document's type
     code       system|code of every Coding of the content (https://hl7.org/fhir/R4/consent-definitions.html)
-    author     who is responsible: references, and identifiers as system|value, also of contained resources
+    author     who is responsible: references, and identifiers as system|value, also of contained resources; of a
+               Subscription who subscribed
     recipient  of a Communication: to whom it is sent, in the same form
     reference  every resource it refers to
     flag       several-patients
@@ -40,6 +41,8 @@ from fhir_dmp.search.sensitivity import (
 RPPS, NATIONAL_ID = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
 PROFILE, MEDIA_TYPE = "urn:ietf:rfc:3986", "urn:ietf:bcp:13"
 SEVERAL_PATIENTS = "several-patients"
+SUBSCRIBER = "https://fhir-dmp.fr/StructureDefinition/dmp-subscriber"
+"""The extension that says whose a Subscription is; the server writes it."""
 
 AUTHORS = {
     "AllergyIntolerance": ("recorder", "asserter"),
@@ -230,6 +233,9 @@ def _is_document(resource: JsonObject) -> bool:
 
 
 def _authors(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
+    if resource["resourceType"] == "Subscription":
+        own = [row for row in _objects(resource.get("extension")) if row.get("url") == SUBSCRIBER]
+        yield from (f"{SUBSCRIBER}|{row.get('valueString')}" for row in own)
     contained = {item.get("id"): item for item in _objects(resource.get("contained"))}
     for path in AUTHORS.get(resource["resourceType"], ()):
         values: list[Any] = [resource]

@@ -5,27 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 
 Header = tuple[str, str]
 """A header's name and value."""
 
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*")
-_OURS = frozenset(
-    {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-    }
-    | {"proxy-authorization", "proxy-connection", "transfer-encoding", "upgrade"}
-)
+_OURS = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
+    "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
 """Headers that frame the request or say where it goes: who subscribes has no say in them."""
 
 
@@ -40,10 +29,3 @@ def _read_header(number: int, line: str) -> Header:
         message = "This is not a header (`Name: value`) that a channel may have."
         raise error(Category.UNPROCESSABLE, "subscription-header", message, f"Subscription.channel.header[{number}]")
     return found[1], found[2] or ""
-
-
-def hide_headers(subscription: JsonObject) -> JsonObject:
-    """Returns the Subscription as it is read, without its channel's headers: they hold the receiver's secrets."""
-    channel = subscription.get("channel", {})
-    shown = {key: value for key, value in channel.items() if key not in {"header", "_header"}}
-    return {**subscription, "channel": shown} if shown != channel else subscription

@@ -35,6 +35,10 @@ class AllowedHosts:
     names: frozenset[str]
     networks: tuple[Network, ...]
 
+    def __bool__(self) -> bool:
+        """Tells whether any is listed."""
+        return bool(self.names or self.networks)
+
     def lists(self, host: str) -> bool:
         """Tells whether the operator listed a host, by its name or its address."""
         address = _read_address(host)
@@ -52,6 +56,9 @@ class AllowedHosts:
         if self.has_listed(address):
             return True
         return address.is_global and not address.is_multicast and not any(address in taken for taken in _TRANSLATED)
+
+
+NOWHERE = AllowedHosts(frozenset(), ())
 
 
 def read_hosts(text: str) -> AllowedHosts:

@@ -11,7 +11,9 @@ import yaml
 
 from fhir_dmp.access.decide import Deny, decide, decide_item
 from fhir_dmp.access.reason import Rule
+from fhir_dmp.access.subscribing import name_subscriber
 from fhir_dmp.search.match import matches
+from fhir_dmp.search.security import SUBSCRIBER
 from tests.strategies.access import (
     FINESS,
     MATRIX,
@@ -104,6 +106,16 @@ ITEMS: dict[str, Json] = {
         "subject": reference("Patient/p"),
         "recipient": [reference("Practitioner/martin")],
         "meta": {"security": [{"system": SYSTEMS["conf"], "code": "R"}]},
+    },
+    "un abonnement du généraliste": {
+        "resourceType": "Subscription",
+        "id": "s",
+        "extension": [
+            {
+                "url": SUBSCRIBER,
+                "valueString": name_subscriber(inquiry(TABLE["people"]["Dr Petit, généraliste"]).requester),
+            }
+        ],
     },
     "une trace": {"resourceType": "AuditEvent", "id": "t", "entity": [{"what": reference("Patient/p")}]},
 }

@@ -190,6 +190,9 @@ ELSEWHERE = {
     "fhir_dmp.interactions.depositing": "tests/journeys/test_a_stay_in_hospital.py: what is hidden is stored beside",
     "fhir_dmp.interactions.groups": "test_a_warehouse_exports.py: a Group is shown where every member's record is open",
     "fhir_dmp.interactions.publish": "a create or a transaction of the requester's, each with a gate of its own",
+    "fhir_dmp.delivery.collect": "the server itself, which tells nobody: what is sent is decided in sight.py",
+    "fhir_dmp.delivery.sight": "tests/delivery: what is hidden when it would be sent is not, and is not counted",
+    "fhir_dmp.delivery.subscriptions": "the server itself, which reads what subscribers asked for",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }

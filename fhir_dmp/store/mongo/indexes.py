@@ -19,6 +19,10 @@ JOB = "job"
 """What is to be done at a date (jobs.py)."""
 EXPORT = "export"
 """What was asked for in bulk, until it is over (bulk.py)."""
+NOTICE = "notice"
+"""What subscriptions are to be told, were told, or could not be (outbox.py)."""
+TOLD = "told"
+"""How many notices each subscription was told."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 FORM = "form"
@@ -59,6 +63,12 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     JOB: [IndexModel([("due", ASCENDING)], name="due")],
     EXPORT: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
+    NOTICE: [
+        IndexModel([("s", ASCENDING), ("o", ASCENDING)], name="due", partialFilterExpression={"st": "due"}),
+        IndexModel([("s", ASCENDING), ("num", ASCENDING)], name="number"),
+        IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0),
+    ],
+    TOLD: [],
     GUARD: [],
     SETTING: [],
     # both are long gone before: by far the longest lease, and the longest wait

@@ -1,0 +1,74 @@
+"""What is written becomes notices: of each version, for every subscription whose criteria it meets.
+
+Whether its subscriber may see it is not asked here, but when it is sent.
+"""
+
+from __future__ import annotations
+
+from asyncio import Event as Signal
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from fhir_dmp.access.inquiry import SUBSCRIPTION
+from fhir_dmp.access.requester import SERVER
+from fhir_dmp.delivery.subscriptions import NOBODY, Audience, load_audience
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
+from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.search.match import matches
+from fhir_dmp.store.event_port import Events, Notice, Place, Written
+
+KEEP_EVERY: Milliseconds = 10_000
+"""How often the place in the stream is kept where nothing concerns anybody."""
+
+
+@dataclass(slots=True)
+class Collecting:
+    """The collecting of one worker; `collected` is set whenever something came in."""
+
+    context: Context
+    events: Events
+    collected: Signal
+    audience: Audience = NOBODY
+    kept_at: Milliseconds = 0
+
+    async def run(self) -> None:
+        """Fills the outbox, until it is cancelled."""
+        while True:
+            self.audience = await load_audience(self.context)
+            await self._follow(self.audience.resource_types)
+
+    async def _follow(self, resource_types: frozenset[str]) -> None:
+        """Returns when other types have to be followed."""
+        async with aclosing(self.events.follow(resource_types)) as stream:
+            async for written, place in stream:
+                await self._take(written, place)
+                if self.audience.resource_types != resource_types:
+                    return
+
+    async def _take(self, written: Written | None, place: Place) -> None:
+        notices = await _find_notices(self.context, self.audience, written) if written else []
+        is_own = written is not None and written.identity.resource_type == SUBSCRIPTION
+        if notices or is_own or self.context.now() - self.kept_at >= KEEP_EVERY:
+            await self.events.keep(place, notices)
+            self.kept_at = self.context.now()
+        if notices:
+            self.collected.set()
+        if is_own:
+            self.audience = await load_audience(self.context)
+
+
+async def _find_notices(context: Context, audience: Audience, written: Written) -> list[Notice]:
+    """A deletion is no event of criteria: https://hl7.org/fhir/R4/subscription.html#2.46.6."""
+    listening = audience.by_type.get(written.identity.resource_type, ())
+    if not listening or written.method == "DELETE":
+        return []
+    request = Request(SERVER, written.identity.resource_type)
+    everything = await open_gate(context, request, "vread", identities=(written.identity,))
+    version = await context.reader.read_version(written.identity, written.version_id, everything)
+    if version is None or version.content is None:
+        return []
+    facts = context.indexer.facts(parse_json_object(version.content))
+    return [Notice(row.subscription_id, written) for row in listening if matches(row.clause, facts)]

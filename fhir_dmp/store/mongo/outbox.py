@@ -1,0 +1,114 @@
+"""The outbox on MongoDB: see fhir_dmp.store.event_port.
+
+notice   _id subscription/Type/id/version · s subscription · r Type/id · v · m · at · o order of events
+         · st due, sent or dead · due · n failed attempts · num its number once it is sent
+         · gone when MongoDB may drop it
+told     _id subscription · n how many notices it was told
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import Int64
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+
+from fhir_dmp.instant import Milliseconds
+from fhir_dmp.resource import Identity
+from fhir_dmp.store.event_port import Notice, Written
+from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.indexes import NOTICE, TOLD
+
+Document = dict[str, Any]
+
+KEPT = timedelta(days=30)
+"""How long it can be asked what was sent, and dead letters can be looked at."""
+
+
+class MongoOutbox:
+    """See the port."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        """`database` has the concerns of what is durable; its collections exist."""
+        self._database = database
+        self._notices, self._told = database[NOTICE], database[TOLD]
+
+    async def due(self, now: Milliseconds, busy: Collection[str]) -> Sequence[Notice]:
+        """See the port."""
+        pipeline: list[Document] = [
+            {"$match": {"st": "due", "s": {"$nin": list(busy)}}},
+            {"$sort": {"s": 1, "o": 1}},
+            {"$group": {"_id": "$s", "first": {"$first": "$$ROOT"}}},
+            {"$match": {"first.due": {"$lte": Int64(now)}}},
+        ]
+        with database_errors():
+            rows = await (await self._notices.aggregate(pipeline)).to_list()
+        return [_parse(row["first"]) for row in rows]
+
+    async def told(self, subscription_id: str) -> int:
+        """See the port."""
+        with database_errors():
+            found = await self._told.find_one({"_id": subscription_id})
+        return found["n"] if found else 0
+
+    async def deliver(self, notice: Notice, number: int) -> None:
+        """See the port."""
+        sent = {"$set": {"st": "sent", "num": number, "gone": _gone()}}
+
+        async def work(session: AsyncClientSession) -> None:
+            if not number:
+                await self._notices.delete_one({"_id": notice.key}, session=session)
+                return
+            done = await self._notices.update_one({"_id": notice.key, "st": "due"}, sent, session=session)
+            if done.matched_count:
+                key = {"_id": notice.subscription_id}
+                await self._told.update_one(key, {"$max": {"n": number}}, upsert=True, session=session)
+
+        with database_errors():
+            async with self._database.client.start_session() as session:
+                await session.with_transaction(work)
+
+    async def discard(self, notice: Notice) -> None:
+        """See the port."""
+        with database_errors():
+            await self._notices.delete_one({"_id": notice.key})
+
+    async def postpone(self, notice: Notice, due: Milliseconds) -> None:
+        """See the port."""
+        with database_errors():
+            await self._notices.update_one({"_id": notice.key}, {"$set": {"due": Int64(due)}, "$inc": {"n": 1}})
+
+    async def bury(self, subscription_id: str) -> None:
+        """See the port."""
+        dead = {"$set": {"st": "dead", "gone": _gone()}}
+        with database_errors():
+            await self._notices.update_many({"s": subscription_id, "st": "due"}, dead)
+
+
+def build_notice(notice: Notice) -> Document:
+    """Builds the document of a notice that is due at once."""
+    event = notice.event
+    return {
+        "_id": notice.key,
+        "s": notice.subscription_id,
+        "r": str(event.identity),
+        "v": event.version_id,
+        "m": event.method,
+        "at": Int64(event.at),
+        "o": event.order,
+        "st": "due",
+        "due": Int64(0),
+        "n": 0,
+    }
+
+
+def _parse(row: Document) -> Notice:
+    event = Written(Identity(*row["r"].split("/")), row["v"], row["m"], int(row["at"]), row["o"])
+    return Notice(row["s"], event, row["n"], row.get("num", 0))
+
+
+def _gone() -> datetime:
+    return datetime.now(UTC) + KEPT
