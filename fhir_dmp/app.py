@@ -30,10 +30,18 @@ from fhir_dmp.issuer.routes import build_router
 from fhir_dmp.issuer.server import AuthorizationServer
 from fhir_dmp.jobs.worker import work_for_ever
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_habilitation, load_registry
+from fhir_dmp.loader import (
+    data_folder,
+    load_capability,
+    load_definitions,
+    load_habilitation,
+    load_pages,
+    load_registry,
+)
 from fhir_dmp.operations.routes import OPERATIONS
 from fhir_dmp.packages.port import DefinitionsUnavailable
 from fhir_dmp.packages.source import RulesSource
+from fhir_dmp.pages.routes import build_pages
 from fhir_dmp.rest.compression import Compression
 from fhir_dmp.rest.discovery import Discovery
 from fhir_dmp.rest.fhir import FhirEndpoint
@@ -104,6 +112,7 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None,
 
     app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.include_router(monitoring)
+    app.include_router(build_pages(load_pages(), settings.base_url))
     if mode.has_local_issuer:
         app.include_router(build_router(lambda: _local_issuer(app), _load_identities()))
     document = app.openapi()

@@ -62,7 +62,15 @@ def load_shipped_definitions() -> list[JsonObject]:
     return [orjson.loads(file.read_bytes()) for file in files]
 
 
-def data_folder(name: Literal["capability", "examples", "profiles"]) -> Path:
+@cache
+def load_pages() -> dict[str, str]:
+    """Returns the documentation in Markdown, by path in the repository, such as `docs/guide/fr/pharmacy.md`."""
+    root = data_folder("docs").parent
+    files = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("examples/*.md")]
+    return {file.relative_to(root).as_posix(): file.read_text(encoding="utf8") for file in files}
+
+
+def data_folder(name: Literal["capability", "docs", "examples", "profiles"]) -> Path:
     """Returns a data folder: beside the package in a checkout, inside it in an installed wheel."""
     installed = Path(__file__).parent / "data" / name
     return installed if installed.is_dir() else Path(__file__).parent.parent / name

@@ -162,6 +162,14 @@ async def test_smart_configuration_is_public_and_json(guarded: Server, accept: s
     assert answer.headers["x-request-id"]
 
 
+async def test_the_web_pages_need_no_token(guarded: Server) -> None:
+    home = await _ask_plainly(guarded, "GET", "http://testserver/")
+    assert (home.status_code, home.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for link in ("fhir/metadata?_pretty=true", "docs", "pages/docs/guide/fr/hospital.md"):
+        assert f'"{link}"' in home.text
+        assert (await _ask_plainly(guarded, "GET", f"http://testserver/{link}")).status_code == 200
+
+
 async def test_where_nobody_is_known_who_gives_tokens_there_is_no_smart_configuration(
     mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]
 ) -> None:

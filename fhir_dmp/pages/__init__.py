@@ -1,0 +1,1 @@
+"""The web pages: `/`, and the documentation as HTML. Nothing of a record is in them, and they need no script."""
