@@ -6,6 +6,7 @@ it, as if it were not there. What a document replaces is superseded in the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -37,6 +38,7 @@ _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
 _DEPOSITORS = _PROFESSIONAL | {Kind.PATIENT, Kind.REPRESENTATIVE}
 _MOST = 1000
 """How many documents of one type in one record are compared."""
+_SEPARATORS = re.compile(r"([\\,|$])")
 _HIDDEN = frozenset({Category.NOT_FOUND, Category.DELETED})
 
 
@@ -55,12 +57,42 @@ async def find_deposited(context: Context, writer: Writer, request: Request, res
     """
     if not deposit_key(context, request, resource):
         return None
-    if name := name_of(resource):
-        async for version, other in _search(context, writer, request, [*_of(context, resource), ("identifier", name)]):
-            if name_of(other) == name:
-                return _require_same(version, resource, other)
+    name = name_of(resource)
+    if name and (found := await _find_named(context, writer, request, resource, name)):
+        return _require_same(found[0], resource, found[1])
     await _refuse_twin(context, writer, request, resource)
     return None
+
+
+async def name_replaced(
+    context: Context, writer: Writer, request: Request, document: JsonObject, name: str
+) -> JsonObject:
+    """Returns a document that replaces the one of a name (`system|value`) in its record; as it is where it has none.
+
+    Raises FhirError (unprocessable) where none has that name that the requester may see.
+    """
+    if not _subject(context, document):
+        return document
+    if found := await _find_named(context, writer, request, document, name):
+        return {**document, "relatesTo": [{"code": "replaces", "target": {"reference": str(found[0].identity)}}]}
+    raise _unknown(f"{DOCUMENT}.relatesTo[0].target") from DepositRefused(_subject(context, document).partition("/")[2])
+
+
+async def _find_named(
+    context: Context, writer: Writer, request: Request, resource: JsonObject, name: str
+) -> tuple[Version, JsonObject] | None:
+    """Returns the document of a name in the record that another is for."""
+    criteria = [*_of(context, resource), ("identifier", _escape(name))]
+    async for version, other in _search(context, writer, request, criteria):
+        if name_of(other) == name:
+            return version, other
+    return None
+
+
+def _escape(name: str) -> str:
+    """A name as the value of a token, which may have what separates values in it."""
+    system, bar, value = name.partition("|")
+    return "".join([_SEPARATORS.sub(r"\\\1", system), bar, _SEPARATORS.sub(r"\\\1", value)])
 
 
 def _refused(item: Item) -> DepositRefused:
@@ -98,10 +130,11 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
 
 
 async def find_superseded(
-    context: Context, writer: Writer, request: Request, changes: Sequence[Change]
+    context: Context, writer: Writer, request: Request, changes: Sequence[Change], together: Sequence[Change] = ()
 ) -> list[Change]:
     """Checks the documents among changes, and returns the further changes: those that make others obsolete.
 
+    What is made obsolete `together` with them, by an entry of its own (PDSm, « remplacement »), needs no further one.
     Raises FhirError where a document's class is wrong, or it replaces what is not here (or hidden), not current, not
     the requester's own or of another record.
     """
@@ -118,7 +151,8 @@ async def find_superseded(
             if text not in before:
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))
     refuse_twice([*changes, *superseded])
-    return superseded
+    done = {change.version.identity for change in together if _is_superseding(change)}
+    return [change for change in superseded if change.version.identity not in done]
 
 
 def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
@@ -142,14 +176,18 @@ async def _supersede(context: Context, writer: Writer, request: Request, item: I
     )
     version = await _read(context, writer, asked) if kind == DOCUMENT and is_id(name) else None
     if version is None or version.content is None:
-        message = "The document that this one replaces is not here."
-        raise error(Category.UNPROCESSABLE, "document-replaced-unknown", message, at) from _refused(item)
+        raise _unknown(at) from _refused(item)
     previous = parse_json_object(version.content)
     replaced = Item(previous, context.indexer.facts(previous))
     _require_replaceable(request, item, replaced, at)
     change = _build_superseded(context, version, replaced)
     await _authorise(context, asked, change, at)
     return change
+
+
+def _unknown(at: str) -> FhirError:
+    message = "The document that this one replaces is not here."
+    return error(Category.UNPROCESSABLE, "document-replaced-unknown", message, at)
 
 
 def _build_superseded(context: Context, version: Version, replaced: Item) -> Change:
@@ -189,6 +227,15 @@ async def _authorise(context: Context, request: Request, change: Change, at: str
     except FhirError as fault:
         issue = fault.issues[0]
         raise error(fault.category, issue.code, issue.message, at) from fault.__cause__
+
+
+def _is_superseding(change: Change) -> bool:
+    """Tells whether all that becomes of a document is that it is superseded."""
+    before, after = change.previous and change.previous.content, change.version.content
+    if change.version.identity.resource_type != DOCUMENT or not before or not after:
+        return False
+    rest = ({**parse_json_object(content), "status": "", "meta": {}} for content in (before, after))
+    return parse_json_object(after).get("status") == "superseded" and next(rest) == next(rest)
 
 
 def _document(change: Change) -> Item | None:

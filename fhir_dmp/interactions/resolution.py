@@ -15,6 +15,7 @@ from fhir_dmp.interactions.feeding import feeds, find_record
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.interactions.writing import Written
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.reference import is_conditional, rewrite
 from fhir_dmp.resource import Identity
@@ -24,6 +25,8 @@ from fhir_dmp.store.port import Writer
 
 _RESTFUL = re.compile(r"(https?://.+/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
 _VERSION = "/_history/"
+_PATIENT = "Patient"
+_BY_CRITERIA = f"{_PATIENT}?"
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -62,21 +65,42 @@ def _targets_of(row: Written, by_full_url: Mapping[str, Written]) -> dict[str, s
     return targets
 
 
+async def name_subject(context: Context, request: Request, document: JsonObject) -> JsonObject:
+    """Returns a document whose subject is the one stored Patient whom its criteria find; else as it is.
+
+    That it finds no one is told where all references are resolved.
+    """
+    subject: JsonObject = document.get("subject", {})
+    text = str(subject.get("reference", ""))
+    if not text.startswith(_BY_CRITERIA):
+        return document
+    asked = replace(request, resource_type=_PATIENT, resource_id="", resource=None)
+    query = await _parse(context, asked, text, 2)
+    stored = await context.reader.search(query, await open_gate(context, asked, "search-type", query.clause))
+    found = {version.identity for version in stored.versions} or await _find_fed(context, asked, query)
+    return {**document, "subject": {**subject, "reference": str(found.pop())}} if len(found) == 1 else document
+
+
+async def _parse(context: Context, request: Request, text: str, count: int) -> SearchQuery:
+    check_exposed(context, request, "search-type")
+    criteria = split_criteria(text.partition("?")[2])
+    return await parse_criteria(context, request, request.resource_type, criteria, count=count)
+
+
 async def _resolve(context: Context, writer: Writer, located: Sequence[Written], text: str, row: Written) -> str:
     """Returns the one resource that criteria match, as it will be after this transaction."""
-    resource_type, _, criteria = text.partition("?")
+    resource_type = text.partition("?")[0]
     request = replace(row.entry.request, resource_type=resource_type, resource_id="")
     touched = {other.identity for other in located if other.identity and not other.is_existing_match}
     count = 2 + sum(identity.resource_type == resource_type for identity in touched)
     inside = replace(context, reader=writer)
     with within_entry(row.entry.index):
-        check_exposed(context, request, "search-type")
-        query = await parse_criteria(inside, request, resource_type, split_criteria(criteria), count=count)
+        query = await _parse(inside, request, text, count)
         restriction = await open_gate(context, request, "search-type", query.clause)
     stored = await writer.search(query, restriction)
     found = {version.identity for version in stored.versions} - touched
-    if not found and resource_type == "Patient":
-        found = await _find_fed(replace(context, reader=writer), request, query)
+    if not found and resource_type == _PATIENT:
+        found = await _find_fed(inside, request, query)
     for other in located:
         if other.identity in touched and other.identity:
             found |= _match_inside(context, other.identity, other, query.clause)
@@ -92,7 +116,7 @@ async def _find_fed(context: Context, request: Request, query: SearchQuery) -> s
     if not await feeds(context, request):
         return set()
     status, patient = await find_record(context, request, query)
-    return set() if status is RecordStatus.UNAVAILABLE else {Identity("Patient", patient)}
+    return set() if status is RecordStatus.UNAVAILABLE else {Identity(_PATIENT, patient)}
 
 
 def _match_inside(context: Context, identity: Identity, row: Written, clause: Clause) -> set[Identity]:

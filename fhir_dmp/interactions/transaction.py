@@ -39,7 +39,7 @@ from fhir_dmp.interactions.entry import (
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
-from fhir_dmp.interactions.resolution import resolve_references
+from fhir_dmp.interactions.resolution import name_subject, resolve_references
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
 from fhir_dmp.interactions.update import check_body_id
 from fhir_dmp.interactions.validity import require_valid
@@ -72,6 +72,8 @@ class Prepared:
     criteria: SearchQuery | None
     new_id: str
     slots: Sequence[Slot]
+    deposit: JsonObject | None = None
+    """The document that it deposits, its subject found; None where it deposits none."""
 
     @property
     def resource_type(self) -> str:
@@ -214,7 +216,8 @@ async def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery |
 async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -> list[Done]:
     """Writes every entry in bulk and returns what became of each."""
     inside = replace(context, reader=writer)
-    deposits = {key for row in writes if (key := _deposit_key(context, row))}
+    writes = [await _find_deposit(inside, row) for row in writes]
+    deposits = {key for row in writes if row.deposit and (key := deposit_key(context, row.entry.request, row.deposit))}
     await writer.guard([*deposits, *(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)])
     located = [await _locate(inside, row, writer) for row in writes]
     _refuse_duplicates(writes, located)
@@ -236,20 +239,23 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
 
 
-def _deposit_key(context: Context, row: Prepared) -> str:
+async def _find_deposit(context: Context, row: Prepared) -> Prepared:
     request = row.entry.request
-    is_deposit = row.entry.method == "POST" and request.resource is not None
-    return deposit_key(context, request, request.resource) if is_deposit and request.resource else ""
+    if row.entry.method != "POST" or row.resource_type != DOCUMENT or request.resource is None:
+        return row
+    with within_entry(row.entry.index):
+        return replace(row, deposit=await name_subject(context, request, request.resource))
 
 
 async def _find_superseded(context: Context, writer: Writer, located: Sequence[Written]) -> list[Change]:
     """What becomes obsolete: a document is replaced once, and not written besides."""
     superseded: list[Change] = []
+    written = [row.change for row in located if row.change]
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
-                superseded += await find_superseded(context, writer, row.entry.request, [row.change])
-    refuse_twice([*(row.change for row in located if row.change), *superseded])
+                superseded += await find_superseded(context, writer, row.entry.request, [row.change], written)
+    refuse_twice([*written, *superseded])
     return superseded
 
 
@@ -273,9 +279,9 @@ async def _locate(context: Context, row: Prepared, writer: Writer) -> Written:
     if row.criteria:
         with within_entry(row.entry.index):
             match = await match_one(writer, row.criteria, row.restriction)
-    if match is None and row.entry.method == "POST" and request.resource:
+    if match is None and row.deposit:
         with within_entry(row.entry.index):
-            match = await find_deposited(context, writer, request, request.resource)
+            match = await find_deposited(context, writer, request, row.deposit)
     identity: Identity | None = request.identity
     if match:
         identity = match.identity
