@@ -63,7 +63,7 @@ OURS = {
             "dmp-unmerge",
         ),
         "AuditEvent": ("dmp-export",),
-        "DocumentReference": [f"dmp-{labelling.code}" for labelling in LABELLINGS],
+        "DocumentReference": ["dmp-cda", *(f"dmp-{labelling.code}" for labelling in LABELLINGS)],
     }.items()
 }
 """The operations of ours that a type has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import NamedTuple
 
 from fhir_dmp.access.requester import SERVER, Kind
@@ -41,13 +41,24 @@ async def require_safe(context: Context, request: Request, resource: JsonObject,
     """
     resource_type = resource["resourceType"]
     for content in find_contents(resource, resource_type):
-        data = _decode(content.data)
-        issues = [] if request.requester.kind is Kind.SYSTEM else list(_find_issues(content, data))
-        if not issues and data and context.scanner and request.requester != SERVER:
-            issues = [issue] if (issue := await find_harm(context, _once(data), content.expression)) else []
-        if issues:
+        if issues := await _look_at(context, request, content):
             told = (within(issue, resource_type, at) for issue in issues)
             raise FhirError(Category.UNPROCESSABLE, *told) from DepositRefused()
+
+
+async def require_safe_contents(context: Context, request: Request, contents: Iterable[Content]) -> None:
+    """Raises FhirError as `require_safe` does, of contents that are inside of another, such as a CDA document's."""
+    for content in contents:
+        if issues := await _look_at(context, request, content):
+            raise FhirError(Category.UNPROCESSABLE, *issues) from DepositRefused()
+
+
+async def _look_at(context: Context, request: Request, content: Content) -> list[Issue]:
+    data = _decode(content.data)
+    issues = [] if request.requester.kind is Kind.SYSTEM else list(_find_issues(content, data))
+    if not issues and data and context.scanner and request.requester != SERVER:
+        issues = [issue] if (issue := await find_harm(context, _once(data), content.expression)) else []
+    return issues
 
 
 def find_contents(value: Json, expression: str) -> Iterator[Content]:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha1
+from typing import NamedTuple
 
 from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
+from fhir_dmp.interactions.depositing import find_deposited, name_replaced
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.resolution import name_subject
 from fhir_dmp.interactions.transaction import parse_entries, perform
 from fhir_dmp.interactions.validity import require_valid
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError, Issue
+from fhir_dmp.resource import Version
+from fhir_dmp.store.port import Writer
 
 SIMPLIFIED = frozenset({
     "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-simplified-publish",
@@ -30,6 +35,14 @@ _MARK = re.compile(rb"simplified-publish|SimplifiedPublish")
 """What a body has that may claim one of those profiles."""
 _DOCUMENT = "DocumentReference"
 _PLACE = re.compile(r"Bundle\.entry\[(\d+)\](?:\.resource)?")
+
+
+class Content(NamedTuple):
+    """A content that comes with a document: the URL by which that cites it, its MIME type, its base64."""
+
+    url: str
+    media_type: str
+    data: str
 
 
 async def create_document(context: Context, request: Request) -> Result:
@@ -44,15 +57,51 @@ async def create_document(context: Context, request: Request) -> Result:
     await open_gate(context, request, "create")
     check_resource(context, resource, _DOCUMENT)
     await require_valid(context, request, resource)
-    bundle = _build_bundle(context, resource)
+    document, contents = _take_apart(context, resource)
+    return await deposit(context, request, document, contents)
+
+
+async def deposit(context: Context, request: Request, document: JsonObject, contents: Sequence[Content]) -> Result:
+    """Stores a document and its contents, or returns the document that is here already, and then stores nothing.
+
+    Whatever holds for a submission (ITI-65) holds for it: it is one. Raises FhirError about the document.
+    """
+    if existing := await _find_here(context, request, document):
+        return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+    entries = [_entry(f"urn:uuid:{context.new_id()}", document)]
+    entries += [
+        _entry(row.url, {"resourceType": BINARY, "contentType": row.media_type, "data": row.data}) for row in contents
+    ]
+    bundle: JsonObject = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     try:
         done = await perform(context, bundle, list(parse_entries(context, request, bundle)))
     except FhirError as fault:
         raise FhirError(fault.category, *map(_unbundled, fault.issues)) from fault.__cause__
-    document, *contents = [row.result for row in done]
-    beside = [version for result in contents for version in result.disclosed]
+    stored, *beside = [row.result for row in done]
+    versions = [version for result in beside for version in result.disclosed]
     returns = request.returns or "representation"
-    return Result(Status.CREATED, document.version, returns=returns, location=True, versions=beside)
+    return Result(stored.status, stored.version, returns=returns, location=True, versions=versions)
+
+
+async def replacing(context: Context, request: Request, document: JsonObject, name: str) -> JsonObject:
+    """Returns a document that replaces the one of a name in its record, which its subject's criteria may lead to."""
+    asked = replace(request, resource_type=_DOCUMENT, resource=None)
+
+    async def work(writer: Writer) -> JsonObject:
+        inside = replace(context, reader=writer)
+        return await name_replaced(inside, writer, asked, await name_subject(inside, asked, document), name)
+
+    return await context.store.transact(work)
+
+
+async def _find_here(context: Context, request: Request, document: JsonObject) -> Version | None:
+    asked = replace(request, resource_type=_DOCUMENT, resource=None)
+
+    async def work(writer: Writer) -> Version | None:
+        inside = replace(context, reader=writer)
+        return await find_deposited(inside, writer, asked, await name_subject(inside, asked, document))
+
+    return await context.store.transact(work)
 
 
 def _parse(request: Request) -> JsonObject | None:
@@ -71,8 +120,8 @@ def _parse(request: Request) -> JsonObject | None:
     return resource if claimed & SIMPLIFIED else None
 
 
-def _build_bundle(context: Context, resource: JsonObject) -> JsonObject:
-    """The document, then its contents, as ITI-65 would bring them."""
+def _take_apart(context: Context, resource: JsonObject) -> tuple[JsonObject, list[Content]]:
+    """Returns the document without its data, which it cites, and the contents that were in it."""
     attachments = [row["attachment"] for row in resource["content"]]
     urls = [f"urn:uuid:{context.new_id()}" if "data" in row else "" for row in attachments]
     content = [
@@ -86,15 +135,12 @@ def _build_bundle(context: Context, resource: JsonObject) -> JsonObject:
     document = {**resource, "meta": meta, "content": content}
     if not meta:
         del document["meta"]
-    entries = [_entry(f"urn:uuid:{context.new_id()}", document), *_contents(attachments, urls)]
-    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def _contents(attachments: list[JsonObject], urls: list[str]) -> Iterator[JsonObject]:
-    for row, url in zip(attachments, urls, strict=True):
-        if url:
-            media_type = row.get("contentType", "application/octet-stream")
-            yield _entry(url, {"resourceType": BINARY, "contentType": media_type, "data": row["data"]})
+    contents = [
+        Content(url, row.get("contentType", "application/octet-stream"), row["data"])
+        for row, url in zip(attachments, urls, strict=True)
+        if url
+    ]
+    return document, contents
 
 
 def _entry(full_url: str, resource: JsonObject) -> JsonObject:

@@ -20,6 +20,8 @@ from fhir_dmp.operations.dmp_attending import (
 )
 from fhir_dmp.operations.dmp_authorize import AUTHORIZE, dmp_authorize
 from fhir_dmp.operations.dmp_block import BLOCK, UNBLOCK, dmp_block, dmp_unblock
+from fhir_dmp.operations.dmp_cda import DEFINITION as CDA
+from fhir_dmp.operations.dmp_cda import dmp_cda
 from fhir_dmp.operations.dmp_close import CLOSE, DELETE_REQUEST, REOPEN, dmp_close, dmp_delete_request, dmp_reopen
 from fhir_dmp.operations.dmp_label import build_operations, definition_of
 from fhir_dmp.operations.dmp_open import DEFINITION as OPEN
@@ -80,6 +82,7 @@ OPERATIONS = (
     _row("GET", "Observation/$lastn", lastn, f"{_R4}Observation-lastn"),
     *(_row(method, "Composition/[id]/$document", document, f"{_R4}Composition-document") for method in ("GET", "POST")),
     *(_row(method, "DocumentReference/$docref", docref.docref, docref.DEFINITION) for method in ("GET", "POST")),
+    _row("POST", "DocumentReference/$dmp-cda", dmp_cda, CDA),
     _row("GET", "$meta", meta_of_all, _META),
     _row("GET", "[type]/$meta", meta_of_all, _META),
     _row("GET", "[type]/[id]/$meta", meta, _META),

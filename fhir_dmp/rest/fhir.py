@@ -24,6 +24,7 @@ from fhir_dmp.interactions.path import parse_path
 from fhir_dmp.interactions.request import Origin, Request
 from fhir_dmp.interactions.trace import record_excluded, run_traced
 from fhir_dmp.json_text import write_json
+from fhir_dmp.operations.dmp_cda import MEDIA_TYPES as CDA_TYPES
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.rest import binary
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
@@ -62,6 +63,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 FORM = "application/x-www-form-urlencoded"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BODY_TYPES = {"PATCH": frozenset({JSON_PATCH, MERGE_PATCH, *RESOURCE_TYPES}), "_search": frozenset({FORM})}
+_CDA = "[type]/$dmp-cda"
+"""The operation to which general XML is a document, and no resource."""
 _VARY = (b"vary", b"accept, accept-encoding")
 _MUCH = 256 * 1024
 """Bytes from which on XML is read and written in a thread: it takes half a millisecond a kilobyte."""
@@ -168,6 +171,9 @@ class FhirEndpoint:
             return replace(
                 request, content=content, media_type=declared.strip(), security_context=context, returns=returns
             )
+        if shape == _CDA and declared.partition(";")[0].strip().lower() in CDA_TYPES:
+            media_type = parse_content_type(declared, CDA_TYPES)
+            return replace(request, body=await read_body(receive, self.limits, headers), media_type=media_type)
         if not shape.endswith("_search"):
             media_type = parse_content_type(declared, _BODY_TYPES.get(method, RESOURCE_TYPES))
             body = await read_body(receive, self.limits, headers)

@@ -1,17 +1,15 @@
 """FHIR XML → JSON object: https://hl7.org/fhir/R4/xml.html.
 
-The parser is expat, which tells the line, column and byte of all that it finds: a narrative is taken as it stands in
-the text, and a fault says where it is. Document types are refused, and with them all entities but XML's own.
+The parser tells the line, column and byte of all that it finds: a narrative is taken as it stands in the text, and a
+fault says where it is.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
-from xml.parsers.expat import ExpatError, ParserCreate
-
 from fhir_dmp.json_text import MAX_DEPTH, Json, JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.xml.form import COMPANION, FHIR, XHTML, Form, Forms, Kind, Slot
+from fhir_dmp.xml.parser import XmlParser
 
 _DEPTH = MAX_DEPTH + 2
 """Elements inside one another: what nests as deep as JSON may, with its primitives, which are elements here."""
@@ -49,33 +47,22 @@ class _Frame:
         """The primitives that repeat, and of which some have an id or extensions."""
 
 
-class _Reader:
-    """Reads one text: a handler for each thing that expat finds."""
+class _Reader(XmlParser):
+    """Makes the object of one text."""
 
     def __init__(self, data: bytes, forms: Forms) -> None:
-        self._data = data
+        super().__init__(data)
         self._forms = forms
         self._stack: list[_Frame] = []
         self._root: JsonObject = {}
         self._inside_div = 0
         self._div_start = 0
-        self._parser = parser = ParserCreate("UTF-8", " ")
-        parser.XmlDeclHandler = self._check_declaration
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._check_text
 
     def read(self) -> JsonObject:
-        try:
-            self._parser.Parse(self._data, True)  # noqa: FBT003  # the signature of the C function
-        except ExpatError as fault:
-            raise _malformed(fault.lineno, fault.offset + 1, str(fault).partition(":")[0]) from None
-        finally:
-            self._parser.StartElementHandler = self._parser.EndElementHandler = None
+        self.parse()
         return self._root
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if self._inside_div:
             self._inside_div += 1
         elif not self._stack:
@@ -85,7 +72,7 @@ class _Reader:
 
     def _start_inside(self, parent: _Frame, name: str, attributes: dict[str, str]) -> None:
         if len(self._stack) >= _DEPTH:
-            self._refuse(f"elements nest deeper than {_DEPTH} levels")
+            self.refuse(f"elements nest deeper than {_DEPTH} levels")
         if name == _DIV:
             self._start_div(parent)
             return
@@ -95,7 +82,7 @@ class _Reader:
             return
         slot = self._find_slot(parent, parent.form, tag)
         if slot.kind is Kind.XHTML:
-            self._refuse(f"<{tag}> is not in the namespace {XHTML}")
+            self.refuse(f"<{tag}> is not in the namespace {XHTML}")
         if slot.kind is Kind.RESOURCE:
             self._refuse_attributes(tag, attributes)
             self._stack.append(_Frame(tag, slot, None))
@@ -104,9 +91,9 @@ class _Reader:
 
     def _start_resource(self, tag: str, attributes: dict[str, str], parent: _Frame | None) -> None:
         if not self._forms.is_resource(tag):
-            self._refuse(f"<{tag[:64]}> is no resource of FHIR R4")
+            self.refuse(f"<{tag[:64]}> is no resource of FHIR R4")
         if parent is not None and parent.object:
-            self._refuse(f"<{parent.tag}> holds more than one resource")
+            self.refuse(f"<{parent.tag}> holds more than one resource")
         self._refuse_attributes(tag, attributes if parent else {key: "" for key in attributes if key not in _IGNORED})
         frame = _Frame(tag, None, self._forms.form(tag))
         frame.object["resourceType"] = tag
@@ -116,7 +103,7 @@ class _Reader:
         known = _PRIMITIVE_ATTRIBUTES if slot.kind is Kind.PRIMITIVE else frame.form.slots if frame.form else ()
         for key, text in attributes.items():
             if key not in known:
-                self._refuse(f"<{frame.tag}> has no attribute '{key[:64]}'")
+                self.refuse(f"<{frame.tag}> has no attribute '{key[:64]}'")
             if slot.kind is Kind.PRIMITIVE and key == "value":
                 frame.primitive = self._read_value(frame.tag, slot, text)
             else:
@@ -125,24 +112,24 @@ class _Reader:
 
     def _set_attribute(self, frame: _Frame, key: str, text: str) -> None:
         if frame.form is None or frame.form.slots[key].kind is not Kind.ATTRIBUTE:
-            self._refuse(f"'{key}' of <{frame.tag}> is an element, not an attribute")
+            self.refuse(f"'{key}' of <{frame.tag}> is an element, not an attribute")
         frame.object[key] = text
 
     def _start_div(self, parent: _Frame) -> None:
         if parent.form is None or "div" not in parent.form.slots:
-            self._refuse(f"XHTML may not stand in <{parent.tag}>")
+            self.refuse(f"XHTML may not stand in <{parent.tag}>")
         self._find_slot(parent, parent.form, "div")
         self._inside_div = 1
-        self._div_start = self._parser.CurrentByteIndex
+        self._div_start = self.expat.CurrentByteIndex
 
     def _find_slot(self, parent: _Frame, form: Form, tag: str) -> Slot:
         slot = form.slots.get(tag)
         if slot is None or slot.kind is Kind.ATTRIBUTE:
-            self._refuse(f"<{tag[:64]}> may not stand in <{parent.tag}>")
+            self.refuse(f"<{tag[:64]}> may not stand in <{parent.tag}>")
         if slot.order < parent.order:
-            self._refuse(f"<{tag}> has to come before <{parent.seen}>")
+            self.refuse(f"<{tag}> has to come before <{parent.seen}>")
         if slot.order == parent.order and not slot.repeats:
-            self._refuse(f"<{parent.tag}> has <{parent.seen}> already, so not <{tag}>")
+            self.refuse(f"<{parent.tag}> has <{parent.seen}> already, so not <{tag}>")
         parent.order, parent.seen = slot.order, tag
         return slot
 
@@ -150,9 +137,9 @@ class _Reader:
         try:
             return slot.read(text)
         except (ValueError, FhirError):
-            self._refuse(f"the value of <{tag}> is no {slot.group}")
+            self.refuse(f"the value of <{tag}> is no {slot.group}")
 
-    def _end(self, _name: str) -> None:
+    def end(self, name: str) -> None:  # noqa: ARG002  as expat has it
         if self._inside_div:
             self._inside_div -= 1
             if not self._inside_div:
@@ -169,7 +156,7 @@ class _Reader:
 
     def _put(self, parent: _Frame, frame: _Frame, slot: Slot) -> None:
         if not frame.object and frame.primitive is None:
-            self._refuse(f"<{frame.tag}> is empty")
+            self.refuse(f"<{frame.tag}> is empty")
         if slot.kind is Kind.PRIMITIVE:
             _put_primitive(parent, frame, slot)
         elif slot.repeats:
@@ -179,34 +166,28 @@ class _Reader:
 
     def _cut_div(self) -> str:
         """The narrative as it stands in the text. The parser is at its end tag, or behind it where it has none."""
-        end = self._parser.CurrentByteIndex
-        name = self._data[self._div_start + 1 : end].split(b">")[0].split(maxsplit=1)[0].removesuffix(b"/")
-        if self._data.startswith(b"</" + name, end):
-            end = self._data.index(b">", end) + 1
-        return self._data[self._div_start : end].decode()
+        end = self.expat.CurrentByteIndex
+        name = self.data[self._div_start + 1 : end].split(b">")[0].split(maxsplit=1)[0].removesuffix(b"/")
+        if self.data.startswith(b"</" + name, end):
+            end = self.data.index(b">", end) + 1
+        return self.data[self._div_start : end].decode()
 
     def _local(self, name: str) -> str:
         if not name.startswith(_PREFIX):
-            self._refuse(f"<{name.rpartition(' ')[2][:64]}> is not in the namespace {FHIR}")
+            self.refuse(f"<{name.rpartition(' ')[2][:64]}> is not in the namespace {FHIR}")
         return name.removeprefix(_PREFIX)
 
     def _refuse_attributes(self, tag: str, attributes: dict[str, str]) -> None:
         for key in attributes:
-            self._refuse(f"<{tag}> has no attribute '{key[:64]}'")
+            self.refuse(f"<{tag}> has no attribute '{key[:64]}'")
 
-    def _check_text(self, text: str) -> None:
+    def take(self, text: str) -> None:
         if not self._inside_div and text.strip(_BLANK):
-            self._refuse("text may stand in a narrative only: a value is the attribute 'value'")
+            self.refuse("text may stand in a narrative only: a value is the attribute 'value'")
 
-    def _check_declaration(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002  as expat has it
-        if encoding and encoding.lower() != "utf-8":
-            self._refuse(f"the text is declared {encoding[:40]}; FHIR XML is UTF-8")
-
-    def _refuse_doctype(self, *_declared: object) -> NoReturn:
-        self._refuse("a document type is not allowed")
-
-    def _refuse(self, message: str) -> NoReturn:
-        raise _malformed(self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1, message)
+    def malformed(self, line: int, column: int, message: str) -> FhirError:
+        text = f"The body is not acceptable FHIR XML: line {line}, column {column}: {message}."
+        return error(Category.MALFORMED, "xml-malformed", text)
 
 
 def _put_primitive(parent: _Frame, frame: _Frame, slot: Slot) -> None:
@@ -233,8 +214,3 @@ def _even(frame: _Frame) -> None:
         companions += [None] * (len(values) - len(companions))
         if all(value is None for value in values):
             del frame.object[key]
-
-
-def _malformed(line: int, column: int, message: str) -> FhirError:
-    text = f"The body is not acceptable FHIR XML: line {line}, column {column}: {message}."
-    return error(Category.MALFORMED, "xml-malformed", text)
