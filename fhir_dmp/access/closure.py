@@ -101,9 +101,9 @@ def _organizations(requester: Requester, rows: list[JsonObject], reading: Readin
 
 
 def _works(team: JsonObject, members: set[str], now: Milliseconds, reading: Reading) -> bool:
-    if team.get("status", "active") != "active" or not _is_current(team.get("period"), now, reading):
+    if team.get("status", "active") != "active" or not is_current(team.get("period"), now, reading):
         return False
-    rows = [row for row in _objects(team.get("participant")) if _is_current(row.get("period"), now, reading)]
+    rows = [row for row in _objects(team.get("participant")) if is_current(row.get("period"), now, reading)]
     return any(_reference(row.get("member"), reading) in members for row in rows)
 
 
@@ -111,11 +111,12 @@ def _gathers(group: JsonObject, members: set[str], now: Milliseconds, reading: R
     if group.get("actual") is not True:
         return False
     rows = [row for row in _objects(group.get("member")) if row.get("inactive") is not True]
-    current = [row for row in rows if _is_current(row.get("period"), now, reading)]
+    current = [row for row in rows if is_current(row.get("period"), now, reading)]
     return any(_reference(row.get("entity"), reading) in members for row in current)
 
 
-def _is_current(period: Json, now: Milliseconds, reading: Reading) -> bool:
+def is_current(period: Json, now: Milliseconds, reading: Reading) -> bool:
+    """Tells whether a Period, or None, holds now; one that cannot be read does not."""
     if period is None:
         return True
     if not isinstance(period, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fhir_dmp.access.change import Change, Item
 from fhir_dmp.access.consent import Reading, read_consent
+from fhir_dmp.access.contact import is_contact
 from fhir_dmp.access.decide import find_ways
 from fhir_dmp.access.directive import blocks
 from fhir_dmp.access.inquiry import CONFORMANCE, DIRECTORY, SUBSCRIPTION, Inquiry
@@ -34,7 +35,7 @@ DEPOSITED = frozenset({
     "DocumentReference", "Binary", "Observation", "AllergyIntolerance", "MedicationStatement", "Condition",
     "Immunization", "FamilyMemberHistory", "QuestionnaireResponse", "List", "CareTeam", "Provenance",
 })  # fmt: skip
-"""What a patient or his representative writes, beside Consents."""
+"""What a patient or his representative writes, beside Consents and contacts."""
 
 _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
 _CONTRADICTION = {f"{VISIBILITY}|{MASKED}", f"{VISIBILITY}|{HIDDEN_FROM_PATIENT}"}
@@ -77,6 +78,8 @@ def _decide_content(
     item = change.new or change.previous
     if item and item.facts.resource_type == "Consent":
         return _manage_consent(inquiry, state, change, reading)
+    if item and item.facts.resource_type == "RelatedPerson":
+        return _manage_contact(inquiry, change)
     return _deposit(inquiry, change)
 
 
@@ -182,6 +185,13 @@ def _deposit(inquiry: Inquiry, change: Change) -> Verdict:
     if not change.is_only_labels or not change.relabelled:
         return _refuse(Rule.NOT_AUTHOR)
     return _allow(Rule.MASKING) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
+
+
+def _manage_contact(inquiry: Inquiry, change: Change) -> Verdict:
+    """Whom to call is said by the patient; who represents him never, neither before nor after."""
+    if not all(is_contact(part.resource) for part in (change.new, change.previous) if part):
+        return _refuse(Rule.NOT_FOR_THIS_KIND)
+    return _allow(Rule.DEPOSIT) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
 
 
 def _manage_consent(inquiry: Inquiry, state: RecordState, change: Change, reading: Reading) -> Verdict:

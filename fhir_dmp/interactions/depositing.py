@@ -29,6 +29,7 @@ from fhir_dmp.record.depositing import (
     name_of,
     shows_more,
 )
+from fhir_dmp.record.patient_deposit import find_foreign_types
 from fhir_dmp.resource import Version, build_version, is_id
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change, Writer
@@ -156,8 +157,14 @@ async def find_superseded(
 
 
 def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
-    unsaid = find_unsaid(item) if kind in _PROFESSIONAL and change.previous is None else []
-    return [*unsaid, *(find_faults(item.resource) if kind in _DEPOSITORS else ())]
+    if kind not in _DEPOSITORS:
+        return []
+    if kind in _PROFESSIONAL:
+        unsaid = find_unsaid(item) if change.previous is None else []
+        return [*unsaid, *find_faults(item.resource)]
+    content = change.previous.content if change.previous else None
+    foreign = find_foreign_types(item.resource, parse_json_object(content) if content else None)
+    return [*foreign, *find_faults(item.resource)]
 
 
 def refuse_twice(changes: Sequence[Change]) -> None:

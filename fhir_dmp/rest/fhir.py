@@ -21,6 +21,7 @@ from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
+from fhir_dmp.interactions.representation import confine
 from fhir_dmp.interactions.request import Origin, Request
 from fhir_dmp.interactions.trace import record_excluded, run_traced
 from fhir_dmp.json_text import write_json
@@ -157,7 +158,7 @@ class FhirEndpoint:
         if is_public:
             return _ANYONE, origin
         requester = await self.authentication.authenticate(headers, peer)
-        return requester, origin
+        return await confine(self.context, requester), origin
 
     async def _with_body(
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from fhir_dmp.access.change import Change, Item
+from fhir_dmp.access.contact import ROLE
 from fhir_dmp.access.write import decide_write
 from tests.strategies.access import (
     MATRIX,
@@ -46,8 +47,17 @@ def resource(row: Json) -> Json:
     if kind == "Consent":
         written = consent("1", {})
         return {**made, **written, "performer": [reference(row["performer"])], "provision": provision(row["provision"])}
+    if kind == "RelatedPerson":
+        return {**made, **contact(row, about)}
     made |= {"subject": about} if kind == "CareTeam" else document(row, about)
     return made
+
+
+def contact(row: Json, about: Json) -> Json:
+    security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
+    roles = [concept(ROLE, code) for code in row["roles"]]
+    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}
+    return {"meta": meta, "patient": about, "relationship": roles}
 
 
 def document(row: Json, about: Json) -> Json:

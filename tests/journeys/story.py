@@ -124,6 +124,9 @@ class Story:
     def pharmacist(self, rpps: str = "99900000033", **members: Any) -> Actor:
         return self._professional(rpps, "21", **members)
 
+    def dentist(self, rpps: str = "99900000055", **members: Any) -> Actor:
+        return self._professional(rpps, "40", **members)
+
     def nurse(self, rpps: str = "99900000044", **members: Any) -> Actor:
         return self._professional(rpps, "60", **members)
 

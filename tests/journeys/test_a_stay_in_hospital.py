@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fhir_dmp.record.document_type import OWN_TYPE
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
 from tests.journeys.feeding import CHU, deposited, encode, open_fed, replacing, report
 from tests.journeys.story import Story, faults
@@ -97,9 +98,11 @@ async def test_what_another_wrote_is_replaced_by_nobody_else(story: Story) -> No
     assert hidden.status_code == absent.status_code == 422
     assert hidden.json() == absent.json()
     assert faults(hidden) == ["document-replaced-unknown DocumentReference.relatesTo[0].target"]
+    own = [{"reference": f"Patient/{patient.id}"}]
+    of_patient = {"coding": [{"system": OWN_TYPE, "code": "DOCPAT03"}]}
     mine = await patient.post(
         "DocumentReference",
-        report(story, patient, "4", **replacing(first), author=[{"reference": f"Patient/{patient.id}"}]),
+        report(story, patient, "4", **{**replacing(first), "author": own, "type": of_patient}),
     )
     assert mine.status_code == 403, mine.text
     assert (await patient.sees(first))["meta"]["versionId"] == "1"
