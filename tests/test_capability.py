@@ -187,6 +187,7 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
     assert statement["rest"][0]["operation"] == [
         {"name": "dmp-bulk-file", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-file"},
         {"name": "dmp-bulk-status", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-status"},
+        {"name": "dmp-statistics", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-statistics"},
         {"name": "export", "definition": f"{BULK}/export"},
         {"name": "fhirpath", "definition": "https://fhir-dmp.fr/OperationDefinition/fhirpath"},
         {"name": "meta", "definition": f"{R4}Resource-meta"},

@@ -66,7 +66,8 @@ class Request:
     `body` holds what was sent, unparsed; where it `is_translated`, it came as XML, and its lines and columns are not
     the client's. `resource` is set instead where a Bundle's entry carries it. `memory` is what access control has read
     for it; the entries of a Bundle share it. `handling` is None where the client said nothing about it. It `is_async`
-    where the client asked to be told later (`Prefer: respond-async`).
+    where the client asked to be told later (`Prefer: respond-async`). `wanted` is the media type that the answer shall
+    have, where that is none of FHIR's.
 
     `content` is what a Binary shall hold where that came as itself, of the `media_type`, and `security_context` what
     came with it; `content_key` names it once it is stored apart.
@@ -87,6 +88,7 @@ class Request:
     returns: Return | None = None
     is_async: bool = False
     path: str = ""
+    wanted: str = ""
     content: AsyncIterator[bytes] | None = None
     security_context: str = ""
     content_key: str = ""

@@ -16,7 +16,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.validity import require_valid
-from fhir_dmp.json_text import JsonObject
+from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.authorised import read_authorised
 from fhir_dmp.operations.parameters import Inputs, missing, read_inputs
 from fhir_dmp.operations.record_act import (
@@ -39,6 +39,9 @@ from fhir_dmp.record.lifecycle import Channel, channel_of
 from fhir_dmp.record.opening import Finding, find_foreign_elements, open_patient
 from fhir_dmp.record.traits import read_traits
 from fhir_dmp.resource import Identity, Version
+from fhir_dmp.statistics.department import department_of
+from fhir_dmp.statistics.figures import Opening
+from fhir_dmp.statistics.periods import month_of
 from fhir_dmp.store.port import Change, Writer
 from fhir_dmp.validation.validate import validate_structure
 
@@ -174,6 +177,9 @@ async def _write(context: Context, request: Request, writer: Writer, opening: _O
     provenance = build_first(context, build_provenance(act, targets), opening.ids[-1])
     changes = [patient, *consents, provenance]
     await writer.write(changes)
+    resource = parse_json_object(patient.version.content or b"{}")
+    opened = Opening(month_of(today(context)), department_of(resource), opening.channel.value)
+    await writer.count_opening(opened)
     return _answer(patient.version.identity, tuple(change.version for change in changes))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.json_text import JsonObject, parse_json_object
+from fhir_dmp.operations.names import build_coding, name_codes
 from fhir_dmp.operations.patient_record import read_newest
 from fhir_dmp.operations.summary_sections import EXAMS, SECTIONS, Part, Section, groups_of
 from fhir_dmp.record.document_type import CLASS, CLASSES
@@ -76,12 +77,12 @@ def _tell(section: Section, parts: Sequence[Part], most: int, *, is_whole: bool)
 
 async def read_documents(context: Context, restriction: Restriction, about: Clause, most: int) -> list[Told]:
     """Returns the current documents, a section for each class that has some, at most so many items each."""
-    names = _name_classes(context)
+    names = name_codes(context, CLASS)
     found = []
     for code in CLASSES:
         clause = all_of([about, _CURRENT, _of_class(code)])
-        coding = {"system": CLASS, "code": code} | ({"display": names[code]} if code in names else {})
-        found.append(await _read_class(context, restriction, clause, most, (names.get(code, code), coding)))
+        named = (names.get(code, code), build_coding(CLASS, code, names))
+        found.append(await _read_class(context, restriction, clause, most, named))
     without = all_of([about, _CURRENT, Not(_of_class(*CLASSES))])
     found.append(await _read_class(context, restriction, without, most, (_OTHERS, {})))
     return [told for told in found if told.items]
@@ -102,8 +103,3 @@ async def _read_class(
 def _of_class(*codes: str) -> Clause:
     values: tuple[Value, ...] = tuple(TokenValue(CLASS, code) for code in codes)
     return Has(_DOCUMENT, "category", values)
-
-
-def _name_classes(context: Context) -> dict[str, str]:
-    known = context.rules().find(CLASS) or {}
-    return {row["code"]: row["display"] for row in known.get("concept", ()) if "display" in row}

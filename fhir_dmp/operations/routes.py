@@ -6,7 +6,15 @@ A shape that begins with a type instead of `[type]` is that type's alone.
 from __future__ import annotations
 
 from fhir_dmp.interactions.context import Route, Run
-from fhir_dmp.operations import dmp_access_log, dmp_emergency_settings, dmp_history, docref, fhirpath, summary
+from fhir_dmp.operations import (
+    dmp_access_log,
+    dmp_emergency_settings,
+    dmp_history,
+    dmp_statistics,
+    docref,
+    fhirpath,
+    summary,
+)
 from fhir_dmp.operations.bulk_kickoff import GROUP, PATIENT, SYSTEM, export_group, export_patients, export_system
 from fhir_dmp.operations.bulk_status import FILE, bulk_cancel, bulk_file, bulk_status
 from fhir_dmp.operations.bulk_status import STATUS as BULK_STATUS
@@ -107,6 +115,7 @@ OPERATIONS = (
     _row("POST", _SETTINGS, dmp_emergency_settings.change_settings, dmp_emergency_settings.DEFINITION),
     *(_row(method, _LOG, dmp_access_log.access_log, dmp_access_log.DEFINITION) for method in ("GET", "POST")),
     *(_row(method, _HISTORY, dmp_history.dmp_history, dmp_history.DEFINITION) for method in ("GET", "POST")),
+    _row("GET", "$dmp-statistics", dmp_statistics.dmp_statistics, dmp_statistics.DEFINITION),
     *(
         _row("POST", f"{place}/$dmp-{labelling.code}", run, definition_of(labelling))
         for labelling, run in build_operations()

@@ -38,6 +38,7 @@ from fhir_dmp.rest.negotiation import (
     Presentation,
     check_versions,
     choose_format,
+    choose_other,
     is_bulk,
     parse_content_type,
     read_presentation,
@@ -123,9 +124,11 @@ class FhirEndpoint:
         if method in _WITH_BODY:
             check_versions(accept, headers.get(b"content-type", ""))
         is_content = binary.is_read(method, shape, parts.resource_type)
-        if not is_bulk(shape) and not is_content:
+        other = choose_other(shape, accept, dict(parameters).get("_format", ""))
+        if not is_bulk(shape) and not is_content and not other:
             require_format(wanted)
         request = build_request(requester, origin, parts, path, headers, parameters)
+        request = replace(request, wanted=other) if other else request
         if method in _WITH_BODY:
             request = await self._with_body(request, method, shape, headers, receive)
             if request.parameters is not parameters:

@@ -22,6 +22,7 @@ JSON_TYPES = frozenset({"application/fhir+json", "application/json", "text/json"
 XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml", "xml"})
 RESOURCE_TYPES = JSON_TYPES | XML_TYPES
 FHIR_JSON = "application/fhir+json"
+_OTHERS = {"$dmp-statistics": frozenset({"text/csv", "image/svg+xml"})}
 PRESENTATION = frozenset({"_format", "_pretty"})
 """The parameters of this module: no interaction sees them."""
 _TYPES = {Format.JSON: JSON_TYPES, Format.XML: XML_TYPES}
@@ -76,6 +77,14 @@ def require_format(presentation: Presentation) -> None:
 def is_bulk(shape: str) -> bool:
     """Tells whether what is at a URL of this shape is no resource: manifests, files and errors of an export."""
     return shape.startswith("$dmp-bulk-")
+
+
+@lru_cache(maxsize=512)
+def choose_other(shape: str, accept: str, format_parameter: str) -> str:
+    """Returns the media type that a client names and that what is at a URL of this shape has besides FHIR's, or ""."""
+    wanted = format_parameter.replace(" ", "+") or accept.partition(",")[0]
+    media_type = _parse(wanted)[0] if wanted else ""
+    return media_type if media_type in _OTHERS.get(shape, frozenset()) else ""
 
 
 @lru_cache(maxsize=512)

@@ -15,8 +15,10 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.query import Clause, Hop, SearchQuery, SortKeys
+from fhir_dmp.statistics.figures import Opening
 from fhir_dmp.store.content_port import Contents
 from fhir_dmp.store.job_port import Job, JobKind
+from fhir_dmp.store.statistics_port import Statistics
 
 Result = TypeVar("Result")
 
@@ -168,6 +170,10 @@ class Writer(Reader, Protocol):
         """Takes back a job; nothing where there is none. A worker that holds it ends before its next step."""
         ...
 
+    async def count_opening(self, opening: Opening) -> None:
+        """Counts a record that this transaction opens. What is kept of it names nobody."""
+        ...
+
     async def write(self, changes: Sequence[Change]) -> None:
         """Writes versions. If one no longer follows the current version, the whole transaction runs again."""
         ...
@@ -179,6 +185,11 @@ class Store(Reader, Protocol):
     @property
     def contents(self) -> Contents:
         """What is too large for a resource. It is reached by versions alone, and so by what the restriction shows."""
+        ...
+
+    @property
+    def statistics(self) -> Statistics:
+        """Numbers across all records, for whoever may be told numbers alone."""
         ...
 
     async def insert(self, change: Change) -> None:

@@ -43,6 +43,23 @@ async def test_a_pharmacist_opens_a_record_and_the_patient_has_it(story: Story) 
     assert {event["agent"][-1]["who"]["identifier"]["value"] for event in events} >= {pharmacist.rpps}
 
 
+async def test_each_opening_is_counted_once_and_names_nobody(story: Story) -> None:
+    address = [{"use": "home", "city": "Toulouse", "postalCode": "31000", "country": "FR"}]
+    cell = {"month": "2026-01-01", "dep": "31", "ch": "pharmacy"}
+    asked = parameters(patient=story.new_identity(address=address), consent=True)
+    before = story.behind.count("opening", **cell)
+    for actor in (story.pharmacist(), story.pharmacist(), story.physician()):
+        answer = await actor.post("Patient/$dmp-open", asked)
+        assert answer.status_code == 200, answer.text
+    assert story.behind.count("opening", **cell) == before + 1
+    refused = parameters(patient=story.new_identity(address=address), consent=False)
+    assert (await story.pharmacist().post("Patient/$dmp-open", refused)).status_code == 422
+    assert story.behind.count("opening", **cell) == before + 1
+    kept = list(story.behind.database["opening"].find())
+    assert {tuple(row) for row in kept} == {("_id", "month", "dep", "ch")}
+    assert reference_of(answer) not in str(kept)
+
+
 async def test_without_the_patients_agreement_nothing_is_opened(story: Story) -> None:
     pharmacist, before = story.pharmacist(), story.behind.count(ty="Patient")
     answer = await pharmacist.post("Patient/$dmp-open", parameters(patient=story.new_identity(), consent=False))

@@ -21,8 +21,8 @@ def concept(system: str, code: str, text: str = "") -> Json:
 
 async def see_a_doctor(doctor: Actor, patient: Actor) -> None:
     """What the doctor notes at a consultation: a problem, an allergy, a treatment and a result."""
-    about, by = {"reference": f"Patient/{patient.id}"}, {"identifier": {"system": RPPS, "value": doctor.rpps}}
-    by["display"] = "Dr Petit"
+    about = {"reference": f"Patient/{patient.id}"}
+    by = {"identifier": {"system": RPPS, "value": doctor.rpps}, "display": "Dr Petit"}
     notes: list[Json] = [
         {"resourceType": "Condition", "subject": about, "recorder": by, "recordedDate": "2026-01-01",
          "clinicalStatus": concept(f"{HL7}condition-clinical", "active"),

@@ -55,6 +55,8 @@ FHIR_JSON = "application/fhir+json"
 FHIR_XML = "application/fhir+xml"
 JSON_TYPE = "application/fhir+json; charset=utf-8"
 XML_TYPE = "application/fhir+xml; charset=utf-8"
+FIGURE_TYPES = frozenset({"text/csv; charset=utf-8", "image/svg+xml"})
+"""The table and the picture of $dmp-statistics."""
 BULK_TYPES = frozenset({"application/json", "application/fhir+ndjson"})
 """What is no resource: the manifest of an export, and its files."""
 FORMS = Forms(load_registry())
@@ -293,6 +295,9 @@ def check_answer(method: str, status: int, headers: dict[str, str], body: bytes)
     assert headers.get("x-request-id"), "an answer without X-Request-Id"
     if method == "HEAD" or status in {204, 304}:
         assert body == b"", f"{method}: {status} has a body"
+        return
+    if headers.get("content-type") in FIGURE_TYPES:
+        assert headers["x-content-type-options"] == "nosniff"
         return
     if headers.get("content-type") in BULK_TYPES:
         return

@@ -23,6 +23,8 @@ NOTICE = "notice"
 """What subscriptions are to be told, were told, or could not be (outbox.py)."""
 TOLD = "told"
 """How many notices each subscription was told."""
+OPENING = "opening"
+"""How often records were opened, and where, without whose they are (statistics.py)."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 FORM = "form"
@@ -69,6 +71,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0),
     ],
     TOLD: [],
+    OPENING: [IndexModel([("month", ASCENDING), ("dep", ASCENDING), ("ch", ASCENDING)], name="month")],
     GUARD: [],
     SETTING: [],
     # both are long gone before: by far the longest lease, and the longest wait

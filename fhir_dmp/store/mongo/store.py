@@ -29,6 +29,7 @@ from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.own import Own, find_asked
 from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.mongo.statistics import MongoStatistics
 from fhir_dmp.store.mongo.vigil import DIRECTING, Fence
 from fhir_dmp.store.mongo.writer import MongoWriter
 from fhir_dmp.store.port import Change, SearchPage, Writer
@@ -70,6 +71,7 @@ class MongoStore(MongoReader):
         super().__init__(database, milliseconds=milliseconds)
         self.database: AsyncDatabase[Document] = database
         self.contents = MongoContents(database)
+        self.statistics = MongoStatistics(database, milliseconds)
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}

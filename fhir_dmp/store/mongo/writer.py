@@ -13,13 +13,15 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 from pymongo.results import BulkWriteResult
 
+from fhir_dmp.statistics.figures import Opening
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.mongo.document import build_current, build_deleted, build_superseded
 from fhir_dmp.store.mongo.fault import Stale
-from fhir_dmp.store.mongo.indexes import GUARD, JOB
+from fhir_dmp.store.mongo.indexes import GUARD, JOB, OPENING
 from fhir_dmp.store.mongo.jobs import build_job, parse_job
 from fhir_dmp.store.mongo.own import Own
 from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.mongo.statistics import build_opening
 from fhir_dmp.store.port import Change
 
 Document = dict[str, Any]
@@ -41,6 +43,7 @@ class MongoWriter(MongoReader):
         super().__init__(database, session, milliseconds, own)
         self._guards = database[GUARD]
         self._jobs = database[JOB]
+        self._openings = database[OPENING]
         self.written: set[str] = set()
         """The types of what was written."""
 
@@ -83,6 +86,10 @@ class MongoWriter(MongoReader):
     async def cancel(self, kind: JobKind, subject: str) -> None:
         """See the port."""
         await self._jobs.delete_one({"_id": f"{kind.value}:{subject}"}, session=self._session)
+
+    async def count_opening(self, opening: Opening) -> None:
+        """See the port."""
+        await self._openings.insert_one(build_opening(opening), session=self._session)
 
     async def _follow(self, changes: Sequence[Change]) -> None:
         """Replaces or removes current versions; each must still be the one that its change follows."""
