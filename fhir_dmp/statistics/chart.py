@@ -64,10 +64,10 @@ def _draw_panel(panel: Panel) -> Iterator[str]:
 
 
 def nice_step(largest: int) -> int:
-    """Returns the distance of the lines of a scale: 1, 2 or 5 with zeros after it, enough for the largest number."""
+    """Returns the distance of the lines of a scale: 1 to 5 with zeros after it, enough for the largest number."""
     unit = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in range(1, 6):
             if factor * unit * _GRID_LINES >= largest:
                 return factor * unit
         unit *= 10
