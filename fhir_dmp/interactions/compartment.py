@@ -18,6 +18,7 @@ from fhir_dmp.resource import Identity
 from fhir_dmp.search.query import (
     AboutPatient,
     Clause,
+    Contained,
     Has,
     LinkValue,
     OfType,
@@ -46,10 +47,13 @@ def check_compartment(context: Context, request: Request) -> None:
 
 
 def confine(context: Context, request: Request, query: SearchQuery) -> SearchQuery:
-    """Returns a search confined to the compartment that the request names, if any."""
+    """Returns a search confined to the compartment that the request names, if any. Raises FhirError (_contained)."""
     owner = request.compartment
     if owner is None:
         return query
+    if query.contained is not Contained.LEFT_OUT:
+        message = "What is contained is in no compartment of its own: search without one."
+        raise error(Category.INVALID_PARAMETER, "parameter-value", message, "http._contained")
     ties = {kind: list(_ties(context, owner, kind)) for kind in query.resource_types}
     inside = tuple(kind for kind in query.resource_types if ties[kind])
     parts: list[Clause] = [OfType(inside), query.clause, any_of([tie for kind in inside for tie in ties[kind]])]

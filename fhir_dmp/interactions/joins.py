@@ -4,13 +4,14 @@ Each hop sees what the requester may see of its own types, as the gate says of t
 those it names, or else of all that are open to him. So a search finds what it would find if the rest were not here
 (fhir_dmp.search.joined). Nothing is kept: each page, and each write that has criteria, asks anew.
 
-A search that is confined to some patients, or to some ids, is followed from there; any other from its far end.
+A search that is confined to some patients, or to some ids, is followed from there; any other from its far end. A chain
+also leads to what is contained: of that, all is asked of the container.
 https://hl7.org/fhir/R4/search.html#chaining
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
@@ -26,6 +27,7 @@ from fhir_dmp.search.query import (
     And,
     Chained,
     Clause,
+    Contains,
     Has,
     Hop,
     LinkValue,
@@ -83,7 +85,7 @@ class Joins:
     request: Request
     whole: Clause
 
-    async def resolve(self, clause: Clause, within: Clause | None) -> Clause:
+    async def resolve(self, clause: Clause, within: Clause | None) -> Clause:  # noqa: PLR0911  one for each kind
         """Returns a clause without joins that is true of the same resources, of those of which `within` is true."""
         match clause:
             case And(clauses):
@@ -93,6 +95,8 @@ class Joins:
                 return Or(tuple([await self.resolve(inner, within) for inner in clauses]))
             case Not(inner):
                 return Not(await self.resolve(inner, within))
+            case Contains(inner, way):
+                return Contains(await self._resolve_inside(inner), way)
             case Chained(hop, inner):
                 return await self._resolve_chained(hop, inner, within)
             case Referred(hop, inner):
@@ -102,7 +106,35 @@ class Joins:
     async def _resolve_chained(self, hop: Hop, inner: Clause, within: Clause | None) -> Clause:
         near = await self._find_near(hop.resource_type, within, hop)
         asked = inner if near is None else And((WithId(hop.target, near), inner))
-        return _leading_to(self.context, hop, await self._find(hop.target, asked) if near != () else ())
+        leading = _leading_to(self.context, hop, await self._find(hop.target, asked) if near != () else ())
+        containers = await self._find_containers(hop, inner, within)
+        return Or((leading, WithId(hop.resource_type, containers))) if containers else leading
+
+    async def _find_containers(self, hop: Hop, inner: Clause, within: Clause | None) -> tuple[str, ...]:
+        """The ids of the resources in which a hop leads to such a contained one; there rarely is any."""
+        around = (OfType((hop.resource_type,)), *((within,) if within else ()))
+        leads = And((*around, Contains(OfType((hop.target,)), hop)))
+        restriction = await self._see(hop.resource_type, leads)
+        if not await self.context.reader.find_ids(leads, restriction, None, 1):
+            return ()
+        asked = And((OfType((hop.target,)), await self._resolve_inside(inner)))
+        found = await self.context.reader.find_ids(And((*around, Contains(asked, hop))), restriction, None, MOST + 1)
+        return _bounded(found)
+
+    async def _resolve_inside(self, clause: Clause) -> Clause:
+        """As resolve, of what is contained: it contains nothing, and only its container refers to it."""
+        match clause:
+            case And(clauses):
+                return And(tuple([await self._resolve_inside(inner) for inner in clauses]))
+            case Or(clauses):
+                return Or(tuple([await self._resolve_inside(inner) for inner in clauses]))
+            case Not(inner):
+                return Not(await self._resolve_inside(inner))
+            case Chained(hop, inner):
+                return _leading_to(self.context, hop, await self._find(hop.target, inner))
+            case Referred() | Contains():
+                return Nothing()
+        return clause
 
     async def _resolve_referred(self, hop: Hop, inner: Clause, within: Clause | None) -> Clause:
         near = await self._find_near(hop.target, within)
@@ -124,17 +156,20 @@ class Joins:
         """The ids of the resources of a type that match, or of what they lead to by a hop."""
         clause = await self.resolve(And((OfType((resource_type,)), asked)), None)
         restriction = await self._see(resource_type, clause)
-        found = await self.context.reader.find_ids(clause, restriction, hop, MOST + 1)
-        if len(found) > MOST:
-            message = f"A chain leads over more than {MOST:,} resources: narrow the search."
-            raise error(Category.TOO_COSTLY, "search-too-costly", message)
-        return tuple(sorted(found))
+        return _bounded(await self.context.reader.find_ids(clause, restriction, hop, MOST + 1))
 
     async def _see(self, resource_type: str, clause: Clause) -> Restriction:
         is_named = patients_in(clause) is not None and not is_emergency(self.request)
         confined = clause if is_named or patients_in(self.whole) is None else self.whole
         identities = () if is_named else identities_in(clause)
         return await see(self.context, self.request, resource_type, confined, identities)
+
+
+def _bounded(found: Sequence[str]) -> tuple[str, ...]:
+    if len(found) > MOST:
+        message = f"A chain leads over more than {MOST:,} resources: narrow the search."
+        raise error(Category.TOO_COSTLY, "search-too-costly", message)
+    return tuple(sorted(found))
 
 
 def _bound(clauses: tuple[Clause, ...], within: Clause | None) -> Clause | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import Link, build_link, build_searchset
 from fhir_dmp.interactions.compartment import check_compartment, confine
+from fhir_dmp.interactions.contained import as_resources, containers_of, count_matches, find_alone
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.includes import find_included
@@ -18,7 +19,7 @@ from fhir_dmp.interactions.value_sets import find_terms
 from fhir_dmp.resource import Version
 from fhir_dmp.search.page import BEFORE, CURSOR, PLACES
 from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import Handling, SearchQuery, Total
+from fhir_dmp.search.query import Contained, Handling, SearchQuery, Total
 from fhir_dmp.search.terms import Terms
 from fhir_dmp.store.port import SearchPage
 from fhir_dmp.subset import subset_content
@@ -46,17 +47,31 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
     check_compartment(context, request)
     query = confine(context, request, _parse(context, request, await find_terms(context, request)))
     query = await resolve_joins(context, request, query)
-    restriction = await open_gate(context, request, interaction, query.clause)
+    restriction = await _open(context, request, interaction, query)
     if query.count == 0:
-        total = await context.reader.count(query.clause, restriction, 0)
+        total = await count_matches(context, query, restriction, 0)
         return _answer(context, request, query, SearchPage((), None), total)
-    page = await context.reader.search(query, restriction)
-    included = await find_included(context, request, query, page.versions) if query.includes else ()
+    page = await _find_page(context, query, restriction)
+    sources = as_resources(page.versions) if query.contained is Contained.ALONE else page.versions
+    included = await find_included(context, request, query, sources) if query.includes else ()
     shown = await redact(context, request, [*page.versions, *included])
     matched = len(page.versions)
     page = replace(page, versions=shown[:matched])
     counted = await _count(context, query, restriction, page)
     return _answer(context, request, query, page, counted, shown[matched:])
+
+
+async def _open(context: Context, request: Request, interaction: str, query: SearchQuery) -> Restriction:
+    """What is contained is shown where its container is, which may be of any type."""
+    if query.contained is Contained.LEFT_OUT:
+        return await open_gate(context, request, interaction, query.clause)
+    return await open_gate(context, replace(request, resource_type=""), "search-system", query.clause)
+
+
+async def _find_page(context: Context, query: SearchQuery, restriction: Restriction) -> SearchPage:
+    if query.contained is Contained.ALONE:
+        return await find_alone(context, query, restriction)
+    return await context.reader.search(query, restriction)
 
 
 def _parse(context: Context, request: Request, terms: Terms) -> SearchQuery:
@@ -67,6 +82,7 @@ def _parse(context: Context, request: Request, terms: Terms) -> SearchQuery:
         handling=request.handling or Handling.LENIENT,
         now=context.now(),
         terms=terms,
+        may_contain=True,
     )
     if query.count is None:
         query = replace(query, count=DEFAULT_COUNT)
@@ -101,9 +117,11 @@ async def _count(context: Context, query: SearchQuery, restriction: Restriction,
     if not query.after and not query.before and page.next_keys is None:
         return len(page.versions)
     limit = {Total.ACCURATE: 0, Total.ESTIMATE: COUNTED_EXACTLY + 1}.get(query.total or Total.NONE, COUNTED + 1)
-    total = await context.reader.count(query.clause, restriction, limit)
+    total = await count_matches(context, query, restriction, limit)
     if not limit or total < limit:
         return total
+    if query.contained is Contained.ALONE:
+        return await count_matches(context, query, restriction, 0) if query.total is Total.ESTIMATE else None
     return max(total, await context.reader.estimate(query, restriction)) if query.total is Total.ESTIMATE else None
 
 
@@ -126,7 +144,8 @@ def _answer(
         links.append(("first", build_link(context.base_url, path, query.used)))
     shown = take_subset(context, query, page.versions)
     body = build_searchset(context.base_url, shown, links, total, query.ignored, included)
-    return Result(Status.OK, body=body, versions=[*page.versions, *included])
+    given = containers_of(page.versions) if query.contained is Contained.ALONE else page.versions
+    return Result(Status.OK, body=body, versions=[*given, *included])
 
 
 def _bound_to(request: Request, query: SearchQuery, name: str) -> str:

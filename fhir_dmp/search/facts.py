@@ -12,7 +12,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.search.place import Point
 from fhir_dmp.search.words import Words
 
-EXTRACTOR_VERSION = 4
+EXTRACTOR_VERSION = 5
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
 
 BEGINNING: Milliseconds = -(2**62)
@@ -143,3 +143,16 @@ class Facts(NamedTuple):
     points: tuple[PointFact, ...] = ()
     words: Words = Words()
     form: str = ""
+    contained: tuple[ContainedFact, ...] = ()
+
+
+class ContainedFact(NamedTuple):
+    """What search knows of a contained resource. `ways` are the parameters of its container that refer to it.
+
+    Its id has the `#` of the references to it, so it is that of no other resource; `last_updated` is the container's.
+    It has no security facts, points, form and contained resources: it is shown where its container is, and is nowhere.
+    https://hl7.org/fhir/R4/references.html#contained
+    """
+
+    facts: Facts
+    ways: tuple[str, ...] = ()

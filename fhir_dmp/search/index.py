@@ -16,9 +16,10 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.search.composite import Base, Part
+from fhir_dmp.search.contained import INSIDE, contained_in, ways_into
 from fhir_dmp.search.conversion import make_conversion
 from fhir_dmp.search.element import ElementPlan, PartPlan, Way
-from fhir_dmp.search.facts import DateFact, Facts, LinkFact, Security
+from fhir_dmp.search.facts import ContainedFact, DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
 from fhir_dmp.search.gathered import Gathered, Keepsake
 from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
@@ -80,6 +81,7 @@ class Indexer:
         self._space = space
         self._own = space.own
         self._plans: dict[str, _Plan] = {}
+        self._inside: Indexer | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -88,6 +90,28 @@ class Indexer:
 
     def facts(self, resource: JsonObject) -> Facts:
         """Returns the facts of a resource. What is not as its type asks has no facts; nothing is raised."""
+        found = self._facts(resource)
+        return found._replace(contained=tuple(self._contained(resource, found))) if "contained" in resource else found
+
+    def _contained(self, resource: JsonObject, container: Facts) -> Iterator[ContainedFact]:
+        """Of contained resources there are facts of R4's parameters only: others are indexed type by type."""
+        inside = self._inside = self._inside or Indexer(self._space.shipped)
+        ways = ways_into(resource, self._space.parameters(container.resource_type).values(), self._holds)
+        for item in contained_in(resource, self._space.resource_types):
+            kind, reference = item["resourceType"], f"{INSIDE}{item['id']}"
+            facts = inside._facts(item)  # noqa: SLF001  an indexer like this one
+            yield ContainedFact(
+                facts._replace(
+                    resource_id=reference,
+                    last_updated=container.last_updated,
+                    patient=None if kind == "Patient" else facts.patient,
+                    security=Security(),
+                    points=(),
+                ),
+                tuple(way.code for way in ways.get(reference, ()) if kind in way.targets),
+            )
+
+    def _facts(self, resource: JsonObject) -> Facts:
         if self._own is not self._space.own:  # the space has other parameters now
             self._own, self._plans = self._space.own, {}
         resource_type = resource["resourceType"]

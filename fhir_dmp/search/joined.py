@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fhir_dmp.search.facts import Facts
-from fhir_dmp.search.match import matches
-from fhir_dmp.search.query import And, Chained, Clause, Hop, Not, Or, Referred
+from fhir_dmp.search.match import is_on, matches
+from fhir_dmp.search.query import And, Chained, Clause, Contains, Hop, Not, Or, Referred
 
 World = Mapping[str, Facts]
 """The facts of all that exists, by `Type/id`."""
 
 
-def is_true(clause: Clause, facts: Facts, world: World) -> bool:
+def is_true(clause: Clause, facts: Facts, world: World) -> bool:  # noqa: PLR0911  one for each kind of clause
     """Tells whether a clause is true of the resource with these facts among others."""
     match clause:
         case And(clauses):
@@ -28,7 +28,11 @@ def is_true(clause: Clause, facts: Facts, world: World) -> bool:
         case Not(inner):
             return not is_true(inner, facts, world)
         case Chained(hop, inner):
-            return any(leads(hop, facts, other) and is_true(inner, other, world) for other in world.values())
+            others = (other for other in world.values() if leads(hop, facts, other))
+            inside = (fact.facts for fact in facts.contained if is_on(hop, facts, fact))
+            return any(is_true(inner, other, world) for other in (*others, *inside))
+        case Contains(inner, way):
+            return any(is_true(inner, fact.facts, world) for fact in facts.contained if is_on(way, facts, fact))
         case Referred(hop, inner):
             return any(leads(hop, other, facts) and is_true(inner, other, world) for other in world.values())
         case _:

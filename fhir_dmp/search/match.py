@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fhir_dmp.search.facts import (
     CompositeFact,
+    ContainedFact,
     DateFact,
     Facts,
     LinkFact,
@@ -28,9 +29,11 @@ from fhir_dmp.search.query import (
     CompositeValue,
     Condition,
     ConfidentialUpTo,
+    Contains,
     DateValue,
     Everything,
     Has,
+    Hop,
     LastUpdated,
     LinkPrefix,
     LinkValue,
@@ -54,7 +57,7 @@ from fhir_dmp.search.query import (
 from fhir_dmp.search.text import name_parts, normalise
 
 
-def matches(clause: Clause, facts: Facts) -> bool:
+def matches(clause: Clause, facts: Facts) -> bool:  # noqa: PLR0911  one for each kind of clause
     """Tells whether a clause is true of the resource with these facts. Raises TypeError for one with joins."""
     match clause:
         case Everything():
@@ -67,10 +70,20 @@ def matches(clause: Clause, facts: Facts) -> bool:
             return any(matches(inner, facts) for inner in clauses)
         case Not(inner):
             return not matches(inner, facts)
+        case Contains(inner, way):
+            return any(matches(inner, fact.facts) for fact in facts.contained if is_on(way, facts, fact))
         case Chained() | Referred():
             raise TypeError("the facts of one resource do not tell whether a join is true of it")
         case _:
             return _holds(clause, facts)
+
+
+def is_on(way: Hop | None, container: Facts, fact: ContainedFact) -> bool:
+    """Tells whether a way leads from a container to what it contains; without a way all of it is reached."""
+    if way is None:
+        return True
+    types = (container.resource_type, fact.facts.resource_type)
+    return types == (way.resource_type, way.target) and way.parameter in fact.ways
 
 
 def _holds(clause: Condition, facts: Facts) -> bool:

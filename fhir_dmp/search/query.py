@@ -1,7 +1,7 @@
 """What a search asks, as a tree: clauses over facts, the sort order, the page. No word of any database.
 
     Clause   Everything | Nothing | And | Or | Not | OfType | WithId | LastUpdated | AboutPatient | Has
-             | Marked | ConfidentialUpTo | Clinical | Withheld | Chained | Referred
+             | Marked | ConfidentialUpTo | Clinical | Withheld | Contains | Chained | Referred
     Has      one parameter of one type and the values of which one is enough (a comma is OR)
 
 Marked, ConfidentialUpTo, Clinical and Withheld ask for security facts; no search parameter does, only access control.
@@ -274,8 +274,19 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Contains:
+    """True of resources that contain one of which the clause is true.
+
+    With a `way`: of those of its type that refer, by its parameter, to such a one of its target.
+    """
+
+    clause: Clause
+    way: Hop | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chained:
-    """True of resources that refer, by the hop, to one of which the clause is true."""
+    """True of resources that refer, by the hop, to one of which the clause is true, be it contained in them."""
 
     hop: Hop
     clause: Clause
@@ -293,7 +304,7 @@ Condition = OfType | WithId | LastUpdated | AboutPatient | Has | Marked | Confid
 """The clauses that are not made of others."""
 Join = Chained | Referred
 """The clauses that go from one resource to another."""
-Clause = Everything | Nothing | And | Or | Not | Condition | Join
+Clause = Everything | Nothing | And | Or | Not | Condition | Contains | Join
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +338,18 @@ class Sort:
     is_main: bool = False
 
 
+class Contained(Enum):
+    """Whether contained resources are found, and what of them is returned.
+
+    Of CONTAINERS and ALONE the query's clause is Contains, or Or of what is asked of others and Contains.
+    https://hl7.org/fhir/R4/search.html#contained
+    """
+
+    LEFT_OUT = "left-out"
+    CONTAINERS = "containers"
+    ALONE = "alone"
+
+
 SortKey = None | int | str | Decimal
 SortKeys = tuple[SortKey, ...]
 """The place of a resource in an order: one key per Sort (None: no value), then its `Type/id`.
@@ -341,9 +364,9 @@ class SearchQuery:
 
     `count` is the largest page, 0 where only the total is asked for (`_summary=count`), None where unsaid. `used` are
     the parameters that were understood, as the self link lists them; `ignored` warns of the others. `after` continues
-    a page; `before` asks for the page that ends before a place, its rows in the same order. `sort` names each parameter
-    once. `subset` is what to keep of each match, None for all. `includes` add to a page, and to
-    nothing else.
+    a page, with what is at that place itself where it `is_inclusive`; `before` asks for the page that ends before a
+    place, its rows in the same order. `sort` names each parameter once. `subset` is what to keep of each match, None
+    for all. `includes` add to a page, and to nothing else.
     """
 
     resource_types: tuple[str, ...]
@@ -357,6 +380,8 @@ class SearchQuery:
     before: SortKeys | None = None
     subset: Subset | None = None
     includes: tuple[Include, ...] = ()
+    contained: Contained = Contained.LEFT_OUT
+    is_inclusive: bool = False
 
 
 def all_of(clauses: Sequence[Clause]) -> Clause:
@@ -374,6 +399,6 @@ def has_joins(clause: Clause) -> bool:
     match clause:
         case And(clauses) | Or(clauses):
             return any(has_joins(inner) for inner in clauses)
-        case Not(inner):
+        case Not(inner) | Contains(inner):
             return has_joins(inner)
     return isinstance(clause, Join)

@@ -6,10 +6,10 @@ https://hl7.org/fhir/R4/search.html#return
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, cast
 
-from fhir_dmp.search.query import Sort, SortType, Total
+from fhir_dmp.search.query import Contained, Sort, SortType, Total
 from fhir_dmp.search.space import WORDED, Parameter
 from fhir_dmp.search.values import BadValue
 from fhir_dmp.subset import Summary
@@ -48,14 +48,22 @@ def parse_summary(text: str) -> Summary | Literal["count"] | None:
     return _SUMMARIES[text]
 
 
-def check_contained(name: str, text: str) -> None:
-    """Raises BadValue where a search asks for contained resources by themselves, which this server does not find."""
+def check_contained(name: str, text: str, contained: Contained) -> None:
+    """Raises BadValue for what is no value of _contained or _containedType, or is none here."""
     if name == "_containedType" and text not in {"container", "contained"}:
         raise BadValue("it is container or contained")
     if name == "_contained" and text not in {"true", "false", "both"}:
         raise BadValue("it is true, false or both")
-    if text in {"true", "both"}:
-        raise BadValue("contained resources are found with their containers only")
+    if text in {"true", "both"} and contained is Contained.LEFT_OUT:
+        raise BadValue("contained resources are found by a search of a type or of the system alone")
+
+
+def find_contained(parameters: Sequence[tuple[str, str]]) -> Contained:
+    """Returns what some parameters ask of contained resources; `_containedType` counts beside `_contained` only."""
+    asked = dict(parameters)
+    if asked.get("_contained") not in {"true", "both"}:
+        return Contained.LEFT_OUT
+    return Contained.ALONE if asked.get("_containedType") == "contained" else Contained.CONTAINERS
 
 
 def parse_sort(text: str, known: Mapping[str, Parameter], main_date: str) -> Iterator[tuple[str, Sort | None]]:

@@ -122,6 +122,13 @@ class Reader(Protocol):
         """Returns how many current versions match, counting no further than `limit` (0: no limit)."""
         ...
 
+    async def count_contained(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """Returns of how many contained resources a clause is true, counting no further than `limit` (0: no limit).
+
+        The restriction is that of their containers.
+        """
+        ...
+
     async def estimate(self, query: SearchQuery, restriction: Restriction) -> int:
         """Returns about how many current versions match, for far less than counting them costs.
 

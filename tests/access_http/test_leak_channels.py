@@ -18,6 +18,7 @@ from prometheus_client import generate_latest
 from pymongo import MongoClient
 
 from fhir_dmp.app import Sources
+from fhir_dmp.search.sensitivity import VISIBILITY
 from tests.access_http.house import PROFESSIONALS, House, Record, consent_of, document, open_house, told
 from tests.rest.server import FHIR_JSON, GUARDED, Server, run_server
 from tests.strategies.access import coding, reference
@@ -29,6 +30,7 @@ ROWS = 30
 ELSEWHERE = {22: "tests/delivery: subscriptions"}
 AS_JSON = {"content-type": FHIR_JSON}
 AS_PATCH = {"content-type": "application/json-patch+json"}
+CONTAINED = {"resourceType": "Practitioner", "id": "c", "name": [{"family": "Caché"}]}
 REFUSED = frozenset({400, 403, 404, 405})
 
 
@@ -99,14 +101,16 @@ async def _unchanged(record: Record, targets: list[str]) -> None:
     for number in range(3):
         name = f"{record.patient}-hid{number}"
         await house.put(document(name, record.patient, "MASQUE_PS", language="fr", date="2020-01-01T00:00:00Z"))
-        await house.put(document(name, record.patient, "MASQUE_PS", language="en", date="2020-01-02T00:00:00Z"))
+        held: Json = {"contained": [CONTAINED], "authenticator": {"reference": "#c"}}
+        await house.put(document(name, record.patient, "MASQUE_PS", language="en", date="2020-01-02T00:00:00Z", **held))
     await house.behind.client.delete(f"DocumentReference/{record.patient}-hid0")
-    noticed = 0
+    unnoticed = []
     for target, (petit_before, martin_before) in zip(targets, before, strict=True):
         assert told(await house.get(target, petit)) == told(petit_before), target
         assert petit_before.status_code == 200, petit_before.text
-        noticed += told(await house.get(target, martin)) != told(martin_before)
-    assert noticed == len(targets), "the control: the médecin traitant notices each time"
+        if told(await house.get(target, martin)) == told(martin_before):
+            unnoticed.append(target)
+    assert unnoticed == [], "the control: the médecin traitant notices each time"
 
 
 async def test_row_03_type_and_system_history(record: Record) -> None:
@@ -137,6 +141,30 @@ async def test_row_04_search_rows(record: Record) -> None:
         f"DocumentReference?{about}", "DocumentReference", "?_type=DocumentReference",
         "DocumentReference?author=auteur",
         "DocumentReference?status=current&type=34112-3", "DocumentReference?_lastUpdated=ge2024-01-01",
+    ])  # fmt: skip
+
+
+async def test_row_04_an_id_that_is_hidden_is_found_no_more_than_one_that_is_absent(record: Record) -> None:
+    petit, martin = record.house.petit(), record.house.someone("martin")
+    for query in ("_id={}", "_id={}&_summary=count", f"_id={record.open},{{}}", "_id:missing=false&_id={}"):
+        assert (await record.twins(petit, "GET", f"DocumentReference?{query}")).status == 200
+    target = f"DocumentReference?_id={record.masked}"
+    assert (await record.house.get(target, petit)).json()["total"] == 0
+    assert (await record.house.get(target, martin)).json()["total"] == 1
+    await record.house.behind.client.delete(f"DocumentReference/{record.masked}")
+    for who in (petit, martin):
+        assert (await record.twins(who, "GET", "DocumentReference?_id={}")).status == 200
+
+
+async def test_row_04_what_a_hidden_document_contains_is_hidden(record: Record) -> None:
+    about = f"patient={record.patient}"
+    await _unchanged(record, [
+        "Practitioner?family=cache&_contained=true",
+        "Practitioner?family=cache&_contained=true&_containedType=contained",
+        "Practitioner?name:contains=ach&_contained=both&_summary=count", "?_type=Practitioner&_contained=true",
+        "Practitioner?family=cache&_contained=true&_containedType=contained&_count=1&_total=accurate",
+        f"DocumentReference?authenticator:Practitioner.family=cache&{about}",
+        "DocumentReference?authenticator:Practitioner.family=cache&_summary=count",
     ])  # fmt: skip
 
 
@@ -232,6 +260,20 @@ async def test_row_08_a_hidden_patient_is_no_link_of_a_chain(record: Record) -> 
         assert (await house.get(f"{own}&{query}", house.someone("martin"))).json()["total"] == 3
 
 
+async def test_row_08_that_a_reference_leads_to_what_is_hidden_is_not_told_by_its_being_there(record: Record) -> None:
+    """It is there, or not, by the element alone: whether its target is shown, hidden or absent."""
+    house, inconnu = record.house, record.house.someone("inconnu")
+    name, gone = f"{record.patient}-own", f"{record.patient}-gone"
+    links = {"related": [reference(f"DocumentReference/{record.masked}")], "encounter": [reference("Encounter/none")]}
+    await house.put(document(name, record.patient, author="Practitioner/inconnu", context=links))
+    absent = {**links, "related": [reference(f"DocumentReference/{record.absent}")]}
+    await house.put(document(gone, record.patient, author="Practitioner/inconnu", context=absent))
+    for code, counted in (("subject", 2), ("patient", 2), ("related", 2), ("encounter", 2), ("custodian", 0)):
+        for value, total in (("false", counted), ("true", 2 - counted)):
+            target = f"DocumentReference?patient={record.patient}&{code}:missing={value}"
+            assert (await house.get(target, inconnu)).json()["total"] == total, target
+
+
 async def test_row_09_reverse_chains(record: Record) -> None:
     await _pointing_list(record)
     patient = f"Patient?_id={record.patient}"
@@ -318,7 +360,9 @@ async def test_row_11_labels_profiles_and_sources_are_data_too(record: Record) -
     secret = {"security": [coding("vis|MASQUE_PS")], "tag": [{"system": "urn:x", "code": "secret"}],
               "source": "urn:secret", "profile": ["urn:profile:secret"]}  # fmt: skip
     await house.put({**document(record.masked, record.patient, "MASQUE_PS"), "meta": secret})
-    for query in ("_security=MASQUE_PS", "security-label=MASQUE_PS", "_tag=secret", "_profile=urn:profile:secret",
+    for query in ("_security=MASQUE_PS", "security-label=MASQUE_PS", f"_security={VISIBILITY}|MASQUE_PS",
+                  f"_security={VISIBILITY}|", "_security:not=R&_tag=urn:x|secret", "_tag=urn:x|", "_tag=secret",
+                  "_profile=urn:profile:secret",
                   "_source=urn:secret"):  # fmt: skip
         target = f"DocumentReference?patient={record.patient}&{query}"
         found = await house.get(target, petit)

@@ -24,7 +24,7 @@ def _rows(page: str) -> set[str]:
 
 def _codes_raised() -> set[str]:
     """The codes given as literals to what makes issues: their place among the arguments, by function."""
-    places = {"error": 1, "Issue": 1, "_invalid": 0, "_issue": 0, "_fault": 0, "_pairs": 2, "_unread": 0}
+    places = {"error": 1, "Issue": 1, "_invalid": 0, "invalid": 0, "_issue": 0, "_fault": 0, "_pairs": 2, "_unread": 0}
     calls = (
         node
         for path in (ROOT / "fhir_dmp").rglob("*.py")

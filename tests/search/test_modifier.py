@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.search.draft import Limits
 from fhir_dmp.search.modifier import modifiers_of
-from fhir_dmp.search.parse import Limits, parse_search
+from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import Handling, SearchQuery
 from fhir_dmp.search.terms import NO_TERMS, Terms
 from fhir_dmp.terminology.terminology import Terminology

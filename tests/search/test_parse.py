@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fhir_dmp.outcome import Category, FhirError
-from fhir_dmp.search.parse import Limits, parse_search
+from fhir_dmp.search.draft import Limits
+from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import AboutPatient, And, Handling, Has, OfType, SearchQuery, Sort, Total
 from tests.strategies.search import NOW, make_space
 

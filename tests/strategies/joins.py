@@ -11,6 +11,7 @@ from fhir_dmp.search.query import (
     And,
     Chained,
     Clause,
+    Contains,
     Has,
     Hop,
     Not,
@@ -39,7 +40,7 @@ TAGS = ("a", "b")
 
 def _reference(*types: str) -> st.SearchStrategy[Json]:
     targets = [f"{kind}/{name}{suffix}" for kind in types for name in IDS for suffix in ("", "/_history/7")]
-    return st.sampled_from([*targets, f"https://other.example/{types[0]}/1", "#x"]).map(
+    return st.sampled_from([*targets, f"https://other.example/{types[0]}/1", "#x", "#x"]).map(
         lambda text: {"reference": text}
     )
 
@@ -79,8 +80,19 @@ def resources(draw: st.DrawFn) -> list[Json]:
         for name in draw(st.sets(st.sampled_from(IDS))):
             elements = draw(st.fixed_dictionaries({}, optional=_ELEMENTS.get(kind, {})))
             tags = [{"code": code} for code in draw(st.sets(st.sampled_from(TAGS)))]
-            made.append({"resourceType": kind, "id": name, "meta": {"tag": tags}, **elements})
+            held = draw(st.lists(_contained(), max_size=1)) if draw(st.booleans()) else []
+            more = {"contained": held} if held else {}
+            made.append({"resourceType": kind, "id": name, "meta": {"tag": tags}, **more, **elements})
     return made
+
+
+@st.composite
+def _contained(draw: st.DrawFn) -> Json:
+    """What the references to `#x` lead to."""
+    kind = draw(st.sampled_from(TYPES))
+    tags = [{"code": code} for code in draw(st.sets(st.sampled_from(TAGS)))]
+    elements = draw(st.fixed_dictionaries({}, optional=_ELEMENTS.get(kind, {})))
+    return {"resourceType": kind, "id": "x", "meta": {"tag": tags}, **elements}
 
 
 def _tagged(resource_type: str) -> st.SearchStrategy[Clause]:
@@ -88,7 +100,7 @@ def _tagged(resource_type: str) -> st.SearchStrategy[Clause]:
 
 
 @st.composite
-def clauses(draw: st.DrawFn, resource_type: str, depth: int = 3) -> Clause:
+def clauses(draw: st.DrawFn, resource_type: str, depth: int = 3) -> Clause:  # noqa: PLR0911  one for each kind
     """A clause about resources of a type, with up to so many hops one after another."""
     named = st.lists(st.sampled_from(IDS), max_size=2).map(tuple)
     plain: list[st.SearchStrategy[Clause]] = [
@@ -102,6 +114,7 @@ def clauses(draw: st.DrawFn, resource_type: str, depth: int = 3) -> Clause:
         "plain",
         *(["forward"] * 2 if forward and depth else []),
         *(["backward"] * 2 if backward and depth else []),
+        *(["inside"] if depth else []),
     ]
     match draw(st.sampled_from([*kinds, "and", "or", "not"] if depth else kinds)):
         case "forward":
@@ -110,6 +123,9 @@ def clauses(draw: st.DrawFn, resource_type: str, depth: int = 3) -> Clause:
         case "backward":
             hop = draw(st.sampled_from(backward))
             return Referred(hop, draw(clauses(hop.resource_type, depth - 1)))
+        case "inside":
+            held = draw(st.sampled_from(TYPES))
+            return Contains(And((OfType((held,)), draw(clauses(held, depth - 1)))))
         case "and":
             return And((draw(clauses(resource_type, depth - 1)), draw(clauses(resource_type, depth - 1))))
         case "or":

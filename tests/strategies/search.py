@@ -76,7 +76,7 @@ REFERENCES = (
     "https://other.example/fhir/Patient/1/_history/2", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
     "Practitioner/2", "Observation/1", "Location/1",
 )  # fmt: skip
-MALFORMED_REFERENCES = ("#a", "1", "", "Patient?identifier=1", "Nonsense/1")
+MALFORMED_REFERENCES = ("#a", "#a", "1", "", "Patient?identifier=1", "Nonsense/1")
 URLS = ("http://x", "http://x/", "http://x/p", "http://x/p/q", "http://x/p|1", "http://x/p|2.0.1", BASE_URL)
 """What `:below` and `:above` are asked for, besides the canonicals."""
 CANONICALS = ("http://x/p", "http://x/p|1.0", "http://x/p|2.0", "http://x/p/", f"{BASE_URL}/Questionnaire/1", "urn:a:b")
@@ -244,8 +244,8 @@ def foci(draw: st.DrawFn) -> Focus:
 
 
 @st.composite
-def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER) -> Json:
-    """A resource of one of some types with values for some parameters at random places."""
+def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER, *, is_container: bool = True) -> Json:
+    """A resource of one of some types with values for some parameters at random places; it may contain others."""
     resource_type = draw(st.sampled_from(sorted(focus)))
     moment = draw(st.sampled_from((NOW, NOW + 1, NOW + 86_400_000)))
     resource: Json = {"resourceType": resource_type, "id": resource_id}
@@ -262,6 +262,9 @@ def resources(draw: st.DrawFn, resource_id: str, focus: Focus = EVERY_PARAMETER)
     if resource_type == "Patient" and draw(st.booleans()):
         resource["deceasedBoolean"] = draw(st.booleans())
     resource.setdefault("meta", {})["lastUpdated"] = _instant(moment)
+    if is_container and draw(st.integers(0, 2)) == 0:
+        names = draw(st.lists(st.sampled_from(("a", "b", resource_id)), min_size=1, max_size=2, unique=True))
+        resource["contained"] = [draw(resources(name, focus, is_container=False)) for name in names]
     return resource
 
 
@@ -446,8 +449,11 @@ def searches(draw: st.DrawFn, focus: Focus = EVERY_PARAMETER) -> Asked:
         name = f"{code}:{modifier}" if modifier else code
         most = 1 if code == FILTER else 3
         parameters.append((name, ",".join(draw(st.lists(texts, min_size=1, max_size=most)))))
+    parameters += draw(st.sampled_from(((), (), (("_contained", "true"),), (("_contained", "both"),))))
     try:
-        query = parse_search(resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW, terms=TERMS)
+        query = parse_search(
+            resource_type, parameters, space=SPACE, handling=Handling.STRICT, now=NOW, terms=TERMS, may_contain=True
+        )
     except FhirError:
         return Asked(f"{resource_type}?{parameters}: refused", Nothing())
     return Asked(f"{resource_type}?{parameters}", query.clause)

@@ -7,6 +7,8 @@
         p of d and q ends in `~` where the span is wide (longer than DAY, or of more than one number): of a narrow one,
         a bound on h is one on l, which is what the indexes have
     cm  composites: one document for each element, with its p `Type.parameter` and its own t, s, d and q
+    ct  contained resources: one document for each, with _id `Type/#id`, ty, lu, and the fields of a resource but g, k,
+        cf, cl, ch, op, x and f; `Container.parameter#` in its t says which parameters of its container lead to it
     g   points: p `Type.parameter`, x, y and z of place.Point
     w   words: `Type>stem` of the narrative, `Type<stem` of what is only elsewhere
     k   marks: `~kind>text`; those of an author stand in t, whose index they need
@@ -32,6 +34,7 @@ from bson.int64 import Int64
 from fhir_dmp.search.facts import (
     EXTRACTOR_VERSION,
     CompositeFact,
+    ContainedFact,
     DateFact,
     Facts,
     LinkFact,
@@ -54,26 +57,52 @@ INDEXED_MARKS = frozenset({"author"})
 """The kinds of marks that are looked up across records: what a hospital wrote."""
 _WORD = re.compile(r"([<>])")
 _MARK = re.compile(r"~([a-z]+)>(.*)", re.DOTALL)
+_WAY = re.compile(r"[^.]+\.([^=|>]+)#")
 _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
 
 def build_fields(facts: Facts) -> Document:
     """Builds the fields that hold the facts of a version, but for its type, id and time."""
+    fields = _build_searched(facts, _mark_texts(facts, are_indexed=True))
+    more = {
+        "k": list(_mark_texts(facts, are_indexed=False)),
+        "ct": [_build_contained(fact, facts.resource_type) for fact in facts.contained],
+        "f": facts.form,
+    }
+    present = {name: value for name, value in more.items() if value}
+    return {**fields, **present, **_build_security(facts.security), "x": EXTRACTOR_VERSION}
+
+
+def _build_searched(facts: Facts, more: Iterable[str]) -> Document:
+    """The fields that searches ask for, but for contained resources."""
     resource_type = facts.resource_type
     fields = {
-        **_build_arrays(facts, resource_type, _mark_texts(facts, are_indexed=True)),
-        "k": list(_mark_texts(facts, are_indexed=False)),
+        **_build_arrays(facts, resource_type, more),
         "cm": [_build_composite(fact, resource_type) for fact in facts.composites],
         "g": [_build_point(f"{resource_type}.{fact.parameter}", fact) for fact in facts.points],
         "w": list(_word_texts(facts.words, resource_type)),
         "pt": facts.patient,
         "c": [in_system(f"{resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
     }
-    fields["f"] = facts.form
     present = {name: value for name, value in fields.items() if value}
     if facts.date:
         present |= {"dl": Int64(facts.date.low), "dh": Int64(facts.date.high)}
-    return {**present, **_build_security(facts.security), "x": EXTRACTOR_VERSION}
+    return present
+
+
+def _build_contained(fact: ContainedFact, container: str) -> Document:
+    facts = fact.facts
+    own = {
+        "_id": f"{facts.resource_type}/{facts.resource_id}",
+        "ty": facts.resource_type,
+        "lu": Int64(facts.last_updated),
+    }
+    return {**own, **_build_searched(facts, [led_by(container, way) for way in fact.ways])}
+
+
+def led_by(container: str, parameter: str) -> str:
+    """Returns the item of t of a contained resource to which a parameter of its container leads."""
+    return f"{container}.{parameter}#"
 
 
 def _build_arrays(facts: Facts | CompositeFact, resource_type: str, more: Iterable[str] = ()) -> Document:
@@ -224,7 +253,13 @@ def parse_facts(document: Document) -> Facts:
         composites=tuple(_parse_composite(item) for item in document.get("cm", ())),
         points=tuple(_parse_point(item) for item in document.get("g", ())),
         words=_parse_words(document.get("w", ())),
+        contained=tuple(_parse_contained(item) for item in document.get("ct", ())),
     )
+
+
+def _parse_contained(item: Document) -> ContainedFact:
+    ways = (found[1] for text in item.get("t", ()) if (found := _WAY.fullmatch(text)))
+    return ContainedFact(parse_facts(item), tuple(ways))
 
 
 def _parse_point(item: Document) -> PointFact:

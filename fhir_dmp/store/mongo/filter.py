@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,9 +29,11 @@ from fhir_dmp.search.query import (
     CompositeValue,
     Condition,
     ConfidentialUpTo,
+    Contains,
     DateValue,
     Everything,
     Has,
+    Hop,
     LastUpdated,
     LinkPrefix,
     LinkValue,
@@ -60,6 +63,7 @@ from fhir_dmp.store.mongo.facts import (
     in_content,
     in_narrative,
     in_system,
+    led_by,
     linked,
     marked,
     narrow_and_wide,
@@ -144,7 +148,7 @@ def _is_implied(part: Clause, kinds: set[str]) -> bool:
     return isinstance(part, OfType) and not kinds.isdisjoint(part.resource_types) and len(kinds) == 1
 
 
-def _build(clause: Clause) -> Filter:
+def _build(clause: Clause) -> Filter:  # noqa: PLR0911  one for each kind of clause
     match clause:
         case Everything():
             return {}
@@ -156,10 +160,36 @@ def _build(clause: Clause) -> Filter:
             return any_of([build_filter(inner) for inner in clauses])
         case Not(inner):
             return {"$nor": [build_filter(inner)]}
+        case Contains(inner, way):
+            return _build_contains(inner, way)
         case Chained() | Referred():
             raise TypeError("joins are resolved before a store is asked")
         case _:
             return _build_condition(clause)
+
+
+def _build_contains(inner: Clause, way: Hop | None) -> Filter:
+    """What contained resources are asked stands in documents that are built as those of others are."""
+    # the type comes first in their index, so it is said even where another condition implies it
+    asked = [_build(part) for part in _conjuncts((inner,)) if isinstance(part, OfType)]
+    if way:
+        asked += [{"ty": way.target}, {"t": led_by(way.resource_type, way.parameter)}]
+    contains: Filter = {"ct": {"$elemMatch": all_of([*asked, build_filter(without_places(inner))])}}
+    return all_of([{"ty": way.resource_type}, contains]) if way else contains
+
+
+def without_places(clause: Clause) -> Clause:
+    """Returns what to ask of what is contained, which is nowhere: MongoDB computes no distance within an array."""
+    match clause:
+        case And(clauses):
+            return And(tuple(map(without_places, clauses)))
+        case Or(clauses):
+            return Or(tuple(map(without_places, clauses)))
+        case Not(inner):
+            return Not(without_places(inner))
+        case Has(values=values):
+            return replace(clause, values=tuple(value for value in values if not isinstance(value, NearValue)))
+    return clause
 
 
 def _build_condition(clause: Condition) -> Filter:

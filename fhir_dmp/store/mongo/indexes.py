@@ -45,6 +45,8 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("s", ASCENDING)], name="strings"),
         IndexModel([("d.p", ASCENDING), ("d.l", ASCENDING)], name="dates"),
         IndexModel([("cm.t", ASCENDING)], name="composites", sparse=True),
+        IndexModel([("ct.ty", ASCENDING), ("ct.t", ASCENDING)], name="contained", sparse=True),
+        IndexModel([("ct.s", ASCENDING)], name="contained-strings", sparse=True),
         IndexModel([("g.p", ASCENDING), ("g.x", ASCENDING)], name="points", sparse=True),
         IndexModel([("w", ASCENDING)], name="words"),
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from fhir_dmp.outcome import Category, FhirError, error
-from fhir_dmp.search.query import Clause, Has, Sort
+from fhir_dmp.search.query import Clause, Contains, Has, Sort
 from fhir_dmp.search.space import mark_of
 from fhir_dmp.spec.search_parameter import SearchParameter
 
@@ -68,6 +68,8 @@ def _is_of(name: str, code: str) -> bool:
 def _conditions(value: object) -> Iterator[Has]:
     if isinstance(value, Has):
         yield value
+    if isinstance(value, Contains) and value.way:
+        yield Has(value.way.resource_type, value.way.parameter, ())
     if isinstance(value, tuple):
         for item in value:
             yield from _conditions(item)

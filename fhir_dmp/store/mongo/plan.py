@@ -84,7 +84,7 @@ def build_plan(
     return SearchPlan(
         filter=all_of([_build_types(query, order), build_filter(query.clause, *restrictions, built=built)]),
         order=order,
-        after=_build_after(order, place[: len(order) - 1] + place[-1:]) if place else {},
+        after=_build_after(order, place[: len(order) - 1] + place[-1:], query.is_inclusive) if place else {},
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},
     )
 
@@ -145,13 +145,15 @@ def _filter_items(array: str, condition: Document) -> Document:
     return {"$filter": {"input": {"$ifNull": [f"${array}", []]}, "as": "item", "cond": condition}}
 
 
-def _build_after(order: Order, keys: SortKeys) -> Filter:
-    """What comes after a place: beyond it in one key, level with it in those before."""
+def _build_after(order: Order, keys: SortKeys, is_inclusive: bool) -> Filter:  # noqa: FBT001  as the query has it
+    """What comes after a place: beyond it in one key, level with it in those before; or in all, if `is_inclusive`."""
     alternatives = []
     level: list[Filter] = []
     for (name, direction), key in zip(order, keys, strict=True):
         alternatives += [all_of([*level, beyond]) for beyond in _beyond(name, direction, key)]
         level.append({name: _bson(key)})
+    if is_inclusive:
+        alternatives.append(all_of(level))
     bound = _bound(*order[0], keys[0]) if len(order) > 1 else {}
     return all_of([bound, any_of(alternatives or [NOTHING])])
 

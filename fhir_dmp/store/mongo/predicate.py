@@ -19,6 +19,7 @@ from fhir_dmp.search.query import (
     Clinical,
     Condition,
     ConfidentialUpTo,
+    Contains,
     DateValue,
     Everything,
     Has,
@@ -53,7 +54,7 @@ def build_predicate(clause: Clause) -> Predicate | None:
         case Everything() | Nothing():
             is_true = isinstance(clause, Everything)
             return lambda _: is_true
-        case Chained() | Referred():
+        case Contains() | Chained() | Referred():
             return None
         case _:
             return _build_condition(clause)

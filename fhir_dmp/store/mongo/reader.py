@@ -12,6 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import And, Clause, Has, Hop, SearchQuery
+from fhir_dmp.store.mongo.contained import build_contained_count
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
 from fhir_dmp.store.mongo.filter import all_of, build_filter
@@ -130,6 +131,14 @@ class MongoReader:
             return await self._resources.count_documents(
                 wanted, session=self._session, maxTimeMS=self._milliseconds, **bound
             )
+
+    async def count_contained(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """See the port."""
+        pipeline = build_contained_count(clause, restriction.clause, limit)
+        with database_errors():
+            found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=self._milliseconds)
+            rows = await found.to_list()
+        return int(rows[0]["total"]) if rows else 0
 
     async def estimate(self, query: SearchQuery, restriction: Restriction) -> int:
         """See the port. Ids of ours are random: their first digits divide all matches into parts of like size."""

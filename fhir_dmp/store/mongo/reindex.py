@@ -31,7 +31,7 @@ from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
 Document = dict[str, Any]
 
 FACT_FIELDS = frozenset(
-    {"t", "k", "s", "d", "q", "cm", "g", "w", "cf", "cl", "ch", "op", "pt", "c", "dl", "dh", "x", "f"}
+    {"t", "k", "s", "d", "q", "cm", "ct", "g", "w", "cf", "cl", "ch", "op", "pt", "c", "dl", "dh", "x", "f"}
 )
 """Every field of facts.py: what facts no longer have is removed from the document."""
 BATCH = 200

@@ -69,13 +69,14 @@ def _observation(number: int) -> Document:
         "effectiveDateTime": f"20{number % 24:02}-0{number % 9 + 1}-11",
         "valueQuantity": {"value": number, "code": "mg"},
         "note": [{"text": "x"}],
+        **({"contained": [{**_patient(number), "id": "p"}], "performer": [{"reference": "#p"}]} if number % 30 else {}),
     }
 
 
 def _plan(shape: str, restriction: Clause) -> SearchPlan:
     resource_type, _, written = shape.partition("?")
     pairs = parse_qsl(written)
-    query = parse_search(resource_type or None, pairs, space=SPACE, handling=Handling.STRICT, now=NOW)
+    query = parse_search(resource_type or None, pairs, space=SPACE, handling=Handling.STRICT, now=NOW, may_contain=True)
     return build_plan(query, restriction)
 
 
