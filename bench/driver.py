@@ -38,6 +38,7 @@ from fhir_dmp.store.mongo.bulk import MongoExports
 from fhir_dmp.store.mongo.document import PROJECTION, build_current
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.indexes import RESOURCE, create_collections
+from fhir_dmp.store.mongo.outbox import MongoOutbox
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, MongoStore, connect
@@ -140,8 +141,8 @@ def make_context(uri: str) -> Context:
     definitions = RulesSource(MongoPackages(client, FLOOR_DATABASE), Schemas(load_registry()))
     matrices = MatrixSource(MongoMatrices(client, FLOOR_DATABASE), load_habilitation())
     store = MongoStore(client, FLOOR_DATABASE)
-    exports = MongoExports(store.database)
-    return build_context(settings, Sources(), store, definitions, matrices, b"", exports)
+    kept = MongoExports(store.database), MongoOutbox(store.database)
+    return build_context(settings, Sources(), store, definitions, matrices, b"", *kept)
 
 
 @cache

@@ -61,6 +61,7 @@ from fhir_dmp.sign_in import Mode, SignIn, open_sign_in
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.bulk_port import Exports
+from fhir_dmp.store.event_port import Outbox
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.bulk import MongoExports
 from fhir_dmp.store.mongo.events import MongoEvents
@@ -172,8 +173,9 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
     matrices = MatrixSource(MongoMatrices(store.database.client, settings.database), load_habilitation())
     await _load(definitions, matrices, sources)
     async with definitions.watching(), matrices.watching(), _terminology_server(settings) as ask_codes:
-        secret, exports = await store.shared_secret(), MongoExports(store.database)
-        context = build_context(settings, sources, store, definitions, matrices, secret, exports)
+        secret, database = await store.shared_secret(), store.database
+        kept = MongoExports(database), MongoOutbox(database)
+        context = build_context(settings, sources, store, definitions, matrices, secret, *kept)
         _follow_parameters(definitions, context.space)
         store.know_own(lambda: context.space.own)
         renewal = Renewal(store, context.space, context.indexer, sources.now)
@@ -209,7 +211,7 @@ async def _working(store: MongoStore, context: Context) -> AsyncIterator[None]:
     """Does the jobs that are due and tells subscribers what is written, while the server runs."""
     works = [work_for_ever(context, MongoJobs(store.database))]
     if context.subscription_hosts:
-        works.append(deliver_for_ever(context, MongoEvents(store.database), MongoOutbox(store.database)))
+        works.append(deliver_for_ever(context, MongoEvents(store.database)))
     workers = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -250,6 +252,7 @@ def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
     matrices: MatrixSource,
     secret: bytes,
     exports: Exports,
+    outbox: Outbox,
 ) -> Context:
     """Wires the definitions, the store, the clock and the ids together."""
     capability = load_capability()
@@ -272,6 +275,7 @@ def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
         indexer=Indexer(space),
         cursors=Cursors(secret),
         exports=exports,
+        outbox=outbox,
         store=store,
         reader=store,
         base_url=settings.base_url,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.access.requester import SERVER
-from fhir_dmp.delivery.subscriptions import NOBODY, Audience, load_audience
+from fhir_dmp.delivery.subscriptions import NOBODY, Audience, find_subscription, load_audience
 from fhir_dmp.instant import Milliseconds
+from fhir_dmp.interactions.authorisation import facts_of
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
-from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.match import matches
 from fhir_dmp.store.event_port import Events, Notice, Place, Written
 
@@ -49,8 +50,8 @@ class Collecting:
                     return
 
     async def _take(self, written: Written | None, place: Place) -> None:
-        notices = await _find_notices(self.context, self.audience, written) if written else []
         is_own = written is not None and written.identity.resource_type == SUBSCRIPTION
+        notices = await self._find_notices(written) if written else []
         if notices or is_own or self.context.now() - self.kept_at >= KEEP_EVERY:
             await self.events.keep(place, notices)
             self.kept_at = self.context.now()
@@ -59,16 +60,21 @@ class Collecting:
         if is_own:
             self.audience = await load_audience(self.context)
 
+    async def _find_notices(self, written: Written) -> list[Notice]:
+        if written.identity.resource_type == SUBSCRIPTION:
+            stored = await find_subscription(self.context, written.identity.resource_id)
+            return [Notice(written.identity.resource_id, written)] if stored and stored.awaits_handshake else []
+        rows = self.audience.by_type.get(written.identity.resource_type, ())
+        listening = [row for row in rows if row.hears(written)]
+        facts = await _read_facts(self.context, written) if listening else None
+        return [Notice(row.subscription_id, written) for row in listening if facts and matches(row.clause, facts)]
 
-async def _find_notices(context: Context, audience: Audience, written: Written) -> list[Notice]:
-    """A deletion is no event of criteria: https://hl7.org/fhir/R4/subscription.html#2.46.6."""
-    listening = audience.by_type.get(written.identity.resource_type, ())
-    if not listening or written.method == "DELETE":
-        return []
-    request = Request(SERVER, written.identity.resource_type)
-    everything = await open_gate(context, request, "vread", identities=(written.identity,))
-    version = await context.reader.read_version(written.identity, written.version_id, everything)
-    if version is None or version.content is None:
-        return []
-    facts = context.indexer.facts(parse_json_object(version.content))
-    return [Notice(row.subscription_id, written) for row in listening if matches(row.clause, facts)]
+
+async def _read_facts(context: Context, written: Written) -> Facts | None:
+    """The facts of a version; of a deletion those of what was deleted."""
+    number = written.version_id - (written.method == "DELETE")
+    everything = await open_gate(
+        context, Request(SERVER, written.identity.resource_type), "vread", identities=(written.identity,)
+    )
+    version = await context.reader.read_version(written.identity, number, everything)
+    return facts_of(context, version)

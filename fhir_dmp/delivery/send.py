@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Event as Signal
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from fhir_dmp.access.inquiry import SUBSCRIPTION
+from fhir_dmp.delivery.heartbeat import Silence
 from fhir_dmp.delivery.sight import see, trace
-from fhir_dmp.delivery.subscriptions import Stored, find_subscription, set_status
+from fhir_dmp.delivery.subscriptions import NOBODY, Audience, Stored, find_subscription, set_status
 from fhir_dmp.instant import parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.json_text import parse_json_object, write_json
@@ -22,8 +25,9 @@ from fhir_dmp.resource import Version
 from fhir_dmp.rest_hook import Receipt, RestHook
 from fhir_dmp.store.event_port import Events, LeaseLost, Notice, Outbox
 from fhir_dmp.subscription.channel import read_headers
+from fhir_dmp.subscription.notification import Event, Kind, build_notification
 from fhir_dmp.subscription.retry import pause_after
-from fhir_dmp.subscription.shipment import Shipment, build_shipment
+from fhir_dmp.subscription.shipment import Shipment, build_update
 from fhir_dmp.watch import end
 from fhir_dmp.xml.form import Forms
 from fhir_dmp.xml.write import write_xml
@@ -47,6 +51,8 @@ class Sending:
     outbox: Outbox
     hook: RestHook
     forms: Forms
+    audience: Callable[[], Audience] = lambda: NOBODY
+    silence: Silence = field(default_factory=Silence)
     places: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def run(self, collected: Signal) -> None:
@@ -71,7 +77,26 @@ class Sending:
         notices = await self.outbox.due(self.context.now(), list(self.places))
         for notice in notices[:free]:
             self.places[notice.subscription_id] = asyncio.create_task(self._take(notice, done))
+        self._start_heartbeats(done)
         return len(notices[:free])
+
+    def _start_heartbeats(self, done: Signal) -> None:
+        now = self.context.now()
+        for name in self.silence.too_long(self.audience(), now):
+            if name not in self.places and len(self.places) < AT_ONCE:
+                self.silence.heard(name, now)
+                self.places[name] = asyncio.create_task(self._beat(name, done))
+
+    async def _beat(self, subscription_id: str, done: Signal) -> None:
+        try:
+            stored = await find_subscription(self.context, subscription_id)
+            if stored and stored.wanted.topic and self._is_on(stored):
+                await self.greet(stored, "heartbeat")
+        except FhirError as fault:
+            _log.warning("a heartbeat of Subscription/%s was not sent: %s", subscription_id, fault)
+        finally:
+            del self.places[subscription_id]
+            done.set()
 
     async def _take(self, notice: Notice, done: Signal) -> None:
         try:
@@ -89,22 +114,50 @@ class Sending:
     async def send(self, notice: Notice) -> None:
         """Sends one notice, if its subscriber may see now what it is about."""
         stored = await find_subscription(self.context, notice.subscription_id)
-        shown = await see(self.context, stored.subscriber.now, notice) if stored and self._is_on(stored) else None
-        if stored is None or shown is None or shown.content is None:
-            await self.outbox.discard(notice)
-            return
         if not await self.events.hold(self.context.now()):
             raise LeaseLost
+        if stored and notice.event.identity.resource_type == SUBSCRIPTION:
+            await self._shake_hands(notice, stored)
+            return
+        shown = await see(self.context, stored.subscriber.now, notice) if stored and self._is_on(stored) else None
+        if stored is None or shown is None:
+            await self.outbox.discard(notice)
+            return
         if notice.attempts == 0:
             await trace(self.context, stored.subscriber.now, notice, shown)
-        await self._settle(notice, await self._post(stored, self._build(stored, shown)))
+        number = await self.outbox.told(notice.subscription_id) + 1
+        if await self._settle(notice, await self._post(stored, self._build(stored, notice, shown, number))):
+            self.silence.heard(notice.subscription_id, self.context.now())
+            await self.outbox.deliver(notice, number)
+
+    async def _shake_hands(self, notice: Notice, stored: Stored) -> None:
+        """A subscription to a topic is active when its endpoint has answered."""
+        if not stored.awaits_handshake:
+            await self.outbox.discard(notice)
+        elif await self._settle(notice, await self.greet(stored, "handshake")):
+            self.silence.heard(notice.subscription_id, self.context.now())
+            await set_status(self.context, notice.subscription_id, "active")
+            await self.outbox.deliver(notice, 0)
+
+    async def greet(self, stored: Stored, kind: Kind) -> Receipt:
+        """Sends a notification of no event."""
+        events = await self.outbox.told(stored.resource["id"])
+        return await self._post(stored, self._announce(stored, kind, events, []))
 
     def _is_on(self, stored: Stored) -> bool:
         ends = stored.wanted.ends
         return stored.resource["status"] == "active" and not (ends and parse_instant(ends, "end") <= self.context.now())
 
-    def _build(self, stored: Stored, shown: Version) -> Shipment:
-        return build_shipment(stored.wanted, shown.identity, parse_json_object(shown.content or b""))
+    def _build(self, stored: Stored, notice: Notice, shown: Version, number: int) -> Shipment:
+        if not stored.wanted.topic:
+            return build_update(stored.wanted, shown.identity, parse_json_object(shown.content or b""))
+        return self._announce(stored, "event-notification", number, [Event(number, notice.event.at, shown)])
+
+    def _announce(self, stored: Stored, kind: Kind, events: int, told: Sequence[Event]) -> Shipment:
+        wanted, base_url = stored.wanted, self.context.base_url
+        standing = stored.standing(events)
+        bundle = build_notification(base_url, standing, kind, told, wanted.content, self.context.new_id())
+        return Shipment("POST", wanted.endpoint, bundle)
 
     async def _post(self, stored: Stored, shipment: Shipment) -> Receipt:
         headers = read_headers(stored.subscriber.headers)
@@ -114,13 +167,13 @@ class Sending:
         body = write_xml(shipment.resource, self.forms) if is_xml else write_json(shipment.resource)
         return await self.hook.send(shipment.url, headers, body, stored.wanted.payload, shipment.method)
 
-    async def _settle(self, notice: Notice, receipt: Receipt) -> None:
-        if receipt is Receipt.DELIVERED:
-            await self.outbox.deliver(notice, await self.outbox.told(notice.subscription_id) + 1)
-        elif receipt is Receipt.REFUSED:
+    async def _settle(self, notice: Notice, receipt: Receipt) -> bool:
+        """Tells whether it has arrived; what has not is tried again, or given up."""
+        if receipt is Receipt.REFUSED:
             await self._give_up(notice, _NOT_ALLOWED)
-        else:
+        elif receipt is Receipt.FAILED:
             await self._try_again(notice)
+        return receipt is Receipt.DELIVERED
 
     async def _try_again(self, notice: Notice) -> None:
         pause = pause_after(notice.attempts + 1)

@@ -19,7 +19,9 @@ from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.resource import Identity, Version, build_version
 from fhir_dmp.search.query import Clause, Has, OfType, SearchQuery, TokenValue, all_of
+from fhir_dmp.store.event_port import Written
 from fhir_dmp.store.port import Change, Writer
+from fhir_dmp.subscription.notification import Standing
 from fhir_dmp.subscription.subscriber import Subscriber, read_subscriber
 from fhir_dmp.subscription.wanted import Wanted, read_wanted
 
@@ -34,6 +36,12 @@ class Listening:
     subscription_id: str
     resource_type: str
     clause: Clause
+    wanted: Wanted
+
+    def hears(self, written: Written) -> bool:
+        """Tells whether a version may be an event. A deletion is none of R4's criteria."""
+        topic = self.wanted.topic
+        return topic.hears(written.method, written.version_id) if topic else written.method != "DELETE"
 
 
 class Stored(NamedTuple):
@@ -42,6 +50,15 @@ class Stored(NamedTuple):
     resource: JsonObject
     wanted: Wanted
     subscriber: Subscriber
+
+    @property
+    def awaits_handshake(self) -> bool:
+        """Tells whether it is not active before the endpoint has answered."""
+        return str(self.resource["status"]) == "requested"
+
+    def standing(self, events: int) -> Standing:
+        """Returns how it stands when it was told so many events."""
+        return build_standing(self.resource, events)
 
 
 @dataclass(frozen=True)
@@ -67,13 +84,20 @@ class Audience:
 NOBODY = Audience()
 
 
+def build_standing(resource: JsonObject, events: int) -> Standing:
+    """Returns how a Subscription stands when it was told so many events."""
+    topic = read_wanted(resource).topic
+    return Standing(resource["id"], topic.url if topic else "", resource["status"], events, resource.get("error", ""))
+
+
 async def load_audience(context: Context) -> Audience:
     """Returns the subscriptions that are active now; one whose criteria no longer hold here ends in error."""
     rows = []
     async for version in _find_active(context):
         try:
             wanted = read_wanted(parse_json_object(version.content or b""))
-            rows.append(Listening(version.identity.resource_id, *read_criteria(context, wanted.criteria)))
+            resource_type, clause = read_criteria(context, wanted.criteria)
+            rows.append(Listening(version.identity.resource_id, resource_type, clause, wanted))
         except FhirError as fault:
             await set_status(context, version.identity.resource_id, "error", fault.issues[0].message)
     return Audience(rows)

@@ -11,7 +11,7 @@ from fhir_dmp.delivery.send import Sending
 from fhir_dmp.delivery.subscriptions import load_audience, set_status
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.rest_hook import RestHook
-from fhir_dmp.store.event_port import Events, HistoryLost, LeaseLost, Outbox
+from fhir_dmp.store.event_port import Events, HistoryLost, LeaseLost
 from fhir_dmp.watch import end
 from fhir_dmp.xml.form import Forms
 
@@ -23,10 +23,10 @@ _LOST = "The server was away for so long that notifications may be missing."
 _log = logging.getLogger("fhir_dmp.delivery")
 
 
-async def deliver_for_ever(context: Context, events: Events, outbox: Outbox) -> None:
+async def deliver_for_ever(context: Context, events: Events) -> None:
     """Tells subscribers what is written, until it is cancelled; then the lease is given back."""
     async with RestHook(context.subscription_hosts, TIMEOUT_SECONDS) as hook:
-        sending = Sending(context, events, outbox, hook, Forms(context.registry))
+        sending = Sending(context, events, context.outbox, hook, Forms(context.registry))
         while True:
             await _try_to_work(context, events, sending)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -47,9 +47,11 @@ async def _try_to_work(context: Context, events: Events, sending: Sending) -> No
 async def _work(context: Context, events: Events, sending: Sending) -> None:
     """Returns, or raises what went wrong, when one of its parts has ended."""
     collected = Signal()
+    collecting = Collecting(context, events, collected)
+    sending.audience = lambda: collecting.audience
     parts = [
         asyncio.create_task(_prolong(context, events), name="lease"),
-        asyncio.create_task(Collecting(context, events, collected).run(), name="collecting"),
+        asyncio.create_task(collecting.run(), name="collecting"),
         asyncio.create_task(sending.run(collected), name="sending"),
     ]
     try:

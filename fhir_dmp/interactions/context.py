@@ -29,6 +29,7 @@ from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.store.audit_port import AuditTrail
 from fhir_dmp.store.bulk_port import Exports
+from fhir_dmp.store.event_port import Outbox
 from fhir_dmp.store.port import Reader, Store
 from fhir_dmp.subscription.hosts import NOWHERE, AllowedHosts
 from fhir_dmp.terminology.question import CodeQuestion
@@ -122,7 +123,8 @@ class Context:
     codes unknown here. `matrices` returns the habilitation matrix that holds now; `reading` reads Consents, and `cache`
     keeps what was read.
     `trail` is where `recorder` has the trace kept; None where nobody's is. `reader` is the store, except inside a
-    transaction: there it is the writer, which sees what was just written. `exports` are those under way. `security` is
+    transaction: there it is the writer, which sees what was just written. `exports` are those under way, and
+    the `outbox` holds what subscriptions are told. `security` is
     what /metadata says of tokens; None where none are needed. `subscription_hosts` are where notifications may go.
     """
 
@@ -142,6 +144,7 @@ class Context:
     indexer: Indexer
     cursors: Cursors
     exports: Exports
+    outbox: Outbox
     store: Store
     reader: Reader
     base_url: str

@@ -6,6 +6,8 @@ learn that: it is decided when something is to be sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.instant import parse_instant
 from fhir_dmp.interactions.context import Context
@@ -42,8 +44,16 @@ def check_subscription(context: Context, resource: JsonObject) -> None:
     read_criteria(context, wanted.criteria)
 
 
-def read_criteria(context: Context, criteria: str) -> tuple[str, Clause]:
-    """Returns the type that criteria are about, and the clause that is true of what matches."""
+def read_criteria(context: Context, criteria: Sequence[str]) -> tuple[str, Clause]:
+    """Returns the type that criteria are about, and the clause that is true of what meets them all."""
+    found = [_parse_criteria(context, text) for text in criteria]
+    resource_type = found[0][0]
+    if any(name != resource_type for name, _ in found):
+        raise _refuse(f"A filter of this topic is a search of {resource_type}.")
+    return resource_type, all_of([OfType((resource_type,)), *(clause for _, clause in found)])
+
+
+def _parse_criteria(context: Context, criteria: str) -> tuple[str, Clause]:
     resource_type, _, parameters = criteria.partition("?")
     if resource_type not in context.capability.types or resource_type in UNHEARD:
         raise _refuse("The criteria have to be a search of one type, such as Observation?code=… .")
@@ -61,7 +71,7 @@ def read_criteria(context: Context, criteria: str) -> tuple[str, Clause]:
         raise FhirError(Category.UNPROCESSABLE, *issues) from None
     if has_joins(query.clause) or _is_shaped(query):
         raise _refuse("The criteria say what a resource is itself: no chain, no _has, no _sort, _count or _include.")
-    return resource_type, all_of([OfType((resource_type,)), query.clause])
+    return resource_type, query.clause
 
 
 def hold_subscription(
@@ -69,7 +79,7 @@ def hold_subscription(
 ) -> tuple[JsonObject, str]:
     """Returns a resource as it is stored, and of a Subscription what is kept beside it (Version.owner; else "").
 
-    It begins at once, or again where it was in error, unless it is off.
+    It begins, or begins again where it was in error, unless it is off: one to a topic with a handshake.
     """
     if resource["resourceType"] != SUBSCRIPTION or request is None:
         return resource, ""
@@ -78,9 +88,15 @@ def hold_subscription(
         kept = keep_headers(parse_json_object(previous.content), shown)
         headers = read_subscriber(previous.owner).headers if kept else ()
     begun = {key: value for key, value in shown.items() if key != "error"}
-    begun["status"] = "off" if resource["status"] == "off" else "active"
+    begun["status"] = _begin(resource)
     who = request.requester
     return with_subscriber(begun, who), write_subscriber(Subscriber(who, headers))
+
+
+def _begin(resource: JsonObject) -> str:
+    if resource["status"] == "off":
+        return "off"
+    return "requested" if read_wanted(resource).topic else "active"
 
 
 def _is_shaped(query: SearchQuery) -> bool:

@@ -49,6 +49,13 @@ from fhir_dmp.operations.merge import MERGE, UNMERGE, merge, unmerge
 from fhir_dmp.operations.meta import meta, meta_add, meta_delete, meta_of_all
 from fhir_dmp.operations.record_status import DEFINITION as STATUS
 from fhir_dmp.operations.record_status import record_status
+from fhir_dmp.operations.subscription_status import EVENTS as SUBSCRIPTION_EVENTS
+from fhir_dmp.operations.subscription_status import STATUS as SUBSCRIPTION_STATUS
+from fhir_dmp.operations.subscription_status import (
+    subscription_events,
+    subscription_status,
+    subscription_statuses,
+)
 from fhir_dmp.operations.subsumes import subsumes
 from fhir_dmp.operations.validate import validate
 from fhir_dmp.operations.validate_code import validate_in_code_system, validate_in_value_set
@@ -126,6 +133,15 @@ OPERATIONS = (
     *(_row(method, "$export", export_system, SYSTEM) for method in ("GET", "POST")),
     *(_row(method, "Patient/$export", export_patients, PATIENT) for method in ("GET", "POST")),
     *(_row(method, "Group/[id]/$export", export_group, GROUP) for method in ("GET", "POST")),
+    *(
+        _row(method, f"Subscription/{place}", run, definition)
+        for place, run, definition in (
+            ("$status", subscription_statuses, SUBSCRIPTION_STATUS),
+            ("[id]/$status", subscription_status, SUBSCRIPTION_STATUS),
+            ("[id]/$events", subscription_events, SUBSCRIPTION_EVENTS),
+        )
+        for method in ("GET", "POST")
+    ),
     _row("GET", "$dmp-bulk-status", bulk_status, BULK_STATUS),
     _row("DELETE", "$dmp-bulk-status", bulk_cancel, BULK_STATUS),
     _row("GET", "$dmp-bulk-file", bulk_file, FILE),

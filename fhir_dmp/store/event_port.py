@@ -94,6 +94,10 @@ class Outbox(Protocol):
         """Returns how many notices a subscription was told."""
         ...
 
+    async def sent(self, subscription_id: str, since: int, until: int, limit: int) -> Sequence[Notice]:
+        """Returns notices that a subscription was told, with numbers from `since` to `until`, in order."""
+        ...
+
     async def deliver(self, notice: Notice, number: int) -> None:
         """Says that a notice has arrived, as which number; of number 0 it is not counted."""
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fhir_dmp.instant import Milliseconds, write_instant
 from fhir_dmp.json_text import JsonObject, parse_json_object
@@ -32,41 +32,50 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a subscription stands: `events` is how many it was told so far, those of the notification included."""
+    """How a subscription stands: `events` is how many it was told so far, those of the notification included.
+
+    `topic` is a canonical, "" where it has criteria instead; `fault` says why it is in error.
+    """
 
     subscription_id: str
     topic: str
     status: str
     events: int
+    fault: str = ""
 
 
 def build_notification(
     base_url: str, standing: Standing, kind: Kind, events: Sequence[Event], content: Content, status_id: str
-) -> dict[str, Any]:
+) -> JsonObject:
     """Builds the Bundle; `status_id` is the UUID of its first entry."""
-    url = f"{base_url}/Subscription/{standing.subscription_id}"
     status = {
         "fullUrl": f"urn:uuid:{status_id}",
-        "resource": _build_status(base_url, url, standing, kind, events, content) | {"id": status_id},
-        "request": {"method": "GET", "url": f"{url}/$status"},
+        "resource": build_status(base_url, standing, kind, events, content) | {"id": status_id},
+        "request": {"method": "GET", "url": f"{_url(base_url, standing)}/$status"},
         "response": {"status": "200"},
     }
     shown = [] if content == "empty" else [_build_entry(base_url, event.focus, content) for event in events]
     return {"resourceType": "Bundle", "type": "history", "entry": [status, *shown]}
 
 
-def _build_status(
-    base_url: str, url: str, standing: Standing, kind: Kind, events: Sequence[Event], content: Content
+def build_status(
+    base_url: str, standing: Standing, kind: Kind, events: Sequence[Event] = (), content: Content = "empty"
 ) -> JsonObject:
+    """Builds the Parameters that stand for R5's SubscriptionStatus."""
     parameters: list[JsonObject] = [
-        {"name": "subscription", "valueReference": {"reference": url}},
-        {"name": "topic", "valueCanonical": standing.topic},
+        {"name": "subscription", "valueReference": {"reference": _url(base_url, standing)}},
+        *([{"name": "topic", "valueCanonical": standing.topic}] if standing.topic else []),
         {"name": "status", "valueCode": standing.status},
         {"name": "type", "valueCode": kind},
         {"name": "events-since-subscription-start", "valueString": str(standing.events)},
+        *(_build_event(base_url, event, content) for event in events),
+        *([{"name": "error", "valueCodeableConcept": {"text": standing.fault}}] if standing.fault else []),
     ]
-    parameters += [_build_event(base_url, event, content) for event in events]
     return {"resourceType": "Parameters", "meta": {"profile": [_PROFILE]}, "parameter": parameters}
+
+
+def _url(base_url: str, standing: Standing) -> str:
+    return f"{base_url}/Subscription/{standing.subscription_id}"
 
 
 def _build_event(base_url: str, event: Event, content: Content) -> JsonObject:

@@ -20,8 +20,8 @@ class Shipment:
     resource: JsonObject | None = None
 
 
-def build_shipment(wanted: Wanted, identity: Identity, resource: JsonObject) -> Shipment:
-    """Builds the notification of a version: with a payload the endpoint is a service base, which gets an update."""
+def build_update(wanted: Wanted, identity: Identity, resource: JsonObject) -> Shipment:
+    """Builds the notification of a version that met criteria: with a payload the endpoint is a base, to be updated."""
     if not wanted.payload:
         return Shipment("POST", wanted.endpoint)
     parts = urlsplit(wanted.endpoint)

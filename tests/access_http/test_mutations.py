@@ -193,6 +193,7 @@ ELSEWHERE = {
     "fhir_dmp.delivery.collect": "the server itself, which tells nobody: what is sent is decided in sight.py",
     "fhir_dmp.delivery.sight": "tests/delivery: what is hidden when it would be sent is not, and is not counted",
     "fhir_dmp.delivery.subscriptions": "the server itself, which reads what subscribers asked for",
+    "fhir_dmp.operations.subscription_status": "tests/delivery/test_topics.py: his own, and what of it he sees now",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",
 }

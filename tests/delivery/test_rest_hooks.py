@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ from pymongo import MongoClient
 
 from fhir_dmp.delivery import send
 from fhir_dmp.xml.read import parse_xml
-from tests.access_http.house import Headers, House, Record, document, open_house
+from tests.access_http.house import House, Record, document, open_house
+from tests.delivery.asking import SECRET, by_criteria, subscribe, until
 from tests.delivery.endpoint import Endpoint, open_endpoint
 from tests.rest.server import FHIR_JSON, FORMS
 
 Json = Any
-SECRET = "Bearer s3cr3tword"
 AFTER_A_FAILURE = 6_000
 """Milliseconds after which it is tried again."""
 
@@ -39,19 +38,7 @@ async def record(house: House) -> Record:
 
 
 def subscription(record: Record, endpoint: Endpoint, payload: str = FHIR_JSON, **changed: Json) -> Json:
-    channel = {"type": "rest-hook", "endpoint": endpoint.url, "header": [f"Authorization: {SECRET}"]}
-    if payload:
-        channel["payload"] = payload
-    criteria = f"DocumentReference?patient={record.patient}"
-    made = {"resourceType": "Subscription", "status": "requested", "reason": "follow-up", "criteria": criteria}
-    return {**made, "channel": channel, **changed}
-
-
-async def subscribe(house: House, who: Headers, asked: Json) -> str:
-    answer = await house.guarded.client.post("Subscription", json=asked, headers={**who, "content-type": FHIR_JSON})
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["status"] == "active"
-    return str(answer.json()["id"])
+    return by_criteria(f"DocumentReference?patient={record.patient}", endpoint, payload, **changed)
 
 
 async def _write(record: Record, name: str, *labels: str) -> str:
@@ -206,12 +193,3 @@ async def _put(house: House, asked: Json) -> None:
     headers = {**house.petit(), "content-type": FHIR_JSON}
     answer = await house.guarded.client.put(f"Subscription/{asked['id']}", json=asked, headers=headers)
     assert answer.status_code == 200, answer.text
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns when something has become so; fails where it does not."""
-    for _ in range(300):
-        if is_so():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("it has not become so")

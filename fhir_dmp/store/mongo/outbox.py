@@ -54,6 +54,13 @@ class MongoOutbox:
             found = await self._told.find_one({"_id": subscription_id})
         return found["n"] if found else 0
 
+    async def sent(self, subscription_id: str, since: int, until: int, limit: int) -> Sequence[Notice]:
+        """See the port."""
+        wanted = {"s": subscription_id, "st": "sent", "num": {"$gte": Int64(since), "$lte": Int64(until)}}
+        with database_errors():
+            rows = await self._notices.find(wanted).sort("num", 1).limit(limit).to_list()
+        return [_parse(row) for row in rows]
+
     async def deliver(self, notice: Notice, number: int) -> None:
         """See the port."""
         sent = {"$set": {"st": "sent", "num": number, "gone": _gone()}}
