@@ -63,7 +63,7 @@ def build_closure(
 def _own(requester: Requester, rows: list[JsonObject], organizations: set[str], reading: Reading) -> set[str]:
     if requester.kind is Kind.PATIENT:
         return {f"Patient/{requester.patient_id}"}
-    if requester.kind is Kind.HOSPITAL:
+    if requester.kind in {Kind.HOSPITAL, Kind.HEALTH_INSURANCE}:
         return _structure(requester, rows)
     if requester.kind is not Kind.PRACTITIONER:
         return {requester.reference} if requester.reference else set()

@@ -1,6 +1,7 @@
 """The decision: requester, records, matrix, time → Permit(Restriction) or Deny. Default deny; nothing else decides.
 
-    kind at all?  →  scope  →  for each record: open?  →  Consents readable?  →  the ways of this kind of requester
+    kind at all?  →  scope  →  of reimbursements: within 24 months?
+                  →  for each record: open?  →  Consents readable?  →  the ways of this kind of requester
     a professional:  blocked?  →  author  →  médecin traitant, administrator  →  mode: Consents or emergency
                      →  habilitation matrix  →  masking  →  confidentiality
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fhir_dmp.access.clauses import NOTHING, authored_by, conjuncts, every, some
+from fhir_dmp.access.clauses import NOTHING, authored_by, conjuncts, every, no, some
 from fhir_dmp.access.inquiry import PUBLIC, Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Grant, Path, Verdict, Ways, judge, judge_record
@@ -20,6 +21,7 @@ from fhir_dmp.access.person import ways_of_helper, ways_of_patient, ways_of_repr
 from fhir_dmp.access.professional import ways_of_professional
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.reimbursement import REIMBURSEMENTS, past_window
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.access.subscribing import own_subscriptions
@@ -32,7 +34,11 @@ MAX_RECORDS = 1000
 
 _OWN_RECORD = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE, Kind.HELPER})
 _BY_CONSENT = frozenset({Kind.PRACTITIONER, Kind.HELPER})
-_ACROSS = {Kind.AUDITOR: Rule.AUDITOR, Kind.HOSPITAL: Rule.WRITTEN_BY_ITSELF}
+_ACROSS = {
+    Kind.AUDITOR: Rule.AUDITOR,
+    Kind.HOSPITAL: Rule.WRITTEN_BY_ITSELF,
+    Kind.HEALTH_INSURANCE: Rule.WRITTEN_BY_ITSELF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,8 @@ def decide(inquiry: Inquiry, states: Sequence[RecordState], matrix: Matrix) -> P
     if kind is Kind.SYSTEM:
         return Permit(Restriction(inquiry.scope))
     found = {state.patient_id: find_ways(inquiry, state, matrix) for state in states}
-    parts = [PUBLIC, own_subscriptions(inquiry), _across_records(inquiry), _within_records(found)]
-    shown = every([some(parts), inquiry.scope])
+    parts = [_public(inquiry), own_subscriptions(inquiry), _across_records(inquiry), _within_records(found)]
+    shown = every([some(parts), inquiry.scope, no(past_window(inquiry.now))])
     return Permit(Restriction(shown), tuple((patient, judge_record(ways)) for patient, ways in found.items()))
 
 
@@ -113,8 +119,14 @@ def decide_item(inquiry: Inquiry, state: RecordState, matrix: Matrix, facts: Fac
         return Verdict(permitted=False, reason=Reason(Rule.SCOPE))
     if inquiry.requester.kind is Kind.SYSTEM:
         return Verdict(permitted=True, reason=Reason(Rule.SYSTEM))
+    return _decide_within_window(inquiry, state, matrix, facts)
+
+
+def _decide_within_window(inquiry: Inquiry, state: RecordState, matrix: Matrix, facts: Facts) -> Verdict:
+    if matches(past_window(inquiry.now), facts):
+        return Verdict(permitted=False, reason=Reason(Rule.PAST_WINDOW))
     across = (_across_records(inquiry), _ACROSS.get(inquiry.requester.kind))
-    for clause, rule in ((PUBLIC, Rule.PUBLIC), (own_subscriptions(inquiry), Rule.SUBSCRIBER), across):
+    for clause, rule in ((_public(inquiry), Rule.PUBLIC), (own_subscriptions(inquiry), Rule.SUBSCRIBER), across):
         if rule and matches(clause, facts):
             return Verdict(permitted=True, reason=Reason(rule))
     if facts.patient != state.patient_id:
@@ -122,18 +134,25 @@ def decide_item(inquiry: Inquiry, state: RecordState, matrix: Matrix, facts: Fac
     return judge(find_ways(inquiry, state, matrix), facts)
 
 
+def _public(inquiry: Inquiry) -> Clause:
+    """What is in nobody's record; the assurance maladie reads nothing but what it fed."""
+    return NOTHING if inquiry.requester.kind is Kind.HEALTH_INSURANCE else PUBLIC
+
+
 def _across_records(inquiry: Inquiry) -> Clause:
-    """What a requester sees whoever's it is: an auditor the traces, a hospital's system what it wrote itself."""
+    """What a requester sees whoever's it is: an auditor the traces, a system what it wrote itself."""
     match inquiry.requester.kind:
         case Kind.AUDITOR:
             return OfType(("AuditEvent",))
         case Kind.HOSPITAL:
             return authored_by(inquiry.closure.own)
+        case Kind.HEALTH_INSURANCE:
+            return every([authored_by(inquiry.closure.own), REIMBURSEMENTS])
     return NOTHING
 
 
 def _ways_of_others(inquiry: Inquiry) -> Ways:
-    """A hospital's system, an administrator, an auditor: nothing of a record because it is this record."""
+    """A system that feeds, an administrator, an auditor: nothing of a record because it is this record."""
     rule = _ACROSS.get(inquiry.requester.kind)
     if rule:
         grants = (Grant(_across_records(inquiry), Reason(rule)),)

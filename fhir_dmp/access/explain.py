@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from fhir_dmp.access.clauses import some
 from fhir_dmp.access.consent import Reading
 from fhir_dmp.access.decide import decide_item, find_ways
 from fhir_dmp.access.inquiry import PUBLIC, Inquiry
@@ -13,6 +14,7 @@ from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Verdict, judge, judge_record
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState, build_record
+from fhir_dmp.access.reimbursement import past_window
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.wording import SENTENCES
 from fhir_dmp.json_text import JsonObject
@@ -53,9 +55,10 @@ def explain_items(
     """Returns the same as explain_item of each of many items, for a professional with his ways found once."""
     is_his_to_judge = inquiry.requester.kind is Kind.PRACTITIONER and inquiry.scopes is None
     ways = find_ways(inquiry, state, matrix)
+    apart = some([PUBLIC, past_window(inquiry.now)])
     return [
         explain(judge(ways, facts), language)
-        if is_his_to_judge and facts.patient == state.patient_id and not matches(PUBLIC, facts)
+        if is_his_to_judge and facts.patient == state.patient_id and not matches(apart, facts)
         else explain_item(inquiry, state, matrix, facts, language)
         for facts in items
     ]

@@ -13,13 +13,13 @@ from fhir_dmp.access.inquiry import Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Verdict
 from fhir_dmp.access.reason import Rule
-from fhir_dmp.access.requester import Kind
+from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
+from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.ins.matricule import SYSTEMS
 from fhir_dmp.search.query import Clause, Has, OfType, TokenValue
 
 CARE = frozenset({"TREAT", "ETREAT", "BTG"})
 """The purposes of use (v3-ActReason) for which a professional takes charge of somebody."""
-_FED = frozenset({"DocumentReference"})
 
 
 class RecordStatus(Enum):
@@ -36,11 +36,16 @@ def may_feed(inquiry: Inquiry, matrix: Matrix) -> bool:
     `inquiry` is about the interaction `create`: a token that lets him write nothing lets him ask nothing.
     """
     requester = inquiry.requester
-    if among(inquiry.scope, _FED) == NOTHING:
+    if among(inquiry.scope, fed_by(requester)) == NOTHING:
         return False
     if requester.kind is Kind.PRACTITIONER:
         return matrix.clause(requester.profession) != NOTHING and not requester.purposes.isdisjoint(CARE)
-    return requester.kind is Kind.HOSPITAL
+    return requester.kind in {Kind.HOSPITAL, Kind.HEALTH_INSURANCE}
+
+
+def fed_by(requester: Requester) -> frozenset[str]:
+    """Returns the type of what a requester feeds first of all."""
+    return frozenset({BENEFIT if requester.kind is Kind.HEALTH_INSURANCE else DOCUMENT})
 
 
 def names_ins(clause: Clause) -> bool:

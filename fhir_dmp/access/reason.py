@@ -14,6 +14,7 @@ class Rule(Enum):
     EXCLUDED = "excluded"
     NOT_FOR_THIS_KIND = "not-for-this-kind"
     SCOPE = "scope"
+    PAST_WINDOW = "past-window"
     NO_PURPOSE = "no-purpose"
     TOO_MANY_RECORDS = "too-many-records"
     CLOSED = "closed"

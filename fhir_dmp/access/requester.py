@@ -21,10 +21,12 @@ class Kind(Enum):
     """A person whom the patient appointed to help with the record (aidant)."""
     HOSPITAL = "hospital"
     """A hospital's system, acting for itself: it feeds, and reads nothing back but what it wrote."""
+    HEALTH_INSURANCE = "health-insurance"
+    """The assurance maladie's system, acting for itself: it feeds reimbursements, and reads back nothing but these."""
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
     EXCLUDED = "excluded"
-    """Insurers, banks, employers, occupational medicine: never, whatever the scope (CSP L1111-18)."""
+    """Complementary insurers, banks, employers, occupational medicine: never, whatever the scope (CSP L1111-18)."""
 
 
 EXCLUDED_SPECIALTIES = frozenset({"SM25"})

@@ -17,6 +17,10 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
         "L'application utilisée n'a pas reçu le droit de faire cela.",
         "The application in use was not given the right to do this.",
     ),
+    Rule.PAST_WINDOW: (
+        "Les remboursements ne sont visibles que 24 mois après les soins.",
+        "Reimbursements are visible for 24 months after the care only.",
+    ),
     Rule.NO_PURPOSE: (
         "Le professionnel n'a pas dit pourquoi il veut accéder au dossier.",
         "The professional did not say for what purpose he wants access.",
@@ -120,13 +124,13 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
     Rule.AUDITOR: ("Les auditeurs lisent les traces d'accès.", "Auditors read the traces of access."),
     Rule.SYSTEM: ("Le serveur lui-même.", "The server itself."),
     Rule.WRITTEN_BY_ITSELF: (
-        "Un établissement relit ce qu'il a écrit.",
-        "An establishment reads back what it wrote.",
+        "Un établissement ou l'assurance maladie relit ce qu'il a écrit.",
+        "An establishment, or the health insurance, reads back what it wrote.",
     ),
     Rule.SUBSCRIBER: ("L'abonnement est le sien.", "The subscription is his own."),
     Rule.FEEDING: (
-        "Les professionnels alimentent le dossier.",
-        "Professionals feed the record.",
+        "Les professionnels et l'assurance maladie alimentent le dossier.",
+        "Professionals and the health insurance feed the record.",
     ),
     Rule.FEEDING_OPPOSED: (
         "Vous vous êtes opposé à l'alimentation du dossier.",

@@ -1,7 +1,8 @@
 """Who may create, change or delete what. Nobody widens his own access by writing.
 
-Professionals and hospitals feed (CSP L1111-15: blocked or without consent, unless the patient opposed it) and only the
-author amends. The patient deposits, masks (R1111-49) and manages his Consents. Directories are an administrator's.
+Professionals and hospitals feed (CSP L1111-15: blocked or without consent, unless the patient opposed it), the
+assurance maladie feeds reimbursements, and only the author amends. The patient deposits, masks (R1111-49) and manages
+his Consents. Directories are an administrator's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fhir_dmp.access.path import Verdict, judge
 from fhir_dmp.access.provision import Situation, compile_directive
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.reimbursement import CONTENT, is_insurers, is_reimbursement
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.subscribing import decide_subscription
 from fhir_dmp.json_text import JsonObject
@@ -28,8 +30,8 @@ from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESE
 ADMINISTERED = frozenset({*DIRECTORY, *CONFORMANCE, "Patient", "RelatedPerson", "Group"})
 """What an administrator writes: directories, definitions, identities and who represents whom."""
 NEVER_FED = frozenset({*DIRECTORY, *CONFORMANCE, "Patient", "RelatedPerson", "Group", "Person", "CareTeam", "Consent",
-                       "AuditEvent"}) - {"Medication"}  # fmt: skip
-"""What decides access, or says who is who: no professional writes it."""
+                       "AuditEvent", "ExplanationOfBenefit"}) - {"Medication"}  # fmt: skip
+"""What decides access, says who is who, or is the insurance's to say: no professional writes it."""
 FED_WITHOUT_PATIENT = frozenset({"Binary", "Medication"})
 DEPOSITED = frozenset({
     "DocumentReference", "Binary", "Observation", "AllergyIntolerance", "MedicationStatement", "Condition",
@@ -38,6 +40,7 @@ DEPOSITED = frozenset({
 """What a patient or his representative writes, beside Consents and contacts."""
 
 _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
+_FEEDING = _PROFESSIONAL | {Kind.HEALTH_INSURANCE}
 _CONTRADICTION = {f"{VISIBILITY}|{MASKED}", f"{VISIBILITY}|{HIDDEN_FROM_PATIENT}"}
 
 
@@ -73,12 +76,12 @@ def _decide_content(
         return refused
     if inquiry.requester.kind in _PROFESSIONAL:
         return _feed(inquiry, state, change)
-    if state is None:
-        return _deposit(inquiry, change)
+    if inquiry.requester.kind is Kind.HEALTH_INSURANCE:
+        return _reimburse(inquiry, state, change, reading)
     item = change.new or change.previous
-    if item and item.facts.resource_type == "Consent":
+    if state and item and item.facts.resource_type == "Consent":
         return _manage_consent(inquiry, state, change, reading)
-    if item and item.facts.resource_type == "RelatedPerson":
+    if state and item and item.facts.resource_type == "RelatedPerson":
         return _manage_contact(inquiry, change)
     return _deposit(inquiry, change)
 
@@ -93,7 +96,7 @@ def _refuse_record(inquiry: Inquiry, state: RecordState | None, matrix: Matrix, 
         return _refuse(Rule.OTHER_RECORD, is_hidden=previous is not None)
     if previous and not judge(find_ways(inquiry, state, matrix), previous.facts).permitted:
         return _refuse(Rule.NOT_AUTHOR, is_hidden=True)
-    if requester.kind not in _PROFESSIONAL and requester.patient_id != state.patient_id:
+    if requester.kind not in _FEEDING and requester.patient_id != state.patient_id:
         return _refuse(Rule.OTHER_RECORD)
     if not state.is_open(inquiry.now):
         return _refuse(Rule.CLOSED)
@@ -144,6 +147,23 @@ def _feed(inquiry: Inquiry, state: RecordState | None, change: Change) -> Verdic
     # an establishment answers for whom it names; a professional names himself
     is_own = inquiry.requester.kind is Kind.HOSPITAL or not item.marks("author") or item.is_by(_signing(inquiry))
     return _allow(Rule.FEEDING) if is_own else _refuse(Rule.AUTHOR_NOT_SELF)
+
+
+def _reimburse(inquiry: Inquiry, state: RecordState | None, change: Change, reading: Reading) -> Verdict:
+    """The assurance maladie: what it reimbursed itself, in any open record, and nothing else."""
+    own = inquiry.closure.own
+    for part in (change.new, change.previous):
+        if part and part.facts.resource_type != CONTENT and not is_reimbursement(part.facts):
+            return _refuse(Rule.NOT_FOR_THIS_KIND)
+    if change.new and not is_insurers(change.new, own, reading):
+        return _refuse(Rule.AUTHOR_NOT_SELF)
+    if change.previous:
+        return _amend(change, own)
+    if state is None:
+        is_content = change.new is not None and change.new.facts.resource_type == CONTENT
+        return _allow(Rule.FEEDING) if is_content else _refuse(Rule.OTHER_RECORD)
+    opposed = _opposition(inquiry, state, change.new) if change.new else None
+    return Verdict(permitted=False, reason=opposed) if opposed else _allow(Rule.FEEDING)
 
 
 def _amend(change: Change, own: frozenset[str]) -> Verdict:

@@ -27,7 +27,7 @@ from fhir_dmp.audit.code import (
 )
 from fhir_dmp.json_text import JsonObject
 
-_SYSTEMS = frozenset({Kind.SYSTEM, Kind.HOSPITAL})
+_SYSTEMS = frozenset({Kind.SYSTEM, Kind.HOSPITAL, Kind.HEALTH_INSURANCE})
 _TYPES = {
     Kind.PRACTITIONER: "Practitioner",
     Kind.PATIENT: "Patient",

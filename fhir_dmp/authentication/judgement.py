@@ -16,11 +16,10 @@ from fhir_dmp.authentication.statement import Statement
 
 EXCLUDED_KINDS = frozenset({"insurer", "bank", "employer", "occupational-medicine"})
 USUAL_KINDS = frozenset({Kind.PRACTITIONER, Kind.PATIENT, Kind.REPRESENTATIVE, Kind.HELPER, Kind.HOSPITAL})
-"""What an issuer may say unless its setting says otherwise: administrators and auditors have to be allowed."""
+"""What an issuer may say unless its setting says otherwise: administrators, auditors and the assurance maladie have to
+be allowed."""
 
-_NAMED = {
-    kind.value: kind for kind in (Kind.REPRESENTATIVE, Kind.HELPER, Kind.HOSPITAL, Kind.ADMINISTRATOR, Kind.AUDITOR)
-}
+_NAMED = {kind.value: kind for kind in set(Kind) - {Kind.SYSTEM, Kind.EXCLUDED, Kind.PRACTITIONER, Kind.PATIENT}}
 _OF_USER = {
     "Practitioner": Kind.PRACTITIONER,
     "PractitionerRole": Kind.PRACTITIONER,
@@ -29,6 +28,7 @@ _OF_USER = {
 }
 _PROFESSIONAL = "This token does not name one RPPS number and one profession."
 _PATIENT = "This token does not name the patient it is for."
+_INSURANCE = "This token does not name the structure of the health insurance."
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _RPPS = re.compile(r"\d{11}")
 
@@ -47,6 +47,8 @@ def build_requester(statement: Statement, rules: Rules, base_url: str) -> Reques
     kind = _judge_kind(statement, user_type, rules)
     if kind is Kind.PRACTITIONER and not (_RPPS.fullmatch(statement.rpps) and len(statement.professions) == 1):
         raise RequesterUnknown(_PROFESSIONAL)
+    if kind is Kind.HEALTH_INSURANCE and not statement.organization:
+        raise RequesterUnknown(_INSURANCE)
     is_professional = kind in {Kind.PRACTITIONER, Kind.EXCLUDED}
     return Requester(
         kind=kind,

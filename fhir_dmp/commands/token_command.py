@@ -36,6 +36,7 @@ class Program(Enum):
     """What a program is."""
 
     HOSPITAL = "hospital"
+    HEALTH_INSURANCE = "health-insurance"
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
 
@@ -121,12 +122,12 @@ def system(
     *,
     client: Annotated[str, typer.Option(metavar="NAME", help="Name of the program.")],
     kind: Annotated[Program, typer.Option(help="What it is.")] = Program.HOSPITAL,
-    organization: Annotated[str, typer.Option(metavar="FINESS", help="The hospital's number.")] = "",
+    organization: Annotated[str, typer.Option(metavar="FINESS", help="The structure's number.")] = "",
     scope: Scope = "",
     expires: Expires = _HOUR,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Print a program's token: a hospital's system, an administrator, an auditor."""
+    """Print a program's token: a hospital's or the health insurance's system, an administrator, an auditor."""
     from fhir_dmp.commands.token import Wish, sign_system  # noqa: PLC0415  see above
 
     typer.echo(sign_system(Kind(kind.value), client, organization, Wish(url, scope, expires)))

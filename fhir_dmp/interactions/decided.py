@@ -14,6 +14,7 @@ from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.reimbursement import next_hour
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.instant import Milliseconds
@@ -69,6 +70,7 @@ class Decisions:
     def keep(self, question: Question, basis: Basis, now: Milliseconds, restriction: Restriction) -> None:
         """Keeps a decision, made now."""
         until = min((state.changes_after(now) for state in basis.states), default=END)
+        until = min(until, next_hour(now))
         if is_lasting(question[0]):
             self._place(basis.states).put(question, _Decided(restriction, basis, now, until))
 

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 
 from fhir_dmp.access.change import Change, Item
+from fhir_dmp.access.closure import STRUCTURE_SYSTEMS
 from fhir_dmp.access.feeding import RecordStatus, may_feed, names_ins, read_status
-from fhir_dmp.access.requester import SERVER
+from fhir_dmp.access.requester import SERVER, Kind, Requester
 from fhir_dmp.access.write import decide_write
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import inquire, open_gate, read_states
@@ -45,15 +46,17 @@ async def _find_patient(context: Context, request: Request, query: SearchQuery) 
 
 
 async def _judge(context: Context, request: Request, patient: str) -> RecordStatus:
-    """As if a document were fed: one decision, here and when it is."""
+    """As if a document, or a reimbursement, were fed: one decision, here and when it is."""
     states = await read_states(context, request, [patient])
-    document: JsonObject = {
-        "resourceType": "DocumentReference",
-        "id": "new",
-        "status": "current",
-        "subject": {"reference": f"{_PATIENT}/{patient}"},
-    }
-    change = Change(Item(document, context.indexer.facts(document)), None)
+    fed = _build_fed(request.requester, {"reference": f"{_PATIENT}/{patient}"})
+    change = Change(Item(fed, context.indexer.facts(fed)), None)
     inquiry = await inquire(context, request, "create")
     state = states[0] if states else None
     return read_status(decide_write(inquiry, state, context.matrix, change, context.reading))
+
+
+def _build_fed(requester: Requester, patient: JsonObject) -> JsonObject:
+    if requester.kind is Kind.HEALTH_INSURANCE:
+        insurer = {"identifier": {"system": STRUCTURE_SYSTEMS[0], "value": requester.organization}}
+        return {"resourceType": "ExplanationOfBenefit", "id": "new", "patient": patient, "insurer": insurer}
+    return {"resourceType": "DocumentReference", "id": "new", "status": "current", "subject": patient}

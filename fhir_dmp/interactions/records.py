@@ -64,7 +64,7 @@ class Records:
         return found or await self.cache.find_closure(requester, self._closure, self.now)
 
     async def _closure(self, requester: Requester) -> Closure:
-        if requester.kind not in {Kind.PRACTITIONER, Kind.HOSPITAL}:
+        if requester.kind not in {Kind.PRACTITIONER, Kind.HOSPITAL, Kind.HEALTH_INSURANCE}:
             return build_closure(requester, (), self.now, self.reading)
         rows = await self._named(requester)
         rows += await self._above(rows)

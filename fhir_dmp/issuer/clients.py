@@ -30,7 +30,7 @@ SCHEMA: JsonObject = {
             "name": _TEXT,
             "redirect_uris": _TEXTS,
             "contexts": _CONTEXTS,
-            "kind": {"enum": ["hospital", "administrator", "auditor"]},
+            "kind": {"enum": ["hospital", "health-insurance", "administrator", "auditor"]},
             "organization": _TEXT,
             "jwks": {"type": "object", "required": ["keys"]},
             "jwks_uri": _TEXT,

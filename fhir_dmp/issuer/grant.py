@@ -86,7 +86,7 @@ def of_proxy(kind: str, patient_id: str, client: str, scopes: tuple[str, ...]) -
 
 
 def of_system(kind: str, client: str, organization: str, scopes: tuple[str, ...]) -> Grant:
-    """Returns the grant of a program that acts for itself; `kind` is hospital, administrator or auditor."""
+    """Returns the grant of a program that acts for itself; `kind` is a value of Kind."""
     iua = {"subject_organization_id": organization, "subject_role": [_coding(KIND, kind)]}
     return Grant(client, client, scopes, "", _filled(iua))
 

@@ -296,6 +296,7 @@ class Indexer:
             deposit=min(updated, deposited[0]) if deposited else updated,
             base_url=self._space.base_url,
             resource_types=self._space.registry.resource_types,
+            zone=self._space.zone,
         )
 
     def _dates(self, dates: list[DateFact], main: Main) -> tuple[DateFact, ...]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from fhir_dmp.instant import Milliseconds
@@ -37,6 +37,7 @@ from fhir_dmp.search.sensitivity import (
     rank_of,
     read_label,
 )
+from fhir_dmp.search.span import Span, parse_span
 
 RPPS, NATIONAL_ID = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
 PROFILE, MEDIA_TYPE = "urn:ietf:rfc:3986", "urn:ietf:bcp:13"
@@ -61,7 +62,7 @@ AUTHORS = {
     "DocumentReference": ("author",),
     "Encounter": ("participant.individual",),
     "EpisodeOfCare": ("careManager",),
-    "ExplanationOfBenefit": ("provider", "enterer"),
+    "ExplanationOfBenefit": ("insurer",),
     "Flag": ("author",),
     "Goal": ("expressedBy",),
     "ImagingStudy": ("interpreter",),
@@ -126,6 +127,7 @@ def find_security(  # noqa: PLR0913  what is found once is not found twice
     deposit: Milliseconds,
     base_url: str,
     resource_types: frozenset[str],
+    zone: tzinfo,
 ) -> Security:
     """Returns the security facts of a resource, with what was noticed in its properties; `deposit` is when it came.
 
@@ -149,7 +151,10 @@ def find_security(  # noqa: PLR0913  what is found once is not found twice
     ]
     is_held_back = (VISIBILITY, HIDDEN_FROM_PATIENT) in labels
     return Security(
-        tuple(dict.fromkeys(marks)), rank, _hull(resource, dates), a_month_after(deposit) if is_held_back else None
+        tuple(dict.fromkeys(marks)),
+        rank,
+        _hull(resource, dates, zone),
+        a_month_after(deposit) if is_held_back else None,
     )
 
 
@@ -284,14 +289,26 @@ def _has_others(resource: JsonObject, references: Collection[str], patient: str 
     return any(found not in {"", patient} for found in map(patient_id, references))
 
 
-def _hull(resource: JsonObject, dates: Collection[DateFact]) -> tuple[Milliseconds, Milliseconds] | None:
-    """The time that the content is about: of a document the care it reports, where that is said."""
+def _hull(resource: JsonObject, dates: Collection[DateFact], zone: tzinfo) -> tuple[Milliseconds, Milliseconds] | None:
+    """The time that the content is about: of a document, and of a reimbursement, the care, where that is said."""
+    if resource["resourceType"] == "ExplanationOfBenefit" and (care := list(_spans_of_care(resource, zone))):
+        return min(low for low, _ in care), max(high for _, high in care)
     clinical = [date for date in dates if date.parameter not in _ADMINISTRATIVE_DATES]
     if resource["resourceType"] == "DocumentReference":
         clinical = [date for date in clinical if date.parameter == "period"] or clinical
     if not clinical:
         return None
     return min(date.low for date in clinical), max(date.high for date in clinical)
+
+
+def _spans_of_care(benefit: JsonObject, zone: tzinfo) -> Iterator[Span]:
+    """When the acts of an ExplanationOfBenefit were done; no search parameter tells it."""
+    items = list(_objects(benefit.get("item")))
+    periods = [benefit.get("billablePeriod"), *(item.get("servicedPeriod") for item in items)]
+    written = [row.get(key) for period in periods for row in _objects(period) for key in ("start", "end")]
+    for text in (*written, *(item.get("servicedDate") for item in items)):
+        if type(text) is str and (span := parse_span(text, zone)):
+            yield span
 
 
 def _codings(resource: JsonObject, key: str) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,23 @@ def label(code: str) -> Json:
     return [{"coding": [{"system": SYSTEMS[system], "code": code}]}]
 
 
+def benefit(name: str, day: str) -> Json:
+    """What the assurance maladie paid for an act of the author's in that hospital."""
+    return {
+        "resourceType": "ExplanationOfBenefit",
+        "id": name,
+        "meta": {"lastUpdated": "2024-05-20T08:00:00Z"},
+        "patient": reference("Patient/p"),
+        "created": "2024-05-20",
+        "billablePeriod": {"start": day, "end": day},
+        "insurer": {"identifier": {"system": FINESS, "value": "180035024"}},
+        "provider": reference("Organization/site"),
+        "careTeam": [{"sequence": 1, "provider": reference("Practitioner/auteur")}],
+    }
+
+
 OTHERS = [reference("Practitioner/confrere")]
+INSURANCE = [{"identifier": {"system": FINESS, "value": "180035024"}}]
 ITEMS: dict[str, Json] = {
     "compte rendu": document("compte-rendu"),
     "biologie": document(
@@ -81,6 +97,12 @@ ITEMS: dict[str, Json] = {
     "écrit par l'hôpital": document("hopital", author=[{"identifier": {"system": FINESS, "value": "750000002"}}]),
     "deux patients": document("deux", context={"related": [reference("Patient/q")]}),
     "autre dossier": document("autre", subject=reference("Patient/q")),
+    "remboursement": benefit("remboursement", "2022-06-01"),
+    "remboursement ancien": benefit("ancien", "2022-05-31"),
+    "historique": document("historique", TYPES, "REMB", author=INSURANCE, context={}),
+    "historique ancien": document(
+        "historique-ancien", TYPES, "REMB", author=INSURANCE, context={"period": {"end": "2022-05-31"}}
+    ),
     "observation": {
         "resourceType": "Observation",
         "id": "poids",

@@ -12,6 +12,7 @@ from fhir_dmp.access.change import Change, Item
 from fhir_dmp.access.contact import ROLE
 from fhir_dmp.access.write import decide_write
 from tests.strategies.access import (
+    FINESS,
     MATRIX,
     READING,
     SYSTEMS,
@@ -28,7 +29,7 @@ Json = Any
 
 TABLE = yaml.safe_load((Path(__file__).parents[1] / "cases" / "access" / "writes.yaml").read_text(encoding="utf8"))
 TRAITS = {"closed": "is_closed", "child": "is_child"}
-WITHOUT_RECORD = {"Organization", "Medication"}
+WITHOUT_RECORD = {"Organization", "Medication", "Binary"}
 LOINC = "http://loinc.org"
 
 
@@ -47,6 +48,8 @@ def resource(row: Json) -> Json:
     if kind == "Consent":
         written = consent("1", {})
         return {**made, **written, "performer": [reference(row["performer"])], "provision": provision(row["provision"])}
+    if kind == "ExplanationOfBenefit":
+        return {**made, **benefit(row, about)}
     if kind == "RelatedPerson":
         return {**made, **contact(row, about)}
     made |= {"subject": about} if kind == "CareTeam" else document(row, about)
@@ -60,16 +63,27 @@ def contact(row: Json, about: Json) -> Json:
     return {"meta": meta, "patient": about, "relationship": roles}
 
 
+def structure(number: str) -> Json:
+    return {"identifier": {"system": FINESS, "value": number}}
+
+
+def benefit(row: Json, about: Json) -> Json:
+    security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
+    made = {"patient": about, "insurer": structure(row["insurer"]), "created": "2024-05-20"}
+    made |= {"provider": structure(row["provider"])} if "provider" in row else {}
+    return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}}
+
+
 def document(row: Json, about: Json) -> Json:
     labels = row.get("label", "").split()
     codings = [{"system": SYSTEMS["conf" if len(code) == 1 else "vis"], "code": code} for code in labels]
     made: Json = {
         "subject": about,
-        "type": concept(LOINC, row["type"]),
+        "type": {"coding": [{"system": LOINC, "code": code} for code in row["type"].split()]},
         "date": row.get("date", "2024-05-20T08:00:00Z"),
     }
     if "author" in row:
-        made["author"] = [reference(row["author"])]
+        made["author"] = [reference(row["author"]) if "/" in row["author"] else structure(row["author"])]
     if codings:
         made["securityLabel"] = [{"coding": [coding]} for coding in codings]
     if "description" in row:
