@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
@@ -14,9 +15,10 @@ from fhir_dmp.interactions.conditional import (
     require_no_parameters,
     split_criteria,
 )
+from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded
+from fhir_dmp.interactions.depositing import deposit_key, find_deposited
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status, owner_of
 from fhir_dmp.interactions.subscribing import hold_subscription
@@ -39,7 +41,7 @@ async def create(context: Context, request: Request) -> Result:
     if criteria is not None:
         return await _create_unless_exists(context, request, resource, criteria)
     identity = Identity(request.resource_type, context.new_id())
-    if request.resource_type == DOCUMENT:
+    if request.resource_type in {DOCUMENT, BENEFIT}:
         return await _deposit(context, request, resource, identity)
     change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
@@ -104,6 +106,6 @@ async def _deposit_once(
     change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
     await check_attachments(replace(context, reader=writer), request, [change])
-    superseded = await find_superseded(context, writer, request, [change])
+    superseded = await find_consequences(context, writer, request, [change])
     await writer.write([change, *superseded])
     return replace(created(change, request), versions=[row.version for row in superseded])

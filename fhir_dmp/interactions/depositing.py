@@ -6,17 +6,18 @@ it, as if it were not there. What a document replaces is superseded in the same 
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from fhir_dmp.access.change import Item
+from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import parse_criteria
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.refusal import DepositRefused
+from fhir_dmp.interactions.reimbursing import find_reimbursed
 from fhir_dmp.interactions.request import Parameters, Preconditions, Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
@@ -31,33 +32,38 @@ from fhir_dmp.record.depositing import (
 )
 from fhir_dmp.record.patient_deposit import find_foreign_types
 from fhir_dmp.resource import Version, build_version, is_id
+from fhir_dmp.search.escape import escape_token
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change, Writer
 
-DOCUMENT = "DocumentReference"
 _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
-_DEPOSITORS = _PROFESSIONAL | {Kind.PATIENT, Kind.REPRESENTATIVE}
+_STATING = _PROFESSIONAL | {Kind.HEALTH_INSURANCE}
+"""Who has to say who sees what he deposits."""
+_DEPOSITORS = _STATING | {Kind.PATIENT, Kind.REPRESENTATIVE}
+_DEPOSITED_BY = {DOCUMENT: _DEPOSITORS, BENEFIT: frozenset({Kind.HEALTH_INSURANCE})}
 _MOST = 1000
 """How many documents of one type in one record are compared."""
-_SEPARATORS = re.compile(r"([\\,|$])")
 _HIDDEN = frozenset({Category.NOT_FOUND, Category.DELETED})
 
 
 def deposit_key(context: Context, request: Request, resource: JsonObject) -> str:
-    """Returns the key by which deposits into a record wait for one another, "" of what is no deposit of a document."""
-    if resource.get("resourceType") != DOCUMENT or request.requester.kind not in _DEPOSITORS:
+    """Returns the key by which deposits into a record wait for one another, "" of what is no such deposit."""
+    kind = resource.get("resourceType", "")
+    if request.requester.kind not in _DEPOSITED_BY.get(kind, ()):
         return ""
     subject = _subject(context, resource)
-    return f"{DOCUMENT} in {subject}" if subject else ""
+    return f"{kind} in {subject}" if subject else ""
 
 
 async def find_deposited(context: Context, writer: Writer, request: Request, resource: JsonObject) -> Version | None:
-    """Returns the document that is here already, None where there is none that the requester may see.
+    """Returns the document, or reimbursement, that is here already; None where there is none that the requester sees.
 
     Raises FhirError (conflict) where its name has another content, or its content another name.
     """
     if not deposit_key(context, request, resource):
         return None
+    if resource["resourceType"] == BENEFIT:
+        return await find_reimbursed(context, writer, request, resource, _subject(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
         return _require_same(found[0], resource, found[1])
@@ -83,17 +89,11 @@ async def _find_named(
     context: Context, writer: Writer, request: Request, resource: JsonObject, name: str
 ) -> tuple[Version, JsonObject] | None:
     """Returns the document of a name in the record that another is for."""
-    criteria = [*_of(context, resource), ("identifier", _escape(name))]
+    criteria = [*_of(context, resource), ("identifier", escape_token(name))]
     async for version, other in _search(context, writer, request, criteria):
         if name_of(other) == name:
             return version, other
     return None
-
-
-def _escape(name: str) -> str:
-    """A name as the value of a token, which may have what separates values in it."""
-    system, bar, value = name.partition("|")
-    return "".join([_SEPARATORS.sub(r"\\\1", system), bar, _SEPARATORS.sub(r"\\\1", value)])
 
 
 def _refused(item: Item) -> DepositRefused:
@@ -159,7 +159,7 @@ async def find_superseded(
 def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
     if kind not in _DEPOSITORS:
         return []
-    if kind in _PROFESSIONAL:
+    if kind in _STATING:
         unsaid = find_unsaid(item) if change.previous is None else []
         return [*unsaid, *find_faults(item.resource)]
     content = change.previous.content if change.previous else None
@@ -274,7 +274,8 @@ def _of(context: Context, resource: JsonObject) -> list[tuple[str, str]]:
 
 
 def _subject(context: Context, resource: JsonObject) -> str:
-    """Returns whose record a document is for: `Patient/23`, "" of any other reference."""
-    text = relative_to(context.base_url, str(resource.get("subject", {}).get("reference", "")))
+    """Returns whose record a deposit is for: `Patient/23`, "" of any other reference."""
+    subject = resource.get("subject") or resource.get("patient") or {}
+    text = relative_to(context.base_url, str(subject.get("reference", "")))
     kind, _, name = text.partition("/")
     return text if kind == "Patient" and is_id(name) else ""

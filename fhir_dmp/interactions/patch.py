@@ -14,9 +14,9 @@ from fhir_dmp.fhirpath.model import model_of
 from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
+from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_resource, refuse_conditional_references
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.fhirpath_patch import apply_operations, parse_operations
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_TYPE
@@ -96,7 +96,7 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     change = patched_version(context, request, resource, current)
     await authorise(context, request, "patch", [change])
     await check_attachments(replace(context, reader=writer), request, [change])
-    superseded = await find_superseded(context, writer, request, [change])
+    superseded = await find_consequences(context, writer, request, [change])
     await writer.write([change, *superseded])
     return replace(updated(change, request), versions=[row.version for row in superseded])
 

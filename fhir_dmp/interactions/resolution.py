@@ -66,11 +66,12 @@ def _targets_of(row: Written, by_full_url: Mapping[str, Written]) -> dict[str, s
 
 
 async def name_subject(context: Context, request: Request, document: JsonObject) -> JsonObject:
-    """Returns a document whose subject is the one stored Patient whom its criteria find; else as it is.
+    """Returns a deposit whose subject is the one stored Patient whom its criteria find; else as it is.
 
     That it finds no one is told where all references are resolved.
     """
-    subject: JsonObject = document.get("subject", {})
+    name = "subject" if "subject" in document else "patient"
+    subject: JsonObject = document.get(name, {})
     text = str(subject.get("reference", ""))
     if not text.startswith(_BY_CRITERIA):
         return document
@@ -78,7 +79,7 @@ async def name_subject(context: Context, request: Request, document: JsonObject)
     query = await _parse(context, asked, text, 2)
     stored = await context.reader.search(query, await open_gate(context, asked, "search-type", query.clause))
     found = {version.identity for version in stored.versions} or await _find_fed(context, asked, query)
-    return {**document, "subject": {**subject, "reference": str(found.pop())}} if len(found) == 1 else document
+    return {**document, name: {**subject, "reference": str(found.pop())}} if len(found) == 1 else document
 
 
 async def _parse(context: Context, request: Request, text: str, count: int) -> SearchQuery:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
@@ -24,9 +25,10 @@ from fhir_dmp.interactions.conditional import (
     require_no_parameters,
     split_criteria,
 )
+from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import DOCUMENT, deposit_key, find_deposited, find_superseded, refuse_twice
+from fhir_dmp.interactions.depositing import deposit_key, find_deposited, refuse_twice
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -47,6 +49,7 @@ from fhir_dmp.interactions.writing import Written, apply_patch, build_change, bu
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.depositing import name_of
+from fhir_dmp.record.reimbursement import names_of
 from fhir_dmp.reference import Slot, find_slots
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
@@ -73,7 +76,7 @@ class Prepared:
     new_id: str
     slots: Sequence[Slot]
     deposit: JsonObject | None = None
-    """The document that it deposits, its subject found; None where it deposits none."""
+    """The document or reimbursement that it deposits, its subject found; None where it deposits none."""
 
     @property
     def resource_type(self) -> str:
@@ -234,27 +237,27 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
             if row.change:
                 await authorise(inside, row.entry.request, _interaction_of(row.entry), [row.change])
     await _check_attachments(inside, located)
-    superseded = await _find_superseded(inside, writer, located)
+    superseded = await _find_consequences(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
 
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:
     request = row.entry.request
-    if row.entry.method != "POST" or row.resource_type != DOCUMENT or request.resource is None:
+    if row.entry.method != "POST" or row.resource_type not in {DOCUMENT, BENEFIT} or request.resource is None:
         return row
     with within_entry(row.entry.index):
         return replace(row, deposit=await name_subject(context, request, request.resource))
 
 
-async def _find_superseded(context: Context, writer: Writer, located: Sequence[Written]) -> list[Change]:
-    """What becomes obsolete: a document is replaced once, and not written besides."""
+async def _find_consequences(context: Context, writer: Writer, located: Sequence[Written]) -> list[Change]:
+    """What becomes obsolete, or due: a document is replaced once, and not written besides."""
     superseded: list[Change] = []
     written = [row.change for row in located if row.change]
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
-                superseded += await find_superseded(context, writer, row.entry.request, [row.change], written)
+                superseded += await find_consequences(context, writer, row.entry.request, [row.change], written)
     refuse_twice([*written, *superseded])
     return superseded
 
@@ -312,10 +315,17 @@ def _keys(prepared: Prepared, row: Written) -> list[str]:
         keys.append(str(row.identity))
     if prepared.criteria and row.identity and not row.match:
         keys.append(guard_key(prepared.resource_type, prepared.criteria))
-    if row.entry.method == "POST" and not row.match and prepared.resource_type == DOCUMENT and row.resource:
-        name = name_of(row.resource)
-        keys += [f"{DOCUMENT} {name} of {row.resource.get('subject')}"] if name else []
+    if row.entry.method == "POST" and not row.match and row.resource:
+        keys += _names(prepared.resource_type, row.resource)
     return keys
+
+
+def _names(resource_type: str, resource: JsonObject) -> list[str]:
+    """What names a deposit in its record."""
+    if resource_type == BENEFIT:
+        return [f"{BENEFIT} {name} of {resource.get('patient')}" for name in names_of(resource)]
+    name = name_of(resource) if resource_type == DOCUMENT else ""
+    return [f"{DOCUMENT} {name} of {resource.get('subject')}"] if name else []
 
 
 async def _read_previous(writer: Writer, located: Sequence[Written]) -> None:

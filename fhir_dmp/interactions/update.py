@@ -9,10 +9,10 @@ from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
+from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
-from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, owner_of, parse_tags, require_id
 from fhir_dmp.interactions.subscribing import hold_subscription
@@ -39,7 +39,7 @@ async def update(context: Context, request: Request) -> Result:
         change = next_version(context, request, resource, previous)
         await authorise(context, request, "update", [change])
         await check_attachments(replace(context, reader=writer), request, [change])
-        superseded = await find_superseded(context, writer, request, [change])
+        superseded = await find_consequences(context, writer, request, [change])
         await writer.write([change, *superseded])
         return replace(updated(change, request), versions=[row.version for row in superseded])
 
@@ -64,7 +64,7 @@ async def conditional_update(context: Context, request: Request) -> Result:
         change = conditional_version(context, request, resource, identity, match, previous)
         await authorise(context, request, "update", [change])
         await check_attachments(replace(context, reader=writer), request, [change])
-        superseded = await find_superseded(context, writer, request, [change])
+        superseded = await find_consequences(context, writer, request, [change])
         await writer.write([change, *superseded])
         return replace(updated(change, request), versions=[row.version for row in superseded])
 

@@ -28,15 +28,15 @@ async def erase(context: Context, jobs: Jobs, lease: Lease) -> bool:
         return True
     while await jobs.keep(lease, context.now()):
         if await context.store.erase(patient, BATCH) == 0:
-            await _record(context, patient)
+            await record_erased(context, Identity("Patient", patient), patient)
             return True
     return False
 
 
-async def _record(context: Context, patient: str) -> None:
-    """Leaves the trace that the record is gone."""
-    identity = Identity("Patient", patient)
+async def record_erased(context: Context, identity: Identity, patient: str) -> None:
+    """Leaves the trace that something is gone, or about to be, in a patient's record."""
     now = context.now()
-    access = Access(SERVER, "delete", f"erase-{patient}", "", now, now, items=[Item(identity, patient=patient)])
+    name = f"erase-{identity.resource_id}"
+    access = Access(SERVER, "delete", name, "", now, now, items=[Item(identity, patient=patient)])
     if context.trail:
         await context.trail.record(build_events(replace(access, patients=(patient,)), context.recorder))

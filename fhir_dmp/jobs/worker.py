@@ -14,12 +14,18 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.jobs.divide import divide
 from fhir_dmp.jobs.erase import erase
+from fhir_dmp.jobs.leave import leave
 from fhir_dmp.jobs.move import move
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
 
 Work = Callable[[Context, Jobs, Lease], Awaitable[bool]]
 """Does a job; returns False where it is another worker's meanwhile."""
-WORKS: Mapping[JobKind, Work] = {JobKind.ERASE: erase, JobKind.MERGE: move, JobKind.EXPORT: divide}
+WORKS: Mapping[JobKind, Work] = {
+    JobKind.ERASE: erase,
+    JobKind.LEAVE: leave,
+    JobKind.MERGE: move,
+    JobKind.EXPORT: divide,
+}
 
 PAUSE_SECONDS = 10.0
 """How often a worker without work looks for some."""

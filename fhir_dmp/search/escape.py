@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _PIECE = re.compile(r"\\[\\,|$]|[^\\]", re.DOTALL)
+_SEPARATORS = re.compile(r"([\\,|$])")
 
 
 def is_well_escaped(text: str) -> bool:
@@ -28,3 +29,9 @@ def split(text: str, separator: str) -> list[str]:
 def unescape(text: str) -> str:
     """Returns what a value means, its escapes resolved."""
     return "".join(piece[-1] for piece in _PIECE.findall(text)) if "\\" in text else text
+
+
+def escape_token(name: str) -> str:
+    """Returns a name (`system|value`) as the value of a token, whose parts may have what separates values in it."""
+    system, bar, value = name.partition("|")
+    return "".join([_SEPARATORS.sub(r"\\\1", system), bar, _SEPARATORS.sub(r"\\\1", value)])

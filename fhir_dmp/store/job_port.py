@@ -21,6 +21,8 @@ class JobKind(Enum):
     """A closed record's time of keeping, or of an asked deletion, is over."""
     MERGE = "merge"
     """What is in one Patient's record goes to another's."""
+    LEAVE = "leave"
+    """A reimbursement's 24 months are over; its subject is the reimbursement (`ExplanationOfBenefit/1`)."""
     EXPORT = "export"
     """An export is divided into files; its subject is no Patient but the export."""
 
@@ -29,8 +31,8 @@ class JobKind(Enum):
 class Job:
     """What is to be done about one subject, not before `due`. There is one of a kind and subject.
 
-    The subject is the id of a Patient, or of an export. `task` is what the work needs beside; `attempts` counts those
-    that failed. `is_held` says that a worker has it.
+    The subject is the id of a Patient or of an export, or the reference to a resource. `task` is what the work needs
+    beside; `attempts` counts those that failed. `is_held` says that a worker has it.
     """
 
     kind: JobKind

@@ -216,3 +216,7 @@ class Store(Reader, Protocol):
         Returns how many it removed; 0 once nothing is left. The traces (AuditEvent) stay; the Patient goes last.
         """
         ...
+
+    async def remove(self, identity: Identity) -> None:
+        """Removes one resource for good, with all of its versions and the Binaries that it alone cites, or did."""
+        ...

@@ -139,6 +139,10 @@ class Story:
     def hospital(self, finess: str = "990000010") -> Actor:
         return Actor(self.guarded.client, partial(self.guarded.tokens.hospital, finess))
 
+    def insurance(self, number: str = "180035024") -> Actor:
+        """The system account of the assurance maladie."""
+        return Actor(self.guarded.client, partial(self.guarded.tokens.insurance, number))
+
     def helper(self, patient_id: str) -> Actor:
         return Actor(self.guarded.client, partial(self.guarded.tokens.helper, patient_id), patient_id)
 

@@ -118,6 +118,10 @@ class Tokens:
         """The system of the hospital with that number."""
         return self.sign(of_system(Kind.HOSPITAL.value, "hospital", finess, tuple(scope.split())))
 
+    def insurance(self, number: str, *, scope: str = "system/*.cruds") -> dict[str, str]:
+        """The system of the assurance maladie."""
+        return self.sign(of_system(Kind.HEALTH_INSURANCE.value, "cnam", number, tuple(scope.split())))
+
     def administrator(self, *, scope: str = "system/*.cruds") -> dict[str, str]:
         """An administrator of the server."""
         return self.sign(of_system(Kind.ADMINISTRATOR.value, "console", "", tuple(scope.split())))

@@ -180,13 +180,20 @@ class MongoStore(MongoReader):
         """See the port. The past goes first: what is current is how the rest is found again after a failure."""
         with database_errors():
             texts = await self._find_of_patient(patient, limit)
-            binaries = await self._find_binaries(texts, patient)
-            gone = [*texts, *binaries]
-            await self._versions.delete_many({"r": {"$in": gone}})
-            await self._resources.delete_many({"_id": {"$in": gone}})
-        if gone:
-            await self.after_write({text.partition("/")[0] for text in gone})
+            await self._remove([*texts, *await self._find_binaries(texts, {"pt": {"$ne": patient}})])
         return len(texts)
+
+    async def remove(self, identity: Identity) -> None:
+        """See the port."""
+        text = str(identity)
+        with database_errors():
+            await self._remove([text, *await self._find_binaries([text], {"_id": {"$ne": text}})])
+
+    async def _remove(self, texts: list[str]) -> None:
+        await self._versions.delete_many({"r": {"$in": texts}})
+        await self._resources.delete_many({"_id": {"$in": texts}})
+        if texts:
+            await self.after_write({text.partition("/")[0] for text in texts})
 
     async def _find_of_patient(self, patient: str, limit: int) -> list[str]:
         """The references to what is in a record: first what is current, then what was deleted, last the Patient."""
@@ -202,14 +209,14 @@ class MongoStore(MongoReader):
         is_here = await self._resources.find_one({"_id": own}, {"_id": 1}) or await self._versions.find_one({"r": own})
         return [own] if is_here else []
 
-    async def _find_binaries(self, texts: list[str], patient: str) -> list[str]:
-        """The Binaries that documents of this record cite, or did, and none of another's."""
+    async def _find_binaries(self, texts: list[str], others: Document) -> list[str]:
+        """The Binaries that these documents cite, or did, and none of the others."""
         documents = [text for text in texts if text.startswith("DocumentReference/")]
         versions = await self._versions.find({"r": {"$in": documents}}, {"t": 1}).to_list()
         versions += await self._resources.find({"_id": {"$in": documents}}, {"t": 1}).to_list()
         cited = {token for row in versions for token in row.get("t", ()) if token.startswith(_CITED)}
-        others = await self._resources.find({"t": {"$in": list(cited)}, "pt": {"$ne": patient}}, {"t": 1}).to_list()
-        shared = {token for row in others for token in row["t"]}
+        citing = await self._resources.find({"t": {"$in": list(cited)}, **others}, {"t": 1}).to_list()
+        shared = {token for row in citing for token in row["t"]}
         return sorted(token.partition(">")[2] for token in cited - shared)
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
