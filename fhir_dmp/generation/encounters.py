@@ -39,6 +39,8 @@ _EMERGENCY = coding(f"{HL7}v3-ActCode", "EMER", "emergency")
 _BACK_HOME = concept(coding(f"{HL7}discharge-disposition", "home", "Home"), text="Retour à domicile")
 _HOME = {"hospitalization": {"dischargeDisposition": _BACK_HOME}}
 _ACUTE_DAYS = 8
+_SHORTEST_STAY = 240
+"""Minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,23 @@ def add_emergency(record: Record, day: date) -> None:
 
 
 def add_stay(record: Record, day: date) -> None:
-    """Adds a stay in hospital that begins on a day, unless the age has no reason for one."""
-    rows = [row for row in record.tables.medicine["stays"] if record.of_age(row[5], day) and _suits(record, row)]
+    """Adds a stay of one night or more that begins on a day, unless the age has no reason for one."""
+    _add_stay(record, day, "stays", "Hospitalisation complète")
+
+
+def add_day_stay(record: Record, day: date) -> None:
+    """Adds a stay without a night, unless the age has no reason for one."""
+    _add_stay(record, day, "day_stays", "Hospitalisation sans nuitée")
+
+
+def _add_stay(record: Record, day: date, table: str, text: str) -> None:
+    rows = [row for row in record.tables.medicine[table] if record.of_age(row[5], day) and _suits(record, row)]
     if not rows:
         return
     row = record.chance.choices(rows, [record.of_age(row[5], day) for row in rows])[0]
     end = min(day + timedelta(days=row[4]), record.until)
     doctor, minute = record.directory.staff["hospital"][0], record.draw_minute()
-    visit = Visit(_INPATIENT, "Hospitalisation complète", doctor, (day, minute), (end, max(minute, 14 * 60)))
+    visit = Visit(_INPATIENT, text, doctor, (day, minute), (end, max(minute + _SHORTEST_STAY, 14 * 60)))
     encounter = _add_encounter(
         record, visit, row[1], stay={**_HOME, "location": [{"location": record.directory.ward_reference}]}
     )

@@ -12,7 +12,13 @@ from fhir_dmp.generation.chance import draw_count, draw_id, draw_one, happens
 from fhir_dmp.generation.conditions import add_allergies, add_diseases
 from fhir_dmp.generation.consents import add_consents
 from fhir_dmp.generation.directory import Directory, build_directory
-from fhir_dmp.generation.encounters import add_consultation, add_emergency, add_specialist_visit, add_stay
+from fhir_dmp.generation.encounters import (
+    add_consultation,
+    add_day_stay,
+    add_emergency,
+    add_specialist_visit,
+    add_stay,
+)
 from fhir_dmp.generation.identity import BirthRegister
 from fhir_dmp.generation.links import Links, Shared
 from fhir_dmp.generation.paris import add_months
@@ -131,6 +137,7 @@ def _add_care(record: Record) -> None:
         ("imaging", _add_imaging),
         ("emergencies", add_emergency),
         ("stays", add_stay),
+        ("day_stays", add_day_stay),
     )
     for table, add in acts:
         for _ in range(draw_count(record.chance, record.rate(table) * record.years)):

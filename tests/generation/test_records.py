@@ -271,6 +271,21 @@ def test_documents_of_the_last_year_are_as_many_as_in_france(many: list[Batch]) 
     assert len(last) / MANY == pytest.approx(6.2, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("types", "millions"),
+    [(("11502-2",), 17.4), (("57833-6",), 10.8), (("34112-3", "11490-0", "15507-7"), 6)],
+    ids=["biology", "prescriptions", "hospital"],
+)
+def test_documents_of_a_kind_are_as_many_as_in_france(
+    types: tuple[str, ...], millions: float, many: list[Batch]
+) -> None:
+    # what was fed in January 2026, for 68.6 million people
+    codes = [d["type"]["coding"][0]["code"] for d in _resources(many, "DocumentReference") if d["date"][:4] == "2026"]
+    months = (UNTIL - date(2026, 1, 1)).days / 365 * 12
+    monthly = sum(code in types for code in codes) / MANY / months
+    assert monthly == pytest.approx(millions / 68.6, rel=0.3)
+
+
 def test_withheld_documents_are_recent(many: list[Batch]) -> None:
     withheld = [
         d for d in _resources(many, "DocumentReference")
