@@ -189,6 +189,7 @@ ELSEWHERE = {
     "fhir_dmp.interactions.attachments": "test_binary.py: only what the writer sees is compared",
     "fhir_dmp.interactions.depositing": "tests/journeys/test_a_stay_in_hospital.py: what is hidden is stored beside",
     "fhir_dmp.interactions.groups": "test_a_warehouse_exports.py: a Group is shown where every member's record is open",
+    "fhir_dmp.interactions.representation": "the server itself; test_a_patient_deposits.py: contacts represent nobody",
     "fhir_dmp.interactions.publish": "a create or a transaction of the requester's, each with a gate of its own",
     "fhir_dmp.delivery.collect": "the server itself, which tells nobody: what is sent is decided in sight.py",
     "fhir_dmp.delivery.sight": "tests/delivery: what is hidden when it would be sent is not, and is not counted",
