@@ -24,6 +24,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
 
 from fhir_dmp.commands.checks import Checks, build_checks, check_text
+from fhir_dmp.ins.ins_c import INS_C, compute_ins_c
 from fhir_dmp.outcome import Issue
 
 Json = Any
@@ -32,7 +33,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 DIRECTORY = "00-annuaire.json"
 RECORDS = ("10-somme.json", "20-normandie.json", "30-haute-garonne.json")
 ACCESS = "25-acces.json"
-"""Small records, each for a rule of access: several patients in one file."""
+"""Small records, each for a rule of access or for a way to open a record: several patients in one file."""
 PATIENTS = (*RECORDS, ACCESS)
 FILES = (DIRECTORY, *PATIENTS)
 BUNDLES: dict[str, Json] = {name: json.loads((EXAMPLES / name).read_text(encoding="utf-8")) for name in FILES}
@@ -540,6 +541,28 @@ def test_one_record_is_closed_and_a_minor_keeps_a_secret_from_a_legal_representa
     assert parent["patient"]["reference"] == hidden["subject"]["reference"]
     assert parent["relationship"][0]["coding"][0]["code"] == "GUARD"
     assert int(hidden["date"][:4]) - int(minor["birthDate"][:4]) < 18
+
+
+def test_records_were_opened_by_a_physician_a_pharmacist_and_the_fund() -> None:
+    openings = [row for row in resources(ACCESS, "Provenance") if row["activity"]["coding"][0]["code"] == "open"]
+    holders = {e["fullUrl"] for e in entries(ACCESS, "Patient")}
+    consents = {e["fullUrl"] for e in entries(ACCESS, "Consent")}
+
+    assert sorted(row["reason"][0]["coding"][0]["code"] for row in openings) == ["fund", "pharmacy", "physician"]
+    for row in openings:
+        targets = {target["reference"] for target in row["target"]}
+        assert (len(targets & holders), len(targets & consents)) == (1, 1)
+        assert {row["agent"][1]["who"]["reference"]} == targets & holders
+
+
+def test_the_record_of_2011_has_the_computed_number_of_its_holder() -> None:
+    [patient] = [p for p in resources(ACCESS, "Patient") if any(row["system"] == INS_C for row in p["identifier"])]
+    [opened] = [row["recorded"] for row in resources(ACCESS, "Provenance") if row["recorded"] < "2012"]
+    [given] = next(name["given"] for name in patient["name"] if name["use"] == "official")
+    number = patient["identifier"][0]["value"][:13]
+
+    assert patient["identifier"][1]["value"] == compute_ins_c(given, date.fromisoformat(patient["birthDate"]), number)
+    assert opened.startswith("2011")
 
 
 def test_loinc_codes_have_a_valid_check_digit() -> None:
