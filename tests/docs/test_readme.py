@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.docs.pages import ROOT
@@ -23,3 +24,8 @@ def test_newcomer_sees_a_bundle_within_25_lines() -> None:
 def test_make_has_the_targets_that_are_promised() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf8"), re.MULTILINE))
     assert {"install", "serve", "test", "check", "bench"} <= targets
+
+
+def test_types_that_are_written_and_read_are_counted() -> None:
+    groups = json.loads((ROOT / "capability" / "server.json").read_text(encoding="utf8"))["groups"]
+    assert f"for {len(groups[0]['types'])} clinical and administrative types" in TEXT
