@@ -15,6 +15,8 @@ from fhir_dmp.validation.finding import FindingCode
 
 ROOT = Path(__file__).parent.parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+INTERNATIONAL = {"CapabilityStatement", "EHR", "HTTP", "ITI-65", "ITI-105", "PDF", "POST", "README", "SMART"}
+"""Abbreviations of the guides that need no word of ours."""
 
 
 def _rows(page: str) -> set[str]:
@@ -80,6 +82,14 @@ def test_index_names_every_guide_and_page_of_the_reference() -> None:
     named = set(re.findall(r"\]\(((?:guide|reference)/[^)]+)\)", (docs / "README.md").read_text(encoding="utf8")))
     there = [*(docs / "guide").rglob("*.md"), *REFERENCE.glob("*.md")]
     assert named == {page.relative_to(docs).as_posix() for page in there}
+
+
+def test_glossary_has_the_abbreviations_of_the_guides() -> None:
+    known = (ROOT / "docs" / "glossary.md").read_text(encoding="utf8")
+    for page in (ROOT / "docs" / "guide").rglob("*.md"):
+        prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", page.read_text(encoding="utf8"), flags=re.DOTALL)
+        used = set(re.findall(r"\b[A-Z][A-Za-z]*[A-Z][A-Za-z0-9.-]*\b", prose))
+        assert {word for word in used - INTERNATIONAL if word not in known} == set(), page
 
 
 def test_decisions_have_a_number_each_and_their_parts() -> None:
