@@ -187,10 +187,19 @@ async def test_each_operation_is_routed_as_listed(
 async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: Json, types: Json) -> None:
     assert statement["rest"][0]["operation"] == [
         {"name": "dmp-bulk-file", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-file"},
+        {
+            "name": "dmp-bulk-import-errors",
+            "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-import-errors",
+        },
+        {
+            "name": "dmp-bulk-import-status",
+            "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-import-status",
+        },
         {"name": "dmp-bulk-status", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-status"},
         {"name": "dmp-statistics", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-statistics"},
         {"name": "export", "definition": f"{BULK}/export"},
         {"name": "fhirpath", "definition": "https://fhir-dmp.fr/OperationDefinition/fhirpath"},
+        {"name": "import", "definition": "https://fhir-dmp.fr/OperationDefinition/import"},
         {"name": "meta", "definition": f"{R4}Resource-meta"},
         {"name": "validate", "definition": f"{R4}Resource-validate"},
     ]

@@ -69,8 +69,8 @@ class Request:
     where the client asked to be told later (`Prefer: respond-async`). `wanted` is the media type that the answer shall
     have, where that is none of FHIR's.
 
-    `content` is what a Binary shall hold where that came as itself, of the `media_type`, and `security_context` what
-    came with it; `content_key` names it once it is stored apart.
+    `content` is what a Binary shall hold where that came as itself, or lines of resources, of the `media_type`;
+    `security_context` came with it, and `content_key` names it once it is stored apart.
     """
 
     requester: Requester

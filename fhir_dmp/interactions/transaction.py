@@ -7,7 +7,7 @@ other transactions get in its way, and so starts each time from what was prepare
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -115,7 +115,7 @@ async def _record_refusal(context: Context, entries: Sequence[Entry], fault: Fhi
 def _find_interaction(context: Context, entry: Entry) -> str:
     """Returns the interaction of an entry, "" of one that is none."""
     if (entry.method, entry.shape) in _WRITES:
-        return _interaction_of(entry)
+        return interaction_of(entry)
     rows = context.routes.at(entry.shape, entry.request.resource_type)
     return next((row.interaction for row in rows if row.method == "GET"), "")
 
@@ -128,10 +128,16 @@ async def _run(context: Context, request: Request, bundle: JsonObject, entries: 
     return Result(Status.OK, body=build_response("transaction-response", answers))
 
 
-async def perform(context: Context, bundle: JsonObject, entries: Sequence[Entry]) -> list[Done]:
+async def perform(
+    context: Context,
+    bundle: JsonObject,
+    entries: Sequence[Entry],
+    also: Callable[[Writer], Awaitable[None]] | None = None,
+) -> list[Done]:
     """Does what a Bundle's entries ask, which come in the order of their methods; returns them as they stand there.
 
-    Raises the FhirError of the first that fails, and then nothing is written. Nothing is traced.
+    `also` is done in the same transaction. Raises the FhirError of the first that fails, and then nothing is written.
+    Nothing is traced.
     """
     writes = [await _prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
@@ -141,6 +147,8 @@ async def perform(context: Context, bundle: JsonObject, entries: Sequence[Entry]
 
     async def work(writer: Writer) -> list[Done]:
         done = await _write(context, writer, writes)
+        if also:
+            await also(writer)
         inside = replace(context, reader=writer)
         for entry in reads:
             with within_entry(entry.index):
@@ -173,12 +181,12 @@ def _check_read(context: Context, entry: Entry) -> None:
 async def _prepare(context: Context, entry: Entry) -> Prepared:
     request = entry.request
     with within_entry(entry.index):
-        check_exposed(context, request, _interaction_of(entry))
+        check_exposed(context, request, interaction_of(entry))
         if entry.method == "POST" or entry.shape == "[type]/[id]":
             require_no_parameters(request)
         criteria = await _parse_entry_criteria(context, entry)
         clause = criteria.clause if criteria else None
-        restriction = await open_gate(context, request, _interaction_of(entry), clause)
+        restriction = await open_gate(context, request, interaction_of(entry), clause)
         if entry.shape == "[type]/[id]" and entry.method == "PUT":
             require_id(request)
         if entry.method == "PATCH":
@@ -235,11 +243,11 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
         with within_entry(row.entry.index):
             row.change = build_change(context, row)
             if row.change:
-                await authorise(inside, row.entry.request, _interaction_of(row.entry), [row.change])
+                await authorise(inside, row.entry.request, interaction_of(row.entry), [row.change])
     await _check_attachments(inside, located)
     superseded = await _find_consequences(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
-    return [Done(row.entry, _interaction_of(row.entry), build_result(row)) for row in located]
+    return [Done(row.entry, interaction_of(row.entry), build_result(row)) for row in located]
 
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:
@@ -271,7 +279,8 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
             await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
 
 
-def _interaction_of(entry: Entry) -> str:
+def interaction_of(entry: Entry) -> str:
+    """Returns the interaction that a writing entry stands for."""
     return _WRITES[entry.method, entry.shape]
 
 

@@ -15,6 +15,8 @@ from fhir_dmp.operations import (
     fhirpath,
     summary,
 )
+from fhir_dmp.operations.bulk_import import ERRORS, IMPORT, bulk_import, import_cancel, import_errors, import_status
+from fhir_dmp.operations.bulk_import import STATUS as IMPORT_STATUS
 from fhir_dmp.operations.bulk_kickoff import GROUP, PATIENT, SYSTEM, export_group, export_patients, export_system
 from fhir_dmp.operations.bulk_status import FILE, bulk_cancel, bulk_file, bulk_status
 from fhir_dmp.operations.bulk_status import STATUS as BULK_STATUS
@@ -145,4 +147,8 @@ OPERATIONS = (
     _row("GET", "$dmp-bulk-status", bulk_status, BULK_STATUS),
     _row("DELETE", "$dmp-bulk-status", bulk_cancel, BULK_STATUS),
     _row("GET", "$dmp-bulk-file", bulk_file, FILE),
+    _row("POST", "$import", bulk_import, IMPORT),
+    _row("GET", "$dmp-bulk-import-status", import_status, IMPORT_STATUS),
+    _row("DELETE", "$dmp-bulk-import-status", import_cancel, IMPORT_STATUS),
+    _row("GET", "$dmp-bulk-import-errors", import_errors, ERRORS),
 )

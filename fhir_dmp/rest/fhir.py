@@ -31,6 +31,7 @@ from fhir_dmp.rest import binary
 from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
 from fhir_dmp.rest.negotiation import (
     FHIR_JSON,
+    LINES_TYPES,
     PRESENTATION,
     RESOURCE_TYPES,
     XML_TYPES,
@@ -43,6 +44,7 @@ from fhir_dmp.rest.negotiation import (
     parse_content_type,
     read_presentation,
     require_format,
+    takes_lines,
 )
 from fhir_dmp.rest.request import (
     BodyLimits,
@@ -167,7 +169,10 @@ class FhirEndpoint:
         self, request: Request, method: str, shape: str, headers: HeaderMap, receive: Receive
     ) -> Request:
         declared = headers.get(b"content-type", "")
-        if binary.is_raw(method, shape, request.resource_type, declared):
+        is_of_lines = takes_lines(shape)
+        if is_of_lines:
+            parse_content_type(declared, LINES_TYPES)
+        if is_of_lines or binary.is_raw(method, shape, request.resource_type, declared):
             # an encoded body is decoded in memory
             limits = self.limits if headers.get(b"content-encoding") else self.content_limits
             content = stream_body(receive, limits, headers)

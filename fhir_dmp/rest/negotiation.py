@@ -23,6 +23,7 @@ XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml", "x
 RESOURCE_TYPES = JSON_TYPES | XML_TYPES
 FHIR_JSON = "application/fhir+json"
 _OTHERS = {"$dmp-statistics": frozenset({"text/csv", "image/svg+xml"})}
+LINES_TYPES = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
 PRESENTATION = frozenset({"_format", "_pretty"})
 """The parameters of this module: no interaction sees them."""
 _TYPES = {Format.JSON: JSON_TYPES, Format.XML: XML_TYPES}
@@ -77,6 +78,11 @@ def require_format(presentation: Presentation) -> None:
 def is_bulk(shape: str) -> bool:
     """Tells whether what is at a URL of this shape is no resource: manifests, files and errors of an export."""
     return shape.startswith("$dmp-bulk-")
+
+
+def takes_lines(shape: str) -> bool:
+    """Tells whether a body is no resource but lines of them, which may be too much for memory."""
+    return shape == "$import"
 
 
 @lru_cache(maxsize=512)

@@ -25,6 +25,8 @@ class JobKind(Enum):
     """A reimbursement's 24 months are over; its subject is the reimbursement (`ExplanationOfBenefit/1`)."""
     EXPORT = "export"
     """An export is divided into files; its subject is no Patient but the export."""
+    IMPORT = "import"
+    """What was uploaded is taken in; its subject is the import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Job:
 
     The subject is the id of a Patient or of an export, or the reference to a resource. `task` is what the work needs
     beside; `attempts` counts those that failed. `is_held` says that a worker has it.
+    The subject is the id of a Patient, of an export or of an import. `task` is what the work needs beside; `attempts`
+    counts those that failed. `is_held` says that a worker has it.
     """
 
     kind: JobKind
@@ -73,6 +77,10 @@ class Jobs(Protocol):
 
     async def postpone(self, lease: Lease, due: Milliseconds) -> None:
         """Gives back a job that failed, to be tried again from `due` on."""
+        ...
+
+    async def give_back(self, lease: Lease, due: Milliseconds) -> None:
+        """Gives back a job that is not done, so that others have their turn from `due` on."""
         ...
 
     async def find(self, kind: JobKind, subject: str) -> Job | None:

@@ -17,6 +17,7 @@ from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.query import Clause, Hop, SearchQuery, SortKeys
 from fhir_dmp.statistics.figures import Opening
 from fhir_dmp.store.content_port import Contents
+from fhir_dmp.store.import_port import Import, Imports, Place
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.statistics_port import Statistics
 
@@ -181,6 +182,10 @@ class Writer(Reader, Protocol):
         """Counts a record that this transaction opens. What is kept of it names nobody."""
         ...
 
+    async def advance(self, found: Import, after: Place) -> None:
+        """Moves an import on from where it was found; raises Overtaken where it is there no more."""
+        ...
+
     async def write(self, changes: Sequence[Change]) -> None:
         """Writes versions. If one no longer follows the current version, the whole transaction runs again."""
         ...
@@ -197,6 +202,11 @@ class Store(Reader, Protocol):
     @property
     def statistics(self) -> Statistics:
         """Numbers across all records, for whoever may be told numbers alone."""
+        ...
+
+    @property
+    def imports(self) -> Imports:
+        """What is taken in from uploads."""
         ...
 
     async def insert(self, change: Change) -> None:

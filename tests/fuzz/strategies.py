@@ -172,6 +172,7 @@ _PIECES = (
             "2",
             "$everything",
             "$export",
+            "$import",
             "$match",
             "$dmp-open",
             "$meta",

@@ -8,7 +8,7 @@ The driver reads them; its writer would hold 48 MB of each upload in memory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha1, sha256
@@ -62,7 +62,7 @@ class MongoContents:
             found = await self._files.find_one({"_id": ObjectId(key)})
         return _parse(found) if found else None
 
-    async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """See the port."""
         with database_errors():
             stored = await self._bucket.open_download_stream(ObjectId(key))

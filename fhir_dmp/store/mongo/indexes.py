@@ -25,6 +25,10 @@ TOLD = "told"
 """How many notices each subscription was told."""
 OPENING = "opening"
 """How often records were opened, and where, without whose they are (statistics.py)."""
+IMPORT = "import"
+"""What is taken in from uploads, until it is over (imports.py)."""
+REFUSED = "import.refused"
+"""What of it was refused, and why."""
 SETTING = "setting"
 """What all servers of one database share: the secret that signs cursors, the form of the stored facts."""
 FORM = "form"
@@ -74,6 +78,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     TOLD: [],
     OPENING: [IndexModel([("month", ASCENDING), ("dep", ASCENDING), ("ch", ASCENDING)], name="month")],
+    IMPORT: [
+        IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0),
+        IndexModel([("ck", ASCENDING)], name="content", sparse=True),
+    ],
+    REFUSED: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
     GUARD: [],
     SETTING: [],
     # both are long gone before: by far the longest lease, and the longest wait

@@ -62,6 +62,12 @@ class MongoJobs:
         with database_errors():
             await self._jobs.update_one(_held(lease), change)
 
+    async def give_back(self, lease: Lease, due: Milliseconds) -> None:
+        """See the port."""
+        change = {"$set": {"due": Int64(due)}, "$unset": {"o": "", "until": ""}}
+        with database_errors():
+            await self._jobs.update_one(_held(lease), change)
+
     async def find(self, kind: JobKind, subject: str) -> Job | None:
         """See the port."""
         with database_errors():

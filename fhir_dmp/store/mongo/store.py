@@ -26,6 +26,7 @@ from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
+from fhir_dmp.store.mongo.imports import MongoImports
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.own import Own, find_asked
 from fhir_dmp.store.mongo.reader import MongoReader
@@ -72,6 +73,7 @@ class MongoStore(MongoReader):
         self.database: AsyncDatabase[Document] = database
         self.contents = MongoContents(database)
         self.statistics = MongoStatistics(database, milliseconds)
+        self.imports = MongoImports(database)
         self._client = client
         self._places = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
         self._coalescers: dict[Restriction, Coalescer[Identity, Version]] = {}

@@ -1,4 +1,4 @@
-"""The sweep: takes away contents that no version names, and chunks of uploads that never ended.
+"""The sweep: takes away contents that no version and no import names, and chunks of uploads that never ended.
 
 Both are left alone for a day: an upload may be under way, or its version about to be written.
 """
@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from fhir_dmp.store.mongo.indexes import CHUNKS, FILES, HISTORY, RESOURCE
+from fhir_dmp.store.mongo.indexes import CHUNKS, FILES, HISTORY, IMPORT, RESOURCE
 
 Document = dict[str, Any]
 
@@ -51,7 +51,7 @@ async def sweep(database: AsyncDatabase[Document], grace: timedelta = GRACE) -> 
 
 
 async def _is_named(database: AsyncDatabase[Document], key: str) -> bool:
-    found = [await database[name].find_one({"ck": key}, {"_id": 1}) for name in (RESOURCE, HISTORY)]
+    found = [await database[name].find_one({"ck": key}, {"_id": 1}) for name in (RESOURCE, HISTORY, IMPORT)]
     return any(found)
 
 

@@ -14,9 +14,11 @@ from pymongo.errors import BulkWriteError
 from pymongo.results import BulkWriteResult
 
 from fhir_dmp.statistics.figures import Opening
+from fhir_dmp.store.import_port import Import, Place
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.mongo.document import build_current, build_deleted, build_superseded
 from fhir_dmp.store.mongo.fault import Stale
+from fhir_dmp.store.mongo.imports import advance
 from fhir_dmp.store.mongo.indexes import GUARD, JOB, OPENING
 from fhir_dmp.store.mongo.jobs import build_job, parse_job
 from fhir_dmp.store.mongo.own import Own
@@ -90,6 +92,10 @@ class MongoWriter(MongoReader):
     async def count_opening(self, opening: Opening) -> None:
         """See the port."""
         await self._openings.insert_one(build_opening(opening), session=self._session)
+
+    async def advance(self, found: Import, after: Place) -> None:
+        """See the port."""
+        await advance(self._guards.database, self._session, found, after)
 
     async def _follow(self, changes: Sequence[Change]) -> None:
         """Replaces or removes current versions; each must still be the one that its change follows."""
