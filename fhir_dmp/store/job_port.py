@@ -33,10 +33,8 @@ class JobKind(Enum):
 class Job:
     """What is to be done about one subject, not before `due`. There is one of a kind and subject.
 
-    The subject is the id of a Patient or of an export, or the reference to a resource. `task` is what the work needs
-    beside; `attempts` counts those that failed. `is_held` says that a worker has it.
-    The subject is the id of a Patient, of an export or of an import. `task` is what the work needs beside; `attempts`
-    counts those that failed. `is_held` says that a worker has it.
+    The subject is the id of a Patient, of an export or of an import, or the reference to a resource. `task` is what the
+    work needs beside; `attempts` counts those that failed. `is_held` says that a worker has it.
     """
 
     kind: JobKind
