@@ -26,9 +26,9 @@ from bench.setting import Bench
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
 from fhir_dmp.authentication.statement import Statement
-from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.read import read
-from fhir_dmp.interactions.request import Memory, Request
+from fhir_dmp.interactions.request import Memory, Request, Result
 from fhir_dmp.interactions.trace import run_traced
 from fhir_dmp.interactions.update import update
 from fhir_dmp.issuer.grant import of_professional
@@ -140,22 +140,26 @@ async def _ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float)
     environ = {f"FHIR_DMP_{name}": value for name, value in settings.items()}
     async with open_context(read_settings(environ), Sources()) as context:
         await _store_records(context)
-        asked = context if mode == "traced" else replace(context, trail=None)
+        run = run_traced if mode == "traced" else _run_untraced
         requests = _requests(kind, OPEN if mode == "open" else DOCTOR)
         shape, turn = ("[type]/[id]" if kind == "read" else "[type]"), count()
         route = context.routes.find("GET", shape, "Observation")
         for request in _each_patient(kind, requests[0].requester):
-            await run_traced(route, asked, request)
+            await run(route, context, request)
         done, began, start = 0, cpu_seconds(), time.perf_counter()
 
         async def repeat() -> None:
             nonlocal done
             while time.perf_counter() < start + seconds:
-                await run_traced(route, asked, replace(requests[next(turn) % len(requests)], memory=Memory()))
+                await run(route, context, replace(requests[next(turn) % len(requests)], memory=Memory()))
                 done += 1
 
         await asyncio.gather(*(repeat() for _ in range(concurrency)))
         return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
+
+
+async def _run_untraced(route: Route, context: Context, request: Request) -> Result:
+    return await route.run(context, request)
 
 
 def _each_patient(kind: str, requester: Requester) -> list[Request]:
