@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import Link, build_link, build_searchset
+from fhir_dmp.interactions.chained_versions import warn_of_versions
 from fhir_dmp.interactions.compartment import check_compartment, confine
 from fhir_dmp.interactions.contained import as_resources, containers_of, count_matches, find_alone
 from fhir_dmp.interactions.context import Context
@@ -46,12 +47,13 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
     check_exposed(context, request, interaction)
     check_compartment(context, request)
     query = confine(context, request, _parse(context, request, await find_terms(context, request)))
-    query = await resolve_joins(context, request, query)
+    asked, query = query.clause, await resolve_joins(context, request, query)
     restriction = await _open(context, request, interaction, query)
     if query.count == 0:
         total = await count_matches(context, query, restriction, 0)
         return _answer(context, request, query, SearchPage((), None), total)
     page = await _find_page(context, query, restriction)
+    query = replace(query, ignored=(*query.ignored, *warn_of_versions(context, asked, page.versions)))
     sources = as_resources(page.versions) if query.contained is Contained.ALONE else page.versions
     included = await find_included(context, request, query, sources) if query.includes else ()
     shown = await redact(context, request, [*page.versions, *included])

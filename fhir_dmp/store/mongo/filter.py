@@ -93,18 +93,21 @@ def build_parts(clause: Clause) -> dict[int, Filter]:
     return {id(part): _build(part) for part in _conjuncts((clause,)) if isinstance(part, Or | Not)}
 
 
-def build_filter(*clauses: Clause, built: Mapping[int, Filter] = MappingProxyType({})) -> Filter:
+def build_filter(
+    *clauses: Clause, built: Mapping[int, Filter] = MappingProxyType({}), is_by_date: bool = False
+) -> Filter:
     """Builds the filter of the documents of which all these clauses are true; `{}` selects every document.
 
-    `built` are parts that are built already (`build_parts`).
+    `built` are parts that are built already (`build_parts`). `is_by_date` tells that rows come in the order of the main
+    date: it changes where the main date and code are looked up, not what is selected.
     """
     parts = list(_conjuncts(clauses))
-    is_about_patient = any(isinstance(part, AboutPatient) for part in parts)
-    build = _build_about_patient if is_about_patient else _build
+    is_main = is_by_date or any(isinstance(part, AboutPatient) for part in parts)
+    build = _build_main if is_main else _build
     conditions = [built.get(id(part)) or build(part) for part in parts if not isinstance(part, OfType)]
     types = [part for part in parts if isinstance(part, OfType)]
     # of a filter that is one $or MongoDB plans each branch apart, and then never just follows the order asked for
-    if not is_about_patient and not any("$or" in condition for condition in conditions):
+    if not is_main and not any("$or" in condition for condition in conditions):
         kinds = {part.resource_type for part in parts if isinstance(part, Has | WithId)}
         types = [part for part in types if not _is_implied(part, kinds)]
     return all_of([*(_build(part) for part in types), *conditions])
@@ -228,8 +231,8 @@ def one_of(name: str, values: Sequence[str]) -> Filter:
     return {name: distinct[0]} if len(distinct) == 1 else {name: {"$in": distinct}}
 
 
-def _build_about_patient(part: Clause) -> Filter:
-    """Beside a patient, the main date and code are looked up in the fields that his indexes hold."""
+def _build_main(part: Clause) -> Filter:
+    """Beside a patient, or by date, the main date and code are looked up in the fields that such indexes hold."""
     if isinstance(part, Has) and part.is_main:
         if all(isinstance(value, DateValue) for value in part.values):
             spans = [_span("dl", "dh", value) for value in part.values if isinstance(value, DateValue)]

@@ -56,6 +56,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("q.p", ASCENDING), ("q.l", ASCENDING)], name="quantities"),
         IndexModel([("ty", ASCENDING), ("lu", ASCENDING), ("_id", ASCENDING)], name="last-updated"),
         IndexModel([("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="date"),
+        IndexModel(
+            [("c", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)],
+            name="code-date",
+            partialFilterExpression={"c": {"$exists": True}},
+        ),
         IndexModel([("ty", ASCENDING), ("f", ASCENDING)], name=FORM),
         IndexModel([("pt", ASCENDING), ("_id", ASCENDING)], name="patient"),
         IndexModel([("pt", ASCENDING), ("ty", ASCENDING), ("dl", ASCENDING), ("_id", ASCENDING)], name="patient-date"),

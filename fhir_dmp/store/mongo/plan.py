@@ -82,7 +82,12 @@ def build_plan(
     place = query.before or query.after
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
-        filter=all_of([_build_types(query, order), build_filter(query.clause, *restrictions, built=built)]),
+        filter=all_of(
+            [
+                _build_types(query, order),
+                build_filter(query.clause, *restrictions, built=built, is_by_date=order[0][0] == "dl"),
+            ]
+        ),
         order=order,
         after=_build_after(order, place[: len(order) - 1] + place[-1:], query.is_inclusive) if place else {},
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},

@@ -170,6 +170,8 @@ INDEXED = [
     ([("date", "lt2001")], "dates", True),
     ([("component-value-quantity", "lt7||mg")], "quantities", True),
     ([("_lastUpdated", "ge2024"), ("_sort", "-_lastUpdated")], "last-updated", False),
+    ([("code", "http://s|c7"), ("_sort", "-date")], "code-date", False),
+    ([("code", "http://s|c7,http://s|c8"), ("date", "ge2014"), ("_sort", "-date")], "code-date", False),
     ([*PATIENT, ("_sort", "-date")], "patient-date", False),
     ([*PATIENT, ("_sort", "date")], "patient-date", False),
     ([*PATIENT, ("date", "ge2014"), ("_sort", "-date")], "patient-date", False),
