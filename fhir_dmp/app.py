@@ -37,6 +37,7 @@ from fhir_dmp.loader import (
     load_habilitation,
     load_pages,
     load_registry,
+    load_shipped_parameters,
 )
 from fhir_dmp.operations.routes import OPERATIONS
 from fhir_dmp.packages.port import DefinitionsUnavailable
@@ -60,6 +61,7 @@ from fhir_dmp.settings import Settings, read_settings
 from fhir_dmp.sign_in import Mode, SignIn, open_sign_in
 from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.registry import Registry
+from fhir_dmp.spec.search_parameter import SearchParameter
 from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.event_port import Outbox
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
@@ -200,7 +202,7 @@ def _follow_parameters(definitions: RulesSource, space: SearchSpace) -> None:
     """Gives the space the SearchParameters that are stored, now and whenever they change."""
 
     def define(resources: Sequence[JsonObject]) -> None:
-        space.define(read_own(resources, space))
+        space.define(_read_own(resources, space))
 
     definitions.parameters_changed = define
     define(definitions.parameters)
@@ -291,12 +293,17 @@ def build_context(  # noqa: PLR0913, PLR0917  all that is wired, once
 def build_indexer(settings: Settings, stored: Sequence[JsonObject] = ()) -> Indexer:
     """Returns the indexer of a server with these settings, and with these SearchParameters stored."""
     space = _build_space(settings, load_capability(), load_registry())
-    space.define(read_own(stored, space))
+    space.define(_read_own(stored, space))
     return Indexer(space)
 
 
+def _read_own(stored: Sequence[JsonObject], space: SearchSpace) -> tuple[SearchParameter, ...]:
+    """Returns the parameters beside R4's: the stored ones, then those of the guides."""
+    return read_own([*stored, *load_shipped_parameters()], space)
+
+
 def _build_space(settings: Settings, capability: Capability, registry: Registry) -> SearchSpace:
-    """Every search parameter of R4 is exposed, but for the types of parameters that capability/ leaves out."""
+    """Every search parameter of R4 is exposed, but for types that capability/ leaves out, and those of the guides."""
     exposed = {
         name: [
             code
@@ -306,7 +313,9 @@ def _build_space(settings: Settings, capability: Capability, registry: Registry)
         for name in capability.types
     }
     systems = _load_systems()
-    return SearchSpace(registry, exposed, base_url=settings.base_url, zone=settings.time_zone, systems=systems)
+    space = SearchSpace(registry, exposed, base_url=settings.base_url, zone=settings.time_zone, systems=systems)
+    space.define(_read_own((), space))
+    return space
 
 
 @cache

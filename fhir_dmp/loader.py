@@ -70,6 +70,12 @@ def load_pages() -> dict[str, str]:
     return {file.relative_to(root).as_posix(): file.read_text(encoding="utf8") for file in files}
 
 
+@cache
+def load_shipped_parameters() -> tuple[JsonObject, ...]:
+    """Returns the SearchParameters of profiles/: what the guides that are restated there search by, beside R4's."""
+    return tuple(row for row in load_shipped_definitions() if row["resourceType"] == "SearchParameter")
+
+
 def data_folder(name: Literal["capability", "docs", "examples", "profiles"]) -> Path:
     """Returns a data folder: beside the package in a checkout, inside it in an installed wheel."""
     installed = Path(__file__).parent / "data" / name

@@ -24,7 +24,7 @@ R4_CHECKS = {
     ]
     for definition in load_definitions("structures")
     if definition["url"].rpartition("/")[2]
-    in {"StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap", "OperationDefinition"}
+    in {"StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap", "OperationDefinition", "SearchParameter"}
 }
 """The invariants of R4 on the types we ship, by type."""
 

@@ -90,20 +90,39 @@ async def test_a_submission_is_stored_found_and_retrieved(server: Server) -> Non
 
 
 @official
-async def test_a_replacement_supersedes_the_former_document(server: Server) -> None:
+@pytest.mark.parametrize("is_explicit", [True, False])
+async def test_a_replacement_supersedes_the_former_document(server: Server, *, is_explicit: bool) -> None:
+    """Whether the submission does so by an entry of its own, as the example has it, or leaves it to the server."""
     former = example("DocumentReference-doc-x-id")
     former |= {"subject": {"reference": "Patient/ana"}, "status": "current"}
     stored = await server.client.put("DocumentReference/doc-x-id", json=former)
     assert stored.status_code == 201, stored.text
     bundle = example("Bundle-example-td2-1-remplacement")
-    # the server supersedes it: the patch that does so in the example comes second, and is a conflict
-    bundle["entry"] = [row for row in bundle["entry"] if row["request"]["method"] != "PATCH"]
+    if not is_explicit:
+        bundle["entry"] = [row for row in bundle["entry"] if row["request"]["method"] != "PATCH"]
     replaced = await server.client.post("", json=bundle)
     assert replaced.status_code == 200, replaced.text
-    assert (await server.client.get("DocumentReference/doc-x-id")).json()["status"] == "superseded"
+    former = (await server.client.get("DocumentReference/doc-x-id")).json()
+    assert (former["status"], former["meta"]["versionId"]) == ("superseded", "2")
     (newer,) = await search(server, f"DocumentReference?patient.identifier={INS}&status=current")
     assert newer["relatesTo"][0]["target"]["reference"] == "DocumentReference/doc-x-id"
     assert await search(server, "DocumentReference?relatesto=DocumentReference/doc-x-id") == [newer]
+
+
+@official
+@pytest.mark.parametrize("change", [("status", "entered-in-error"), ("description", "autre")])
+async def test_what_is_replaced_is_not_changed_besides(server: Server, change: tuple[str, str]) -> None:
+    former = example("DocumentReference-doc-x-id")
+    former |= {"subject": {"reference": "Patient/ana"}, "status": "current"}
+    await server.client.put("DocumentReference/doc-x-id", json=former)
+    bundle = example("Bundle-example-td2-1-remplacement")
+    bundle["entry"] = [row for row in bundle["entry"] if row["request"]["method"] != "PATCH"]
+    changed = {**former, "status": "superseded", change[0]: change[1]}
+    bundle["entry"].append({"resource": changed, "request": {"method": "PUT", "url": "DocumentReference/doc-x-id"}})
+    answer = await server.client.post("", json=bundle)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "transaction-duplicate"
+    assert (await server.client.get("DocumentReference/doc-x-id")).json()["status"] == "current"
 
 
 @official
