@@ -18,9 +18,9 @@ from fhir_dmp.audit.event import labels_of
 from fhir_dmp.audit.trace import build_line
 from fhir_dmp.json_text import JsonObject
 
-_CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
-_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-_ID_DIGITS = 32
+CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+ID_DIGITS = 32
 
 
 def opened_in_emergency(access: Access) -> frozenset[str]:
@@ -38,7 +38,7 @@ def write_notice_id(access: Access, patient: str, recipient: str) -> str:
     requester = access.requester
     token = requester.token_id or str(requester.issued_at)
     text = f"{patient}\n{requester.name}\n{access.mode.value}\n{token}\n{recipient}"
-    return sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+    return sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
 def build_notice(
@@ -61,9 +61,9 @@ def build_notice(
     about = {"about": [{"reference": f"AuditEvent/{event['id']}"}]} if is_his_own and not labels_of(event) else {}
     return {
         "resourceType": "Communication",
-        "meta": {"security": [{"system": _CONFIDENTIALITY, "code": "R"}]},
+        "meta": {"security": [{"system": CONFIDENTIALITY, "code": "R"}]},
         "status": "completed",
-        "category": [concept(_CATEGORY, "notification")],
+        "category": [concept(CATEGORY, "notification")],
         "priority": "urgent",
         "subject": {"reference": f"Patient/{patient}"},
         **about,

@@ -54,6 +54,7 @@ _NAMES = {
     "DiagnosticReport": ("compte rendu d'examen", "comptes rendus d'examen"),
     "DocumentReference": ("document", "documents"),
     "Encounter": ("venue", "venues"),
+    "ExplanationOfBenefit": ("remboursement", "remboursements"),
     "Immunization": ("vaccination", "vaccinations"),
     "MedicationRequest": ("prescription", "prescriptions"),
     "MedicationStatement": ("traitement", "traitements"),

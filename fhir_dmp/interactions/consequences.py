@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fhir_dmp.access.reimbursement import is_reimbursement, leaves_at
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.audit.update_notice import notice_due
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.reimbursing import check_reimbursements
@@ -23,15 +24,35 @@ async def find_consequences(
     """
     check_reimbursements(context, request, changes)
     superseded = await find_superseded(context, writer, request, changes, together)
-    for job in _find_due(request, changes):
-        await writer.schedule(job)
+    await schedule_due(context, writer, request, changes)
     return superseded
 
 
-def _find_due(request: Request, changes: Sequence[Change]) -> Iterator[Job]:
+async def schedule_due(context: Context, writer: Writer, request: Request, changes: Sequence[Change]) -> None:
+    """Schedules what becomes due by changes, in their transaction; by those of the server itself nothing does."""
+    for job in find_due(context, request, changes):
+        await writer.schedule(job)
+
+
+def find_due(context: Context, request: Request, changes: Sequence[Change]) -> Iterator[Job]:
+    """Yields what becomes due by changes."""
+    if request.requester.kind is Kind.SYSTEM:
+        return
     for change in changes:
-        if request.requester.kind is Kind.HEALTH_INSURANCE and (leaving := _leaving(change)):
-            yield leaving
+        found = (_leaving(change), _told(context, change))
+        yield from (job for job in found if job)
+
+
+def _told(context: Context, change: Change) -> Job | None:
+    """The patient is told of what a professional holds back from him (CSP R1111-53)."""
+    if change.version.identity.resource_type == "Provenance":
+        # it says who held it back, and is held back with it
+        return None
+    opens = change.facts.security.opens if change.facts else None
+    before = change.previous_facts.security.opens if change.previous_facts else None
+    if opens is None or opens == before or opens <= context.now() or not change.version.patient:
+        return None
+    return Job(JobKind.NOTIFY, str(change.version.identity), notice_due(opens, context.now()), {})
 
 
 def _leaving(change: Change) -> Job | None:

@@ -15,7 +15,7 @@ from fhir_dmp.interactions.conditional import (
     require_no_parameters,
     split_criteria,
 )
-from fhir_dmp.interactions.consequences import find_consequences
+from fhir_dmp.interactions.consequences import find_consequences, find_due
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import deposit_key, find_deposited
@@ -44,6 +44,8 @@ async def create(context: Context, request: Request) -> Result:
     if request.resource_type in {DOCUMENT, BENEFIT}:
         return await _deposit(context, request, resource, identity)
     change = first_version(context, resource, identity, request)
+    if any(find_due(context, request, [change])):
+        return await _deposit(context, request, resource, identity)
     await authorise(context, request, "create", [change])
     await check_attachments(context, request, [change])
     await context.store.insert(change)

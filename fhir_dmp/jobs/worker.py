@@ -16,6 +16,7 @@ from fhir_dmp.jobs.divide import divide
 from fhir_dmp.jobs.erase import erase
 from fhir_dmp.jobs.leave import leave
 from fhir_dmp.jobs.move import move
+from fhir_dmp.jobs.notify import notify
 from fhir_dmp.jobs.take_in import take_in
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
 
@@ -24,6 +25,7 @@ Work = Callable[[Context, Jobs, Lease], Awaitable[bool]]
 WORKS: Mapping[JobKind, Work] = {
     JobKind.ERASE: erase,
     JobKind.LEAVE: leave,
+    JobKind.NOTIFY: notify,
     JobKind.MERGE: move,
     JobKind.EXPORT: divide,
     JobKind.IMPORT: take_in,

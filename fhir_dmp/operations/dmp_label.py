@@ -13,6 +13,7 @@ from functools import partial
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.authorisation import authorise
+from fhir_dmp.interactions.consequences import schedule_due
 from fhir_dmp.interactions.context import Context, Run
 from fhir_dmp.interactions.gate import check_exposed, inquire, open_gate, read_states
 from fhir_dmp.interactions.read import not_found
@@ -85,6 +86,7 @@ async def _label(labelling: Labelling, context: Context, request: Request) -> Re
             # the trace names the version that it made: who does not see that does not see the event
             answers.append((change.version, changed))
         if changes:
+            await schedule_due(context, writer, request, changes)
             await writer.write(changes)
         return _answer(answers)
 

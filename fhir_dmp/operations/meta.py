@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from fhir_dmp.interactions.authorisation import authorise
+from fhir_dmp.interactions.consequences import schedule_due
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
@@ -78,6 +79,7 @@ async def _alter(context: Context, request: Request, alter: Alter) -> Result:
         if current and altered == resource.get("meta", {}):
             return _answer(altered, [current])
         change = await _build_change(replace(context, reader=writer), request, {**resource, "meta": altered}, current)
+        await schedule_due(context, writer, request, [change])
         await writer.write([change])
         return _answer(_meta_of(change.version), [change.version])
 

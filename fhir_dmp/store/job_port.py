@@ -23,6 +23,8 @@ class JobKind(Enum):
     """What is in one Patient's record goes to another's."""
     LEAVE = "leave"
     """A reimbursement's 24 months are over; its subject is the reimbursement (`ExplanationOfBenefit/1`)."""
+    NOTIFY = "notify"
+    """The patient is told of an update that is held back from him; its subject is what is."""
     EXPORT = "export"
     """An export is divided into files; its subject is no Patient but the export."""
     IMPORT = "import"
