@@ -60,11 +60,12 @@ async def read_all(
 
 
 async def read_newest(
-    context: Context, restriction: Restriction, resource_type: str, clause: Clause, most: int
+    context: Context, restriction: Restriction, types: tuple[str, ...], clause: Clause, most: int
 ) -> tuple[Sequence[Version], bool]:
-    """Returns the newest of a type that match, by when they are of, and whether there are no more of them."""
-    newest_first = Sort(context.space.main(resource_type).date, "date", descending=True, is_main=True)
-    query = SearchQuery((resource_type,), all_of([OfType((resource_type,)), clause]), sort=(newest_first,), count=most)
+    """Returns the newest of some types that match, by when they are of, and whether there are no more of them."""
+    # by the main date of each: what the parameter is called does not matter
+    newest_first = Sort(context.space.main(types[0]).date, "date", descending=True, is_main=True)
+    query = SearchQuery(types, all_of([OfType(types), clause]), sort=(newest_first,), count=most)
     page = await context.reader.search(query, restriction)
     return page.versions, page.next_keys is None
 

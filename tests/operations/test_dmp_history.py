@@ -9,6 +9,7 @@ import pytest
 from fhir_dmp.conformance.validate import validate_resource
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.loader import load_registry
+from fhir_dmp.operations import history_sections
 from fhir_dmp.operations.authorship import name_author
 from fhir_dmp.record.document_type import CLASS
 from fhir_dmp.validation.compiler import Schemas
@@ -128,6 +129,21 @@ async def test_what_is_hidden_is_in_no_section_and_no_count(house: House, record
     assert items(sections(whole)["Résultats d'examens"]) == [f"{record.patient}-hba1c-hid"]
     assert "-hid" not in str(shown)
     assert "2 avant" in str(sections(whole)["Examens et actes déjà réalisés"])
+
+
+@pytest.mark.parametrize("who", ["petit", "patient"])
+async def test_a_large_record_is_told_as_a_small_one_is(
+    who: str, house: House, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = house.petit() if who == "petit" else house.guarded.tokens.patient(record.patient)
+    small = [sections(await history(house, record, query, who=asker)) for query in ("", "?_count=2")]
+    monkeypatch.setattr(history_sections, "READ_AT_ONCE", 1)
+    monkeypatch.setattr(history_sections, "DOCUMENTS_AT_ONCE", 1)
+    assert [sections(await history(house, record, query, who=asker)) for query in ("", "?_count=2")] == small
+    monkeypatch.setattr(history_sections, "MOST_READ", 1)
+    cut = sections(await history(house, record, who=asker))
+    assert "Parmi les" in cut["Résultats d'examens"]["text"]["div"]
+    assert "Parmi les" not in cut["Allergies et intolérances"]["text"]["div"]
 
 
 async def test_an_earlier_page_is_asked_for_by_its_end(house: House, record: Record) -> None:
