@@ -47,7 +47,7 @@ def tell_when_ready(target: Target, patient_id: str, token_base: str) -> Thread:
 
 
 def build_lines(base_url: str, patient_id: str, token_base: str) -> Iterator[str]:
-    """Yields what to paste; raises CommandError."""
+    """Yields what to paste, and where the guides are; raises CommandError."""
     if token_base and patient_id:
         yield f"Tokens, good for {HOURS} hours; paste them into a shell:\n"
         for role, token in sign_cast(patient_id, token_base).items():
@@ -59,7 +59,7 @@ def build_lines(base_url: str, patient_id: str, token_base: str) -> Iterator[str
         yield f"  curl '{base_url}/Patient?_count=5&_pretty=true'"
         if patient_id:
             yield f"  curl '{base_url}/Observation?patient={patient_id}&_sort=-date&_count=5&_pretty=true'"
-    yield f"  curl '{base_url}/metadata?_pretty=true'"
+    yield f"  curl '{base_url}/metadata?_pretty=true'\n\nGuides, in French and English: {base_url.rpartition('/')[0]}/"
 
 
 def _guarded_lines(base_url: str) -> Iterator[str]:
