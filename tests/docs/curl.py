@@ -1,6 +1,6 @@
-"""What the pages' commands call instead of curl, where that is not installed either: a curl of -s, -i, -X, -H and -d.
+"""Stands in for curl in the pages' commands, so that a machine which runs the tests needs none: -s, -i, -X, -H and -d.
 
-It is a script of the standard library alone, so that a page of commands starts it in no time.
+It is a script of the standard library alone: a page of commands starts it once for each, and loses no time by it.
 """
 
 from __future__ import annotations
