@@ -36,6 +36,7 @@ from fhir_dmp.search.query import (
     OfType,
     Or,
 )
+from fhir_dmp.store.mongo.contained import build_contained_count
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
 from fhir_dmp.store.mongo.filter import NOTHING, after_prefix, build_filter
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
@@ -61,6 +62,7 @@ TABLES = [
         "composite",
         "special",
         "filter",
+        "contained",
     )
     for case in parse_json((CASES / f"{name}.json").read_bytes())
 ]
@@ -95,9 +97,10 @@ def build_document(facts: Facts) -> Document:
     return {"_id": identity, "ty": facts.resource_type, "lu": facts.last_updated, **build_fields(facts)}
 
 
-def select(collection: Collection[Document], *parts: Clause) -> set[str]:
+def select(collection: Collection[Document], *parts: Clause, is_by_date: bool = False) -> set[str]:
     """The resources that the filter selects, by id; ids are unique in a batch."""
-    return {row["_id"].partition("/")[2] for row in collection.find(build_filter(*parts), {"_id": 1})}
+    wanted = build_filter(*parts, is_by_date=is_by_date)
+    return {row["_id"].partition("/")[2] for row in collection.find(wanted, {"_id": 1})}
 
 
 def meaning(found: Sequence[Facts], *parts: Clause) -> set[str]:
@@ -114,8 +117,10 @@ def test_filter_decides_every_case_of_the_tables(collection: Collection[Document
         collection.insert_one(build_document(facts))
         for query in [*case["matches"], *case["misses"]]:
             parameters = parse_qsl(query, keep_blank_values=True)
-            kind = facts.resource_type
-            parsed = parse_search(kind, parameters, space=space, handling=Handling.STRICT, now=NOW, terms=TERMS)
+            kind = case.get("asked", facts.resource_type)
+            parsed = parse_search(
+                kind, parameters, space=space, handling=Handling.STRICT, now=NOW, terms=TERMS, may_contain=True
+            )
             expected = {facts.resource_id} if query in case["matches"] else set()
             for part in (Everything(), AboutPatient((facts.patient or "",))):
                 wanted = expected if matches(part, facts) else set()
@@ -148,6 +153,25 @@ def test_searches_within_the_records_of_patients_select_what_matches(
     about = AboutPatient(tuple(sorted(patients)))
     for search in world.searches:
         assert select(collection, search.clause, about) == meaning(found, search.clause, about), search.text
+
+
+@WORLDS
+@given(world=worlds(size=15, asked=15))
+def test_filter_of_rows_by_date_selects_what_matches(collection: Collection[Document], world: World) -> None:
+    found = store(collection, world)
+    for search in world.searches:
+        assert select(collection, search.clause, is_by_date=True) == meaning(found, search.clause), search.text
+
+
+@WORLDS
+@given(world=worlds(size=15, combined=5))
+def test_contained_resources_are_counted_one_by_one(collection: Collection[Document], world: World) -> None:
+    found = store(collection, world)
+    restriction = world.clauses[0]
+    for clause in world.clauses[1:]:
+        counted = collection.aggregate(build_contained_count(clause, restriction, 0)).to_list()
+        inside = [fact.facts for facts in found if matches(restriction, facts) for fact in facts.contained]
+        assert sum(row["total"] for row in counted) == sum(matches(clause, facts) for facts in inside), clause
 
 
 @WORLDS
