@@ -81,4 +81,9 @@ def _refusal(verdict: Verdict, identity: Identity) -> FhirError:
     """The rule that decided is told to the patient and never to the requester."""
     if verdict.is_hidden:
         return not_found(identity)
+    if verdict.reason.rule is Rule.LABELS_CONTRADICT:
+        # of what he sent alone, so it tells him nothing else
+        message = "An item is not masked to professionals and held back from the patient together: nobody would see it."
+        at = "securityLabel" if identity.resource_type == "DocumentReference" else "meta.security"
+        return error(Category.UNPROCESSABLE, "labels-contradict", message, f"{identity.resource_type}.{at}")
     return error(Category.FORBIDDEN, "not-allowed", "The requester may not do this.")

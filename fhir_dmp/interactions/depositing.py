@@ -221,7 +221,7 @@ def _require_replaceable(request: Request, item: Item, replaced: Item, at: str) 
     if replaced.resource.get("status") != "current":
         message = "The document that this one replaces is not current: it was replaced or entered in error."
         raise error(Category.CONFLICT, "document-replaced-before", message, at) from _refused(item)
-    if request.requester.kind in _PROFESSIONAL and shows_more(item, replaced):
+    if request.requester.kind in _STATING and shows_more(item, replaced):
         message = "The document that this one replaces is masked or more confidential; the new one has to be as well."
         raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from _refused(
             item

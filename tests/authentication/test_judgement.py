@@ -64,6 +64,23 @@ def test_administrators_and_auditors_come_from_issuers_that_may_say_so(kind: Kin
     assert _build(ALL, **_as(kind.value)).kind is kind
 
 
+def test_the_assurance_maladie_is_named_by_an_issuer_that_may_and_names_its_structure() -> None:
+    named = _as("health-insurance", subject_organization_id="180035024")
+    requester = _build(ALL, **named)
+    assert (requester.kind, requester.organization) == (Kind.HEALTH_INSURANCE, "180035024")
+    with pytest.raises(RequesterUnknown):
+        _build(**named)
+    with pytest.raises(RequesterUnknown):
+        _build(ALL, **_as("health-insurance"))
+
+
+@pytest.mark.parametrize("other", ["insurer", "bank"])
+def test_who_is_the_assurance_maladie_and_another_insurer_is_the_other(other: str) -> None:
+    both = [_coding(KIND, "health-insurance"), _coding(KIND, other)]
+    made = _build(ALL, fhirUser=None, extensions=_iua(subject_role=both, subject_organization_id="180035024"))
+    assert made.kind is Kind.EXCLUDED
+
+
 def test_issuer_of_patients_says_nothing_of_practitioners() -> None:
     with pytest.raises(RequesterUnknown):
         _build(Rules(frozenset({Kind.PATIENT})))

@@ -38,6 +38,13 @@ async def deposit(story: Story, author: Actor, patient: Actor, *labels: str, day
     return f"DocumentReference/{answer.json()['id']}"
 
 
+async def made(actor: Actor, body: Json) -> str:
+    """The reference to what somebody creates."""
+    answer = await actor.post(body["resourceType"], body)
+    assert answer.status_code == 201, answer.text
+    return f"{body['resourceType']}/{answer.json()['id']}"
+
+
 async def done(actor: Actor, url: str, **given: Json) -> dict[str, Json]:
     """What an act that succeeds answers."""
     answer = await actor.post(url, parameters(**given))

@@ -12,8 +12,8 @@ import pytest
 from fhir_dmp.issuer.grant import of_system
 from fhir_dmp.record.document_type import CLASS, OWN_TYPE
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
-from tests.journeys.cast import done, open_record
-from tests.journeys.feeding import encode
+from tests.journeys.cast import done, made, open_record
+from tests.journeys.feeding import encode, replacing
 from tests.journeys.story import FINESS, Actor, Story, faults
 
 Json = Any
@@ -69,10 +69,8 @@ def listing(story: Story, patient: Actor, number: str, **changed: Json) -> Json:
     }
 
 
-async def fed(story: Story, body: Json, actor: Actor | None = None) -> str:
-    answer = await (actor or story.insurance()).post(body["resourceType"], body)
-    assert answer.status_code == 201, answer.text
-    return f"{body['resourceType']}/{answer.json()['id']}"
+async def fed(story: Story, body: Json) -> str:
+    return await made(story.insurance(), body)
 
 
 async def test_the_patient_and_his_physician_read_what_the_insurance_fed(story: Story) -> None:
@@ -134,8 +132,8 @@ async def test_the_record_is_found_by_the_ins_and_told_to_nobody(story: Story) -
     status = await insurance.get(f"Patient/$dmp-status?identifier={known['system']}|{known['value']}")
     assert status.status_code == 403
     await insurance.sees_nothing(f"Patient/{patient.id}")
-    for url in ("Patient", "DocumentReference", "Practitioner", "Consent", "Observation", "AuditEvent"):
-        assert await insurance.finds(f"{url}?_count=5") == [] or url == "DocumentReference"
+    for url in ("Patient", "Practitioner", "Consent", "Observation", "AuditEvent", "Communication", "ValueSet"):
+        assert await insurance.finds(f"{url}?_count=5") == [], url
     await done(patient, f"Patient/{patient.id}/$dmp-close")
     assert (await send("2")).status_code == 412, "a closed record is as none"
 
@@ -199,6 +197,18 @@ async def test_a_corrected_date_moves_the_day_on_which_it_leaves(story: Story) -
     assert taken_back.status_code == 204
     await story.pass_days(720)
     assert story.behind.count("history", r=paid) == 0
+
+
+async def test_a_new_list_shows_no_more_than_the_one_that_it_replaces(story: Story) -> None:
+    insurance, patient = story.insurance(), await open_record(story)
+    first = await fed(story, listing(story, patient, "1"))
+    await done(patient, f"{first}/$dmp-mask")
+    second = listing(story, patient, "2", **replacing(first))
+    answer = await insurance.post("DocumentReference", second)
+    assert (answer.status_code, faults(answer)) == (422, ["document-shows-more DocumentReference.securityLabel"])
+    masked = {"coding": [{"system": VISIBILITY, "code": "MASQUE_PS"}]}
+    await fed(story, {**second, "securityLabel": [*second["securityLabel"], masked]})
+    assert (await patient.sees(first))["status"] == "superseded"
 
 
 WRONG: dict[str, tuple[Json, str]] = {

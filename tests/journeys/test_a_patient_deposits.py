@@ -13,7 +13,7 @@ from fhir_dmp.instant import write_instant
 from fhir_dmp.issuer.grant import of_proxy
 from fhir_dmp.record.document_type import CLASS, OWN_TYPE
 from fhir_dmp.search.sensitivity import LOINC, VISIBILITY
-from tests.journeys.cast import done, open_record
+from tests.journeys.cast import done, made, open_record
 from tests.journeys.feeding import encode, replacing
 from tests.journeys.story import Actor, Story, faults
 
@@ -52,22 +52,16 @@ def contact(patient: Actor, *roles: str, **changed: Json) -> Json:
     }
 
 
-async def _made(actor: Actor, body: Json) -> str:
-    answer = await actor.post(body["resourceType"], body)
-    assert answer.status_code == 201, answer.text
-    return f"{body['resourceType']}/{answer.json()['id']}"
-
-
 async def test_advance_directives_are_deposited_read_corrected_and_withdrawn(story: Story) -> None:
     patient, physician, dentist = await open_record(story), story.physician(), story.dentist()
     for professional in (physician, dentist):
         await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=professional.by_number)
-    first = await _made(patient, own_document(story, patient, "EXPPAT_3", "90", "Pas d'acharnement."))
+    first = await made(patient, own_document(story, patient, "EXPPAT_3", "90", "Pas d'acharnement."))
     assert (await physician.sees(first))["type"]["coding"][0]["code"] == "EXPPAT_3"
     await dentist.sees_nothing(first)
 
     second = own_document(story, patient, "EXPPAT_3", "90", "Ni acharnement, ni réanimation.", **replacing(first))
-    corrected = await _made(patient, second)
+    corrected = await made(patient, second)
     found = await physician.finds(f"DocumentReference?patient={patient.id}&type={OWN_TYPE}|EXPPAT_3&status=current")
     assert [row["id"] for row in found] == [corrected.partition("/")[2]]
     gone = await patient.client.delete(corrected, headers=patient.sign())
@@ -82,8 +76,8 @@ async def test_advance_directives_are_deposited_read_corrected_and_withdrawn(sto
 async def test_what_a_patient_deposits_is_seen_unless_he_masks_it(story: Story, code: str, name: str) -> None:
     patient, physician = await open_record(story), story.physician()
     await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=physician.by_number)
-    shown = await _made(patient, own_document(story, patient, code, name, "Je suis donneur d'organes."))
-    masked = await _made(patient, own_document(story, patient, code, name, "Pour moi seul.", securityLabel=MASKED))
+    shown = await made(patient, own_document(story, patient, code, name, "Je suis donneur d'organes."))
+    masked = await made(patient, own_document(story, patient, code, name, "Pour moi seul.", securityLabel=MASKED))
     await physician.sees(shown)
     await physician.sees_nothing(masked)
     await done(patient, f"{shown}/$dmp-mask")
@@ -109,8 +103,8 @@ async def test_a_patient_writes_as_no_professional(story: Story) -> None:
 async def test_whom_to_call_is_said_changed_masked_and_withdrawn(story: Story) -> None:
     patient, physician, stranger = await open_record(story), story.physician(), story.physician("99900000066")
     await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=physician.by_number)
-    called = await _made(patient, contact(patient, "ECON"))
-    await _made(patient, contact(patient, "QUAL"))
+    called = await made(patient, contact(patient, "ECON"))
+    await made(patient, contact(patient, "QUAL"))
     found = await physician.finds(f"RelatedPerson?patient={patient.id}&relationship={ROLE}|ECON")
     assert [row["telecom"][0]["value"] for row in found] == ["0601020304"]
     await stranger.sees_nothing(called)
@@ -129,10 +123,10 @@ async def test_whom_to_call_is_said_changed_masked_and_withdrawn(story: Story) -
 
 async def test_a_contact_whom_a_patient_made_represents_nobody(story: Story) -> None:
     child = await open_record(story, born="2018-03-04")
-    document = await _made(child, own_document(story, child, "EXPPAT_2", "90", "Mon journal."))
-    guardian = await _made(story.server(), contact(child, "GUARD"))
-    called = await _made(child, contact(child, "ECON"))
-    gone = await _made(child, contact(child, "ECON"))
+    document = await made(child, own_document(story, child, "EXPPAT_2", "90", "Mon journal."))
+    guardian = await made(story.server(), contact(child, "GUARD"))
+    called = await made(child, contact(child, "ECON"))
+    gone = await made(child, contact(child, "ECON"))
     assert (await child.client.delete(gone, headers=child.sign())).status_code == 204
 
     def speaking_as(person: str) -> Actor:

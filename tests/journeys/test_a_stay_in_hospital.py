@@ -10,6 +10,7 @@ import pytest
 
 from fhir_dmp.record.document_type import OWN_TYPE
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
+from tests.journeys.cast import done
 from tests.journeys.feeding import CHU, deposited, encode, open_fed, replacing, report
 from tests.journeys.story import Story, faults
 
@@ -179,3 +180,43 @@ async def test_who_sees_a_report_is_said_when_it_is_deposited(story: Story, labe
     answer = await story.hospital().post("DocumentReference", document)
     assert answer.status_code == 422
     assert "document-visibility DocumentReference.securityLabel" in faults(answer)
+
+
+SEEN = {
+    "by both": ((), True, True),
+    "masked to professionals": (("MASQUE_PS",), False, True),
+    "held back from the patient": (("INVISIBLE_PATIENT",), True, False),
+}
+
+
+@pytest.mark.parametrize("way", ["create", "transaction"])
+@pytest.mark.parametrize("name", SEEN)
+async def test_what_a_deposit_says_of_who_sees_it_is_answered_and_holds(story: Story, name: str, way: str) -> None:
+    labels, for_professionals, for_patient = SEEN[name]
+    chu, patient, physician = story.hospital(), await open_fed(story), story.physician()
+    await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=physician.by_number)
+    document = report(story, patient, "1", *labels)
+    if way == "create":
+        answer = await chu.post("DocumentReference", document)
+        stored = answer.json()
+    else:
+        entry = {"resource": document, "request": {"method": "POST", "url": "DocumentReference"}}
+        answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+        stored = await chu.sees("/".join(answer.json()["entry"][0]["response"]["location"].split("/")[-4:-2]))
+    said = {row["coding"][0]["code"] for row in stored["securityLabel"]}
+    assert said == {"N", *labels}, "masked or not, visible or not: the confidentiality, and the labels that are there"
+    place = f"DocumentReference/{stored['id']}"
+    for reader, is_shown in ((physician, for_professionals), (patient, for_patient)):
+        await (reader.sees(place) if is_shown else reader.sees_nothing(place))
+
+
+async def test_a_deposit_that_nobody_would_see_is_refused_with_its_labels(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    both = report(story, patient, "1", "MASQUE_PS", "INVISIBLE_PATIENT")
+    answer = await chu.post("DocumentReference", both)
+    assert (answer.status_code, faults(answer)) == (422, ["labels-contradict DocumentReference.securityLabel"])
+    held = report(story, patient, "1", "INVISIBLE_PATIENT")
+    place = await deposited(chu, held)
+    stored = await chu.sees(place)
+    answer = await chu.put(place, {**stored, "securityLabel": both["securityLabel"]})
+    assert faults(answer) == ["labels-contradict DocumentReference.securityLabel"]
