@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
+from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.care_dates import read_span
@@ -41,7 +43,7 @@ async def dmp_statistics(context: Context, request: Request) -> Result:
     """Returns the numbers as Parameters, as a table or as a picture; forbidden for everyone else."""
     check_exposed(context, request, "operation")
     if request.requester.kind not in _ADMITTED:
-        raise refuse_act()
+        raise refuse_act() from AccessRefused(Reason(Rule.NOT_FOR_THIS_KIND))
     first, last = _read_days(context, read_inputs(context, request, ("from", "to")))
     now = today(context)
     months, weeks = whole_months(first, last, now), whole_weeks(first, last, now)

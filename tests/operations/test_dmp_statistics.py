@@ -110,6 +110,15 @@ async def test_they_are_for_administrators_and_auditors_alone(house: House) -> N
             assert (answer.status_code, answer.json()["resourceType"]) == (403, "OperationOutcome")
 
 
+async def test_each_call_is_in_the_trace_and_a_refused_one_too(house: House) -> None:
+    for headers, outcome in ((house.guarded.tokens.auditor(), "0"), (house.petit(), "4")):
+        before = house.behind.count(ty="AuditEvent")
+        await house.get(URL, headers)
+        assert house.behind.count(ty="AuditEvent") == before + 1
+        events = (await house.behind.client.get(f"AuditEvent?outcome={outcome}&_count=200")).json()["entry"]
+        assert [row for row in events if URL in str(row["resource"].get("entity"))]
+
+
 @pytest.mark.parametrize("sent", [{"params": {"_format": "text/csv"}}, {"headers": {"accept": "text/csv"}}])
 async def test_a_table_is_had_by_format_and_by_accept(sent: Json, house: House) -> None:
     headers = {**house.guarded.tokens.administrator(), **sent.pop("headers", {})}
