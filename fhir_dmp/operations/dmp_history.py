@@ -24,7 +24,7 @@ from fhir_dmp.operations.record_document import RecordDocument, begin_document
 from fhir_dmp.operations.stored import read_version
 from fhir_dmp.operations.summary_text import write_line, write_lines
 from fhir_dmp.outcome import Category, error
-from fhir_dmp.resource import Identity, Version
+from fhir_dmp.resource import Version
 from fhir_dmp.search.query import AboutPatient, all_of
 from fhir_dmp.subset import SUBSETTED
 
@@ -38,10 +38,9 @@ _EMPTY: JsonObject = {"emptyReason": {"coding": [{"system": _EMPTY_REASON, "code
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What is told: each version as the requester sees it, without its contents, and all of them read, by `Type/id`."""
+    """The document in the making, and what is told in it, read, by `Type/id`: as the requester sees it."""
 
     made: RecordDocument
-    shown: Mapping[Identity, Version]
     known: Mapping[str, JsonObject]
 
 
@@ -59,7 +58,7 @@ async def dmp_history(context: Context, request: Request) -> Result:
     seen = [without_contents(version) for version in await redact(context, request, [stored, *read.values()])]
     told = [*seen, *await read_supporting(context, restriction, seen)]
     known = {str(version.identity): parse_json_object(version.content or b"{}") for version in told}
-    page = _Page(begin_document(context, request), {version.identity: version for version in told}, known)
+    page = _Page(begin_document(context, request), known)
     body = write_json(page.made.build_bundle(context.new_id(), _build_composition(page, clinical, documents), told, {}))
     return Result(Status.OK, body=body, versions=of_records(seen))
 
