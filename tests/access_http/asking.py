@@ -138,6 +138,21 @@ class Asking:
             pairs += self.criteria(origin.resource_type, 1)
         return Ask("GET", f"{origin.resource_type}?{urlencode(pairs)}")
 
+    def contained(self) -> Ask:
+        """What is contained, in its container, alone, or at the end of a chain: the container may be hidden."""
+        held = [(facts, fact) for facts in self.facts for fact in facts.contained]
+        if not held:
+            return self.search()
+        container, fact = self.random.choice(held)
+        kind, shaping = fact.facts.resource_type, self.shaping(of_system=True)
+        name, value = self.criterion(fact.facts)
+        if fact.ways and self.random.random() < 0.3:
+            way = f"{self.random.choice(fact.ways)}:{kind}.{name}"
+            return Ask("GET", f"{container.resource_type}?{urlencode([(way, value), *shaping])}")
+        asked = [("_contained", self.random.choice(("true", "both")))]
+        asked += [("_containedType", "contained")] if self.random.random() < 0.5 else []
+        return Ask("GET", f"{kind}?{urlencode([(name, value), *asked, *shaping])}")
+
     def reversed(self) -> Ask:
         """Chains backward, and Lists: what refers to a match may be hidden."""
         origin, parameter, target = self.way()
@@ -415,7 +430,7 @@ _ENTRIES = (Asking.create, Asking.create, Asking.update, Asking.update_matching,
 _CHANNELS = (
     *(Asking.read,) * 3, *(Asking.vread,) * 3, *(Asking.history,) * 5, *(Asking.search,) * 7,
     *(Asking.search_system,) * 2,
-    *(Asking.chained,) * 2, *(Asking.reversed,) * 2, *(Asking.included,) * 3,
+    *(Asking.chained,) * 2, *(Asking.contained,) * 2, *(Asking.reversed,) * 2, *(Asking.included,) * 3,
     *(Asking.compartment,) * 2, Asking.joined,
     *(Asking.operation,) * 2, *(Asking.record_operation,) * 3, Asking.label_operation,
     Asking.fhirpath_patch, *(Asking.create,) * 2, *(Asking.update,) * 2,
