@@ -38,6 +38,8 @@ class Collecting:
     async def run(self) -> None:
         """Fills the outbox, until it is cancelled."""
         while True:
+            # the place first: a Subscription that is written meanwhile is an event itself
+            await self.events.begin()
             self.audience = await load_audience(self.context)
             await self._follow(self.audience.resource_types)
 

@@ -74,6 +74,7 @@ async def _prolong(context: Context, events: Events) -> None:
 async def _admit_loss(context: Context, events: Events) -> None:
     """What was written meanwhile is not known any more: who subscribed is told by the status, and begins anew."""
     _log.error(_LOST)
+    await events.forget()
+    await events.begin()
     for row in (await load_audience(context)).rows:
         await set_status(context, row.subscription_id, "error", _LOST)
-    await events.forget()

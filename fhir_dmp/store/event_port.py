@@ -62,6 +62,10 @@ class Events(Protocol):
         """Gives the lease back."""
         ...
 
+    async def begin(self) -> None:
+        """Keeps the present place where none is kept: whatever is written from now on will be followed."""
+        ...
+
     def follow(self, resource_types: Collection[str]) -> AsyncGenerator[tuple[Written | None, Place], None]:
         """Yields what is written of these types, from the kept place on, each with the place behind it.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from fhir_dmp.delivery import send
 from fhir_dmp.xml.read import parse_xml
-from tests.access_http.house import House, Record, document, open_house
+from tests.access_http.house import House, Record, document
 from tests.delivery.asking import SECRET, by_criteria, subscribe, until
 from tests.delivery.endpoint import Endpoint, open_endpoint
 from tests.rest.server import FHIR_JSON, FORMS
@@ -18,23 +16,6 @@ from tests.rest.server import FHIR_JSON, FORMS
 Json = Any
 AFTER_A_FAILURE = 6_000
 """Milliseconds after which it is tried again."""
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client, SUBSCRIPTION_HOSTS="127.0.0.1") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    async with open_endpoint() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def record(house: House) -> Record:
-    return await house.make_record()
 
 
 def subscription(record: Record, endpoint: Endpoint, payload: str = FHIR_JSON, **changed: Json) -> Json:

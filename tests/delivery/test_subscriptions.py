@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import House, open_house, told
+from tests.access_http.house import House, told
 from tests.rest.server import FHIR_JSON
 
 Json = Any
@@ -25,12 +24,6 @@ ASKED = {
     "channel": CHANNEL,
 }
 ABSENT = "0" * 36
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client, SUBSCRIPTION_HOSTS="127.0.0.1") as opened:
-        yield opened
 
 
 def people(house: House) -> dict[str, Mapping[str, str]]:

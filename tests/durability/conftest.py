@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -23,9 +24,9 @@ READY_SECONDS = 60
 class ServerProcess:
     """`fhir-dmp serve` on a data folder and a port, which stay the same from one start to the next."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.port = _free_port()
-        self._folder = folder
+        self._folder, self._settings = folder, settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -36,7 +37,7 @@ class ServerProcess:
         mongod = {name: os.environ[name] for name in ("FHIR_DMP_MONGOD",) if name in os.environ}
         command = [program, "serve", "--auth", "open", "--port", str(self.port)]
         with (self._folder / "server.log").open("ab") as log:
-            environment = {**kept, **mongod, "FHIR_DMP_DATA_DIR": str(self._folder / "data")}
+            environment = {**kept, **mongod, **self._settings, "FHIR_DMP_DATA_DIR": str(self._folder / "data")}
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.wait_until_ready()
 
@@ -130,11 +131,24 @@ def _name_of(pid: int) -> str:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     """A server that is running; whatever is left of it is ended after the test."""
+    with _running(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture
+def hooked_server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """One that may send notifications to this machine."""
+    with _running(tmp_path, FHIR_DMP_SUBSCRIPTION_HOSTS="127.0.0.1") as process:
+        yield process
+
+
+@contextmanager
+def _running(folder: Path, **settings: str) -> Iterator[ServerProcess]:
     try:
         find_mongod()
     except MongodUnavailable as fault:
         pytest.skip(f"no mongod to kill: {fault}")
-    process = ServerProcess(tmp_path)
+    process = ServerProcess(folder, **settings)
     process.start()
     yield process
     process.stop()

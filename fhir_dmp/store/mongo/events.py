@@ -61,15 +61,23 @@ class MongoEvents:
         with database_errors():
             await self._settings.update_one(self._own(), {"$set": {"until": Int64(0)}})
 
+    async def begin(self) -> None:
+        """See the port."""
+        with stream_errors():
+            if not await self._find_token():
+                async with await self._database.watch(_build_pipeline([])) as stream:
+                    await self.keep(dict(stream.resume_token or {}), ())
+
     async def follow(self, resource_types: Collection[str]) -> AsyncGenerator[tuple[Written | None, Place], None]:
         """See the port."""
-        kept = (await self._settings.find_one(self._own()) or {}).get("token")
-        options: Document = {"resume_after": kept} if kept else {}
         pipeline = _build_pipeline(resource_types)
-        with _stream_errors():
-            async with await self._database.watch(pipeline, max_await_time_ms=_WAIT_MILLISECONDS, **options) as stream:
-                if not kept:
-                    await self.keep(dict(stream.resume_token or {}), ())
+        with stream_errors():
+            kept = await self._find_token()
+            if not kept:
+                raise LeaseLost
+            async with await self._database.watch(
+                pipeline, resume_after=kept, max_await_time_ms=_WAIT_MILLISECONDS
+            ) as stream:
                 while stream.alive:
                     event = await stream.try_next()
                     yield _parse_event(event) if event else None, dict(stream.resume_token or {})
@@ -95,12 +103,18 @@ class MongoEvents:
         with database_errors():
             await self._settings.update_one(self._own(), {"$unset": {"token": ""}})
 
+    async def _find_token(self) -> Document | None:
+        found = await self._settings.find_one(self._own()) or {}
+        token: Document | None = found.get("token")
+        return token
+
     def _own(self) -> Document:
         return {"_id": _KEY, "holder": self._holder}
 
 
 @contextmanager
-def _stream_errors() -> Iterator[None]:
+def stream_errors() -> Iterator[None]:
+    """Turns what a change stream ends with into HistoryLost, where it cannot be resumed, or a FhirError."""
     try:
         with database_errors():
             yield
