@@ -149,6 +149,8 @@ def _running(folder: Path, **settings: str) -> Iterator[ServerProcess]:
     except MongodUnavailable as fault:
         pytest.skip(f"no mongod to kill: {fault}")
     process = ServerProcess(folder, **settings)
-    process.start()
-    yield process
-    process.stop()
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
