@@ -97,7 +97,8 @@ async def load_audience(context: Context) -> Audience:
         try:
             wanted = read_wanted(parse_json_object(version.content or b""))
             resource_type, clause = read_criteria(context, wanted.criteria)
-            rows.append(Listening(version.identity.resource_id, resource_type, clause, wanted))
+            whole = all_of([clause, wanted.topic.clause]) if wanted.topic else clause
+            rows.append(Listening(version.identity.resource_id, resource_type, whole, wanted))
         except FhirError as fault:
             await set_status(context, version.identity.resource_id, "error", fault.issues[0].message)
     return Audience(rows)
