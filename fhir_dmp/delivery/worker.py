@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Event as Signal
+from contextlib import suppress
 
 from fhir_dmp.delivery.collect import Collecting
 from fhir_dmp.delivery.send import Sending
@@ -42,6 +43,10 @@ async def _try_to_work(context: Context, events: Events, sending: Sending) -> No
         _log.info("another worker sends notifications now")
     except Exception:  # noqa: BLE001  whatever went wrong, the next attempt may go right
         _log.exception("no notifications are sent for a moment")
+    finally:
+        # also where it was cancelled while it took the lease; one that is another's stays his
+        with suppress(Exception):
+            await events.release()
 
 
 async def _work(context: Context, events: Events, sending: Sending) -> None:
@@ -61,7 +66,6 @@ async def _work(context: Context, events: Events, sending: Sending) -> None:
     finally:
         for part in parts:
             await end(part)
-        await events.release()
 
 
 async def _prolong(context: Context, events: Events) -> None:

@@ -22,7 +22,8 @@ from fhir_dmp.interactions.request import Request
 from fhir_dmp.resource import Identity
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.event_port import HistoryLost, LeaseLost, Notice, Written
-from fhir_dmp.store.mongo.events import LEASE, MongoEvents, stream_errors
+from fhir_dmp.store.mongo import events as stream
+from fhir_dmp.store.mongo.events import MongoEvents, stream_errors
 from fhir_dmp.store.mongo.store import MongoStore
 from fhir_dmp.watch import end
 from tests.access_http.house import Clock
@@ -99,7 +100,7 @@ async def test_another_worker_takes_over_from_one_that_was_killed(
         monkeypatch.setattr(killed, "release", die_silently)
         await end(first)
         await stage.store(observation(2))
-        stage.clock.now += LEASE + 1
+        stage.clock.now += stream.LEASE + 1
         got = await endpoint.wait_for(4)
         await end(second)
     assert [row.json()["valueInteger"] for row in got] == [0, 1, 1, 2], "what had not been answered comes once more"
@@ -116,10 +117,10 @@ async def test_a_worker_that_ends_in_order_gives_the_lease_back(stage: Stage) ->
 async def test_who_lost_the_lease_keeps_nothing(stage: Stage) -> None:
     first, second = stage.events(), stage.events()
     assert await first.hold(0)
-    assert not await second.hold(LEASE)
-    assert await first.hold(LEASE)
-    assert await second.hold(2 * LEASE + 1)
-    assert not await first.hold(2 * LEASE + 1)
+    assert not await second.hold(stream.LEASE)
+    assert await first.hold(stream.LEASE)
+    assert await second.hold(2 * stream.LEASE + 1)
+    assert not await first.hold(2 * stream.LEASE + 1)
     with pytest.raises(LeaseLost):
         await first.keep({"_data": "00"}, [Notice("s", EVENT)])
     assert stage.database.notice.count_documents({}) == 0
