@@ -92,8 +92,8 @@ class Sending:
             stored = await find_subscription(self.context, subscription_id)
             if stored and stored.wanted.topic and self._is_on(stored):
                 await self.greet(stored, "heartbeat")
-        except FhirError as fault:
-            _log.warning("a heartbeat of Subscription/%s was not sent: %s", subscription_id, fault)
+        except Exception:  # noqa: BLE001  whatever went wrong, the next heartbeat may go right
+            _log.exception("a heartbeat of Subscription/%s was not sent", subscription_id)
         finally:
             del self.places[subscription_id]
             done.set()

@@ -16,6 +16,9 @@ from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.resource import Version
 from fhir_dmp.store.event_port import Notice
 
+_HIDING = frozenset({Category.FORBIDDEN, Category.NOT_FOUND, Category.NOT_ALLOWED})
+"""What the gate says of what one may not see; anything else passes, and is asked again later."""
+
 
 async def see(context: Context, who: Requester, notice: Notice) -> Version | None:
     """Returns the version of a notice as its subscriber may see it now; None where it is hidden, or erased."""
@@ -23,9 +26,9 @@ async def see(context: Context, who: Requester, notice: Notice) -> Version | Non
     try:
         restriction = await _open(context, request)
     except FhirError as fault:
-        if fault.category is Category.UNAVAILABLE:
-            raise
-        return None
+        if fault.category in _HIDING:
+            return None
+        raise
     version = await context.reader.read_version(request.identity, notice.event.version_id, restriction)
     return (await redact(context, request, [version]))[0] if version else None
 

@@ -36,9 +36,7 @@ async def deliver_for_ever(context: Context, events: Events) -> None:
 async def _try_to_work(context: Context, events: Events, sending: Sending) -> None:
     try:
         if await events.hold(context.now()):
-            await _work(context, events, sending)
-    except HistoryLost:
-        await _admit_loss(context, events)
+            await _work_or_admit_loss(context, events, sending)
     except LeaseLost:
         _log.info("another worker sends notifications now")
     except Exception:  # noqa: BLE001  whatever went wrong, the next attempt may go right
@@ -47,6 +45,13 @@ async def _try_to_work(context: Context, events: Events, sending: Sending) -> No
         # also where it was cancelled while it took the lease; one that is another's stays his
         with suppress(Exception):
             await events.release()
+
+
+async def _work_or_admit_loss(context: Context, events: Events, sending: Sending) -> None:
+    try:
+        await _work(context, events, sending)
+    except HistoryLost:
+        await _admit_loss(context, events)
 
 
 async def _work(context: Context, events: Events, sending: Sending) -> None:
