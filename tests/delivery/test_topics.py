@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fhir_dmp.subscription.topics import TOPICS
 from tests.access_http.house import Headers, House, Record, document
 from tests.delivery.asking import TOPIC, by_topic, subscribe, until
 from tests.delivery.endpoint import Endpoint, Got, open_endpoint
@@ -155,6 +156,12 @@ async def test_status_and_events_tell_what_may_be_seen_now(record: Record, endpo
         for key in (name, "0" * 36):
             assert (await house.get(f"Subscription/{key}/{operation}", stranger)).status_code == 404
     assert "entry" not in (await house.get("Subscription/$status", stranger)).json()
+
+
+async def test_the_statement_names_the_topics(house: House) -> None:
+    rows = (await house.get("metadata", {})).json()["rest"][0]["resource"]
+    (own,) = [row for row in rows if row["type"] == "Subscription"]
+    assert [row["valueCanonical"] for row in own["extension"]] == list(TOPICS)
 
 
 @pytest.mark.parametrize("query", ["eventsSinceNumber=x", "eventsUntilNumber=-1", "content=much", "other=1"])
