@@ -97,6 +97,11 @@ _REINDEX_EXAMPLES = _preformatted(
     "fhir-dmp reindex                         after a new version, beside the running server",
     "fhir-dmp reindex --all                   after a change of FHIR_DMP_BASE_URL or FHIR_DMP_TIME_ZONE",
 )
+_BACKUP_EXAMPLES = _preformatted(
+    "Examples:",
+    "fhir-dmp backup /backups/2026-11-28      beside the running server",
+    "FHIR_DMP_DATABASE=again fhir-dmp restore /backups/2026-11-28",
+)
 _EXIT_CODES = _preformatted(
     "Exit codes:", "0 done", "1 the data is refused", "2 usage", "3 the environment: no server, no database, no file"
 )
@@ -344,6 +349,39 @@ def reindex(
     with _terminated_as_interrupted():
         is_done = reindex_database(is_complete=everything)
     raise typer.Exit(Exit.DONE if is_done else Exit.REFUSED)
+
+
+@commands.command(epilog=_BACKUP_EXAMPLES)
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is absent or empty.")],
+) -> None:
+    """Write the database, as it is at one moment, into a folder.
+
+    What is written meanwhile is not in it; the server may run. A file for each collection, compressed, each with its
+    checksum in manifest.json, which is written last: without it a folder holds no backup. Nobody else may read the
+    files: all that the server knows is in them, its secrets too.
+    """
+    # imported here: the other commands start faster without the server's libraries
+    from fhir_dmp.commands.backup import backup_database  # noqa: PLC0415  see above
+
+    with _terminated_as_interrupted():
+        backup_database(folder)
+
+
+@commands.command(epilog=_BACKUP_EXAMPLES)
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that backup wrote.")],
+) -> None:
+    """Write a backup into the database of the settings, which has to be empty.
+
+    The checksums are compared before anything is written, and what is interrupted leaves nothing. No server may run on
+    the database. fhir-dmp verify proves afterwards that all is as it was written.
+    """
+    # imported here: the other commands start faster without the server's libraries
+    from fhir_dmp.commands.backup import restore_database  # noqa: PLC0415  see above
+
+    with _terminated_as_interrupted():
+        restore_database(folder)
 
 
 @commands.command()
