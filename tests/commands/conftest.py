@@ -24,6 +24,8 @@ from fhir_dmp.sign_in import Mode
 from tests.rest.server import OPEN
 
 READY_SECONDS = 30
+Run = Callable[..., tuple[int, list[str]]]
+"""Runs a command: its exit code, and all its lines."""
 Load = Callable[..., int]
 
 
@@ -118,6 +120,18 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "state"
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; returns its exit code and its lines, an error's among them."""
+
+    def run_command(*arguments: str) -> tuple[int, list[str]]:
+        code = run([*arguments])
+        captured = capsys.readouterr()
+        return code, [*captured.out.splitlines(), *captured.err.splitlines()]
+
+    return run_command
 
 
 @pytest.fixture

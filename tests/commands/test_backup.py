@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from fhir_dmp.cli import run
 from fhir_dmp.interactions.binary import MAX_WITHIN
 from fhir_dmp.settings import Settings
-from tests.commands.conftest import RunningServer
+from tests.commands.conftest import Run, RunningServer
 from tests.rest.server import FHIR_JSON, OPEN
 
 Documents = Database[dict[str, Any]]
-Run = Callable[..., tuple[int, list[str]]]
 TRANSIENT = {"watcher", "fence", "guard"}
 LARGE = bytes(range(251)) * (MAX_WITHIN // 251 + 100)
 
@@ -43,16 +41,6 @@ def beside(settings: Settings) -> Iterator[RunningServer]:
     server = RunningServer.of(settings, OPEN)
     with server.running():
         yield server
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_command(*arguments: str) -> tuple[int, list[str]]:
-        code = run([*arguments])
-        captured = capsys.readouterr()
-        return code, [*captured.out.splitlines(), *captured.err.splitlines()]
-
-    return run_command
 
 
 def put(server: RunningServer, name: str, born: str = "1980") -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,16 +16,14 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from fhir_dmp.cli import run
 from fhir_dmp.commands.reindex import warn_of_stale_facts
 from fhir_dmp.search.facts import EXTRACTOR_VERSION
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.reindex import FACT_FIELDS
-from tests.commands.conftest import RunningServer
+from tests.commands.conftest import Run, RunningServer
 from tests.rest.server import FHIR_JSON, OPEN
 
 Documents = Database[dict[str, Any]]
-Run = Callable[..., tuple[int, list[str]]]
 NOTHING_TO_DO = "nothing was to be rebuilt"
 
 
@@ -42,18 +40,6 @@ def beside(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runn
     warn_of_stale_facts(replace(settings, base_url=server.base_url))
     with server.running():
         yield server
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command; returns its exit code and its lines, an error's among them."""
-
-    def run_command(*arguments: str) -> tuple[int, list[str]]:
-        code = run([*arguments])
-        captured = capsys.readouterr()
-        return code, [*captured.out.splitlines(), *captured.err.splitlines()]
-
-    return run_command
 
 
 def put(server: RunningServer, name: str, patient: str = "Patient/p", code: str = "a") -> None:
