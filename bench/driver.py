@@ -50,6 +50,7 @@ Operation = Callable[[], Awaitable[object]]
 
 FLOOR_DATABASE = "bench_floor"
 _DOCUMENTS = 500
+_AT_ONCE = 1000
 
 
 def find(uri: str, queries: list[str], concurrency: int, seconds: float) -> Sample:
@@ -84,6 +85,38 @@ def insert(uri: str, concurrency: int, seconds: float) -> Sample:
         return run
 
     return uvloop.run(measure(uri, prepare, concurrency, seconds))
+
+
+def insert_many(uri: str, size: int, _: float) -> Sample:
+    """Inserts so many documents of Observations, a thousand a command, each durable before it counts."""
+    documents = _documents(uri)
+
+    async def run() -> Sample:
+        async with connect(uri) as client:
+            resources = client.get_database(FLOOR_DATABASE, write_concern=DURABLE)[RESOURCE]
+            await create_collections(client.get_database(FLOOR_DATABASE))
+            fresh = [_fresh(documents[number % len(documents)]) for number in range(size)]
+            began, start = cpu_seconds(), time.perf_counter()
+            for first in range(0, size, _AT_ONCE):
+                await resources.insert_many(fresh[first : first + _AT_ONCE], ordered=False)
+            return Sample(size, time.perf_counter() - start, cpu_seconds() - began)
+
+    return uvloop.run(run())
+
+
+def scan(uri: str, seconds: float) -> Sample:
+    """Reads the contents of all Observations, in the order of their ids, until the time is over."""
+
+    async def run() -> Sample:
+        async with connect(uri) as client:
+            resources = client.get_database(DATABASE, read_concern=MAJORITY)[RESOURCE]
+            done, began, start = 0, cpu_seconds(), time.perf_counter()
+            while time.perf_counter() < start + seconds:
+                rows = resources.find({"ty": "Observation"}, {"b": 1}).sort("_id").batch_size(_AT_ONCE)
+                done += sum([len(row["b"]) > 0 async for row in rows])
+            return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
+
+    return uvloop.run(run())
 
 
 def insert_in_transactions(uri: str, size: int, concurrency: int, seconds: float) -> Sample:

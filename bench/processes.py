@@ -103,13 +103,14 @@ def over_http(load: ProcessPoolExecutor, target: Target, requests: Sequence[byte
     """Returns the measure of a server under these requests."""
 
     def measure(seconds: float) -> Sample:
-        before = _cpu_of(target.pid)
+        before = cpu_of(target.pid)
         sample = load.submit(drive, target.port, requests, connections, seconds).result()
-        return Sample(sample.operations, sample.seconds, _cpu_of(target.pid) - before, sample.errors)
+        return Sample(sample.operations, sample.seconds, cpu_of(target.pid) - before, sample.errors)
 
     return measure
 
 
-def _cpu_of(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """Returns the CPU time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

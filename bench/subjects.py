@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 from bench import driver
 from bench.access import access
 from bench.audit import audit
+from bench.bulk import export, load
 from bench.client import get, post
 from bench.measure import Comparison, Row, compare
 from bench.processes import over_http
@@ -131,4 +132,6 @@ SUBJECTS: dict[str, Callable[[Bench], list[Row]]] = {
     "transaction": transaction,
     "access": access,
     "audit": audit,
+    "load": load,
+    "export": export,
 }

@@ -5,7 +5,9 @@ What is sent is traced before it leaves: each patient once a file. http://ndjson
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from fhir_dmp.access.requester import Kind
@@ -18,6 +20,9 @@ from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.trace import is_traced, record
 from fhir_dmp.resource import Version
 from fhir_dmp.store.bulk_port import Part
+from fhir_dmp.watch import end
+
+_Pages = AsyncGenerator[Sequence[Version], None]
 
 MEDIA_TYPE = "application/fhir+ndjson"
 PAGE = 1000
@@ -32,21 +37,46 @@ async def write_lines(
 
     A resource comes as it is then; one that was made after `began` is left out.
     """
-    size = PAGE if request.requester.kind is Kind.SYSTEM else _JUDGED_PAGE
-    query = await build_query(context, request, asked, part.resource_type, size)
-    query = replace(query, after=(part.after,) if part.after else None)
     told: set[str] = set()
+    pages = _read_pages(context, request, asked, part)
+    if request.requester.kind is Kind.SYSTEM:
+        pages = _read_ahead(pages)
+    async with aclosing(pages):
+        async for page in pages:
+            versions = [row for row in page if _is_of(row, part, began)]
+            shown = await redact(context, anew(request), versions)
+            await _tell(context, request, shown, told)
+            if shown:
+                yield b"\n".join([*(row.content or b"" for row in shown), b""])
+
+
+async def _read_pages(context: Context, request: Request, asked: Asked, part: Part) -> _Pages:
+    """Yields the pages of a part, each as the requester may see it when it is asked for."""
+    size = PAGE if request.requester.kind is Kind.SYSTEM else _JUDGED_PAGE
+    query = await build_query(context, request, asked, part.resource_type, size, part.after)
     while True:
         restriction = await open_export(context, request, asked)
         page = await context.reader.search(query, restriction)
-        versions = [row for row in page.versions if _is_of(row, part, began)]
-        shown = await redact(context, anew(request), versions)
-        await _tell(context, request, shown, told)
-        if shown:
-            yield b"\n".join([*(row.content or b"" for row in shown), b""])
+        yield page.versions
         if page.next_keys is None or str(page.next_keys[-1]) >= part.until:
             return
         query = replace(query, after=page.next_keys)
+
+
+async def _read_ahead(pages: _Pages) -> _Pages:
+    """Reads each page while the one before is sent. That is for whom nothing is decided: what is decided may change."""
+    async with aclosing(pages):
+        reading = asyncio.create_task(_next(pages))
+        try:
+            while (page := await reading) is not None:
+                reading = asyncio.create_task(_next(pages))
+                yield page
+        finally:
+            await end(reading)
+
+
+async def _next(pages: _Pages) -> Sequence[Version] | None:
+    return await anext(pages, None)
 
 
 def _is_of(version: Version, part: Part, began: Milliseconds) -> bool:

@@ -52,8 +52,13 @@ async def open_export(context: Context, request: Request, asked: Asked) -> Restr
     return Restriction(every([restriction.clause, reading.scope]))
 
 
-async def build_query(context: Context, request: Request, asked: Asked, resource_type: str, count: int) -> SearchQuery:
-    """Returns the query of the resources of a type, `count` a page, in the order of their ids."""
+async def build_query(
+    context: Context, request: Request, asked: Asked, resource_type: str, count: int, after: str
+) -> SearchQuery:
+    """Returns the query of the resources of a type, `count` a page, in the order of their ids.
+
+    It begins beyond the reference `after`, "" for the first: what the store has of other types is not looked at.
+    """
     clauses: list[Clause] = [OfType((resource_type,))]
     if asked.patients is not None:
         clauses.append(AboutPatient(asked.patients))
@@ -63,7 +68,7 @@ async def build_query(context: Context, request: Request, asked: Asked, resource
     if wanted:
         parsed = [await _resolve(context, request, parse_filter(context, row)) for row in wanted]
         clauses.append(any_of([query.clause for query in parsed]))
-    return SearchQuery((resource_type,), all_of(clauses), count=count)
+    return SearchQuery((resource_type,), all_of(clauses), count=count, after=(after or f"{resource_type}/",))
 
 
 async def _resolve(context: Context, request: Request, query: SearchQuery) -> SearchQuery:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fhir_dmp.access.requester import read_requester
 from fhir_dmp.bulk.asked import read_asked
 from fhir_dmp.bulk.selection import build_query, open_export
@@ -43,8 +41,7 @@ async def _step(context: Context, export: Export) -> None:
         return
     request = Request(read_requester(export.owner))
     resource_type = asked.types[done]
-    query = await build_query(context, request, asked, resource_type, SIZE)
-    query = replace(query, after=(after,) if after else None)
+    query = await build_query(context, request, asked, resource_type, SIZE, after)
     until, count = await context.reader.reach(query, await open_export(context, request, asked))
     part = Part(resource_type, after, until) if count else None
     place = (done, until) if count == SIZE else (done + 1, "")

@@ -15,7 +15,7 @@ from typing import Any
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from fhir_dmp.search.query import Clause, SearchQuery, Sort, SortKey, SortKeys
+from fhir_dmp.search.query import And, Clause, OfType, SearchQuery, Sort, SortKey, SortKeys
 from fhir_dmp.store.mongo.facts import hold_decimal, narrow_and_wide
 from fhir_dmp.store.mongo.filter import NOTHING, Filter, after_prefix, all_of, any_of, build_filter, one_of
 
@@ -80,6 +80,7 @@ def build_plan(
     if query.before:
         order = tuple((name, -direction) for name, direction in order)
     place = query.before or query.after
+    after = _build_after(order, place[: len(order) - 1] + place[-1:], query.is_inclusive) if place else {}
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
         filter=all_of(
@@ -89,7 +90,7 @@ def build_plan(
             ]
         ),
         order=order,
-        after=_build_after(order, place[: len(order) - 1] + place[-1:], query.is_inclusive) if place else {},
+        after=all_of([_build_end(query, order), after]) if after else {},
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},
     )
 
@@ -97,6 +98,17 @@ def build_plan(
 def _build_types(query: SearchQuery, order: Order) -> Filter:
     """The types, though other conditions imply them, where rows come from an index in the order asked for."""
     return one_of("ty", query.resource_types) if order[0][0] in _ORDERED_BY_TYPE else {}
+
+
+def _build_end(query: SearchQuery, order: Order) -> Filter:
+    """Where the ids of one type end: beyond, the index has those of others, none of which match.
+
+    What contains a resource of the type may be of another, so the clause has to say it.
+    """
+    parts = query.clause.clauses if isinstance(query.clause, And) else (query.clause,)
+    types = next((part.resource_types for part in parts if isinstance(part, OfType)), ())
+    is_by_id = order == (("_id", 1),) and len(types) == 1
+    return {"_id": {"$lt": after_prefix(f"{types[0]}/")}} if is_by_id else {}
 
 
 def build_sample(resource_types: Sequence[str]) -> Filter:

@@ -208,7 +208,9 @@ class MongoReader:
             found = await self._resources.aggregate(pipeline, session=self._session, maxTimeMS=self._milliseconds)
             return await found.to_list()
         rows = self._resources.find(plan.find_filter, plan.build_projection(PROJECTION), session=self._session)
-        return await rows.sort(plan.order).limit(limit).max_time_ms(self._milliseconds).to_list()
+        # one round trip: of itself a first batch has 101 documents
+        rows = rows.sort(plan.order).limit(limit).batch_size(limit + 1).max_time_ms(self._milliseconds)
+        return await rows.to_list()
 
     async def _current_part(self, query: HistoryQuery, restriction: Restriction) -> list[Version]:
         wanted = build_history_filter(query, restriction.clause, "_id", paged=True)

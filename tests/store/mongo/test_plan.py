@@ -22,7 +22,7 @@ from fhir_dmp.search.match import matches
 from fhir_dmp.search.order import in_order
 from fhir_dmp.search.page import Cursors
 from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import AboutPatient, Clause, Everything, Handling, Not, OfType, SearchQuery, SortKey
+from fhir_dmp.search.query import AboutPatient, And, Clause, Everything, Handling, Not, OfType, Or, SearchQuery, SortKey
 from fhir_dmp.store.mongo.facts import build_fields
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
 from fhir_dmp.store.mongo.plan import SearchPlan, build_plan, read_sort_keys
@@ -153,7 +153,12 @@ def test_other_orders_are_aggregations() -> None:
 
 def test_a_place_in_the_default_order_is_a_range_of_ids() -> None:
     query = replace(parse([]), after=("Observation/7",))
-    assert build_plan(query, Everything()).after == {"_id": {"$gt": "Observation/7"}}
+    # where nothing but one type can match it ends with that: beyond, the index has what never does
+    expected = {"$and": [{"_id": {"$lt": "Observation0"}}, {"_id": {"$gt": "Observation/7"}}]}
+    for clause in (OfType(("Observation",)), And((OfType(("Observation",)), Everything()))):
+        assert build_plan(replace(query, clause=clause), Everything()).after == expected
+    for several in (OfType(("Observation", "Patient")), Or((OfType(("Observation",)), Everything()))):
+        assert build_plan(replace(query, clause=several), Everything()).after == {"_id": {"$gt": "Observation/7"}}
 
 
 def test_keys_that_are_decimals_pass_through_a_cursor() -> None:
