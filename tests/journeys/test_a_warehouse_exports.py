@@ -10,8 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_dmp.authentication.statement import Statement
+from fhir_dmp.issuer.grant import of_professional
 from fhir_dmp.jobs import divide as dividing
 from fhir_dmp.jobs.worker import WORKS, run_due
+from fhir_dmp.operations.bulk_kickoff import KEPT
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
 from fhir_dmp.store.mongo.jobs import LEASE, MongoJobs
 from tests.journeys.story import Actor, Story, parameters, reference_of
@@ -94,12 +97,99 @@ async def test_a_professional_exports_the_records_that_are_open_to_him(
     manifest = await _manifest(story, physician, status)
     assert manifest["requiresAccessToken"] is True
     assert manifest["request"].endswith("Patient/$export?_type=Observation,Patient")
-    found = await _fetch_all(physician, manifest)
+    files = [await _fetch(physician, row["url"]) for row in manifest["output"]]
+    found = [resource for rows in files for resource in rows]
     assert _notes(found, patient) == [f"note {number}" for number in range(NOTES)]
     assert _notes(found, other) == []
     assert len({(row["resourceType"], row["id"]) for row in found}) == len(found)
+    holding = [rows for rows in files if any(patient.id in json.dumps(row) for row in rows)]
+    assert len(holding) > 1
+    assert await _traced_files(story, patient) == len(holding)
+    assert await _traced_files(story, other) == 0
+
+
+async def _traced_files(story: Story, patient: Actor) -> int:
+    """How many files with this patient's data the trace of his record has, each by the professional."""
     traced = await story.trace(patient=patient.id, action="E")
-    assert any("$dmp-bulk-file" in json.dumps(row) or row["entity"] for row in traced)
+    by = [row for row in traced if "$dmp-bulk-file" in json.dumps(row)]
+    assert all("99900000022" in json.dumps(row["agent"]) for row in by)
+    return len(by)
+
+
+@pytest.mark.parametrize("when", ["before it is divided", "before the manifest", "before the file"])
+async def test_a_consent_that_is_withdrawn_counts_at_once(story: Story, when: str) -> None:
+    physician = story.physician()
+    patient, other = await _open(story, physician), await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Observation")
+
+    async def withdraw(now: str) -> None:
+        if now == when:
+            asked = parameters(professional=physician.by_number)
+            answer = await patient.post(f"Patient/{patient.id}/$dmp-block", asked)
+            assert answer.status_code == 200, answer.text
+
+    await withdraw("before it is divided")
+    await story.work()
+    await withdraw("before the manifest")
+    manifest = (await _ask(physician, "GET", status)).json()
+    await withdraw("before the file")
+    found = await _fetch_all(physician, manifest)
+    assert _notes(found, patient) == []
+    assert len(_notes(found, other)) == NOTES
+    assert await _traced_files(story, patient) == 0
+
+
+async def test_each_gets_what_he_may_see_and_no_more(story: Story) -> None:
+    physician = story.physician()
+    patient, other = await _open(story, physician), await _open(story, physician)
+    status = await _begin(patient, "Patient/$export?_type=Observation")
+    found = await _fetch_all(patient, await _manifest(story, patient, status))
+    assert len(_notes(found, patient)) == NOTES
+    assert _notes(found, other) == []
+    auditor = story.auditor()
+    status = await _begin(auditor, "$export?_type=AuditEvent,Observation")
+    found = await _fetch_all(auditor, await _manifest(story, auditor, status))
+    assert {row["resourceType"] for row in found} == {"AuditEvent"}
+    hospital = story.hospital()
+    status = await _begin(hospital, "Patient/$export?_type=Observation")
+    found = await _fetch_all(hospital, await _manifest(story, hospital, status))
+    assert _notes(found, patient) == _notes(found, other) == []
+
+
+async def test_whoever_did_not_ask_is_answered_as_if_there_were_none(story: Story) -> None:
+    physician = story.physician()
+    patient = await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Observation")
+    manifest = await _manifest(story, physician, status)
+    himself = Statement("rpps:99900000022", rpps="99900000022", professions=("10",), purposes=("TREAT",))
+    elsewhere = story.guarded.tokens.sign(of_professional(himself, "another program", ("user/*.cruds",)))
+    by_program = Actor(physician.client, lambda: elsewhere)
+    stranger, by_patient = story.physician("99900000055"), story.patient(patient.id)
+    assert (await _ask(by_program, "GET", f"Patient/{patient.id}")).status_code == 200
+    for actor in (by_program, stranger, by_patient, story.fund(), story.hospital(), story.auditor()):
+        for method, url in (("GET", status), ("DELETE", status), ("GET", manifest["output"][0]["url"])):
+            assert (await _ask(actor, method, url)).status_code == 404
+    anyone = Actor(physician.client, dict)
+    assert (await _ask(anyone, "GET", manifest["output"][0]["url"])).status_code == 401
+    assert len(await _fetch_all(physician, manifest)) >= NOTES
+
+
+async def test_an_export_is_over_after_its_day(story: Story) -> None:
+    physician = story.physician()
+    await _open(story, physician)
+    status = await _begin(physician, "Patient/$export?_type=Patient")
+    manifest = await _manifest(story, physician, status)
+    story.clock.now += KEPT - 1
+    assert (await _ask(physician, "GET", status)).status_code == 200
+    story.clock.now += 1
+    for url in (status, manifest["output"][0]["url"]):
+        assert (await _ask(physician, "GET", url)).status_code == 404
+    (row,) = story.behind.database["export"].find({"_id": status.partition("=")[2]})
+    assert row["gone"] is not None
+    indexes = {
+        index["name"]: index.get("expireAfterSeconds") for index in story.behind.database["export"].list_indexes()
+    }
+    assert indexes["gone"] == 0
 
 
 async def test_of_another_there_is_no_export(story: Story) -> None:
