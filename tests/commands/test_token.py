@@ -69,6 +69,11 @@ async def test_practitioner(printed: Print, tmp_path: Path) -> None:
         (["system", "--client", "sih"], Kind.HOSPITAL, ""),
         (["system", "--client", "sih", "--kind", "administrator"], Kind.ADMINISTRATOR, ""),
         (["system", "--client", "sih", "--kind", "auditor"], Kind.AUDITOR, ""),
+        (
+            ["system", "--client", "cnam", "--kind", "health-insurance", "--organization", "180035024"],
+            Kind.HEALTH_INSURANCE,
+            "",
+        ),
     ],
 )
 async def test_each_kind(printed: Print, tmp_path: Path, arguments: list[str], kind: Kind, patient: str) -> None:
