@@ -14,7 +14,7 @@ from fhir_dmp.access.clauses import every, some
 from fhir_dmp.access.consent import Reading
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json
-from fhir_dmp.search.facts import Facts
+from fhir_dmp.search.facts import END, Facts
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.search.match import matches
 from fhir_dmp.search.query import Clause, Clinical, DateValue, Marked, OfType
@@ -25,6 +25,8 @@ HISTORY = "REMB"
 """The type (TRE_A05) of a document that lists reimbursements."""
 REIMBURSEMENTS: Clause = some([OfType((BENEFIT,)), every([OfType((DOCUMENT,)), Marked("document", (HISTORY,))])])
 _HOUR: Milliseconds = 3_600_000
+_LAST: Milliseconds = 221_845_392_000_000
+"""9000-01-01: what ends later, or has no end, does not end."""
 
 
 def start_of_window(now: Milliseconds) -> Milliseconds:
@@ -38,7 +40,9 @@ def start_of_window(now: Milliseconds) -> Milliseconds:
 
 
 def leaves_at(ended: Milliseconds) -> Milliseconds:
-    """Returns from when on a reimbursement of care that ended at an instant is shown no more."""
+    """Returns from when on a reimbursement of care that ended at an instant is shown no more; END: never."""
+    if ended > _LAST:
+        return END
     at = datetime.fromtimestamp(-(-ended // _HOUR) * _HOUR / 1000, UTC)
     try:
         return _milliseconds(at.replace(year=at.year + WINDOW_YEARS))

@@ -11,6 +11,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.reimbursing import check_reimbursements
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.search.facts import END
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.port import Change, Writer
 
@@ -60,4 +61,5 @@ def _leaving(change: Change) -> Job | None:
     facts = change.facts
     if facts is None or facts.security.span is None or not is_reimbursement(facts):
         return None
-    return Job(JobKind.LEAVE, str(change.version.identity), leaves_at(facts.security.span[1]), {})
+    due = leaves_at(facts.security.span[1])
+    return Job(JobKind.LEAVE, str(change.version.identity), due, {}) if due < END else None

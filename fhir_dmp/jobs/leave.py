@@ -15,6 +15,7 @@ from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.jobs.erase import record_erased
 from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.facts import END
 from fhir_dmp.store.job_port import Jobs, Lease
 
 
@@ -28,6 +29,8 @@ async def leave(context: Context, jobs: Jobs, lease: Lease) -> bool:
     if found is None:
         return True
     due = _find_due(context, found)
+    if due == END:
+        return True
     if due > context.now():
         await jobs.postpone(lease, due)
         return False
@@ -37,7 +40,12 @@ async def leave(context: Context, jobs: Jobs, lease: Lease) -> bool:
 
 
 def _find_due(context: Context, version: Version) -> Milliseconds:
-    """When it leaves by what it says now; one that the insurance took back leaves when it would have."""
+    """When it leaves by what it says now, END of what is no reimbursement any more.
+
+    One that the insurance took back leaves when it would have.
+    """
+    if version.content is None:
+        return context.now()
     facts = facts_of(context, version)
     span = facts.security.span if facts and is_reimbursement(facts) else None
-    return leaves_at(span[1]) if span else 0
+    return leaves_at(span[1]) if span else END

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fhir_dmp.access.decide import Deny, decide, decide_item
 from fhir_dmp.access.reimbursement import leaves_at, next_hour, past_window, start_of_window
 from fhir_dmp.access.requester import Kind
-from fhir_dmp.search.facts import Facts, Mark, Security
+from fhir_dmp.search.facts import END, Facts, Mark, Security
 from fhir_dmp.search.match import matches
 from tests.strategies.access import MATRIX, NOW, facts, inquiry, record
 
@@ -55,6 +55,12 @@ def test_nothing_is_shown_past_the_window_nor_gone_long_before(ended: int) -> No
     months = datetime.fromtimestamp(leaves_at(ended) / 1000, UTC) - datetime.fromtimestamp(ended / 1000, UTC)
     assert timedelta(days=730) <= months <= timedelta(days=732)
     assert leaves_at(ended) % HOUR == 0
+
+
+@pytest.mark.parametrize("ended", [END, _instant("9999-12-31T23:00"), _instant("9000-01-01T01:00")])
+def test_what_has_no_end_never_leaves(ended: int) -> None:
+    assert leaves_at(ended) == END
+    assert not matches(past_window(NOW), _benefit(ended))
 
 
 @given(INSTANTS)

@@ -11,7 +11,7 @@ import pytest
 
 from fhir_dmp.issuer.grant import of_system
 from fhir_dmp.record.document_type import CLASS, OWN_TYPE
-from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
+from fhir_dmp.search.sensitivity import CONFIDENTIALITY, LOINC, VISIBILITY
 from tests.journeys.cast import done, made, open_record
 from tests.journeys.feeding import encode, replacing
 from tests.journeys.story import FINESS, Actor, Story, faults
@@ -209,6 +209,20 @@ async def test_a_new_list_shows_no_more_than_the_one_that_it_replaces(story: Sto
     masked = {"coding": [{"system": VISIBILITY, "code": "MASQUE_PS"}]}
     await fed(story, {**second, "securityLabel": [*second["securityLabel"], masked]})
     assert (await patient.sees(first))["status"] == "superseded"
+
+
+async def test_what_the_server_made_another_document_of_is_not_removed(story: Story) -> None:
+    patient = await open_record(story)
+    listed = await fed(story, listing(story, patient, "1", date=f"{day_of(story, 720)}T08:00:00Z"))
+    stored = await story.server().sees(listed)
+    report = {"coding": [{"system": LOINC, "code": "34112-3"}]}
+    changed = {key: value for key, value in stored.items() if key != "category"} | {"type": report}
+    assert (await story.server().put(listed, changed)).status_code == 200
+    endless = await made(story.server(), listing(story, patient, "2", context={"period": {"start": "2025-01-01"}}))
+    await done(patient, f"{endless}/$dmp-mask")
+    await story.pass_days(60)
+    assert (await story.server().get(listed)).status_code == 200
+    await patient.sees(listed)
 
 
 WRONG: dict[str, tuple[Json, str]] = {
