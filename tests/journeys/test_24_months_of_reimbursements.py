@@ -14,7 +14,7 @@ from fhir_dmp.record.document_type import CLASS, OWN_TYPE
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, LOINC, VISIBILITY
 from tests.journeys.cast import done, made, open_record
 from tests.journeys.feeding import encode, replacing
-from tests.journeys.story import FINESS, Actor, Story, faults
+from tests.journeys.story import DAY, FINESS, Actor, Story, faults
 
 Json = Any
 CNAM = {"identifier": {"system": FINESS, "value": "180035024"}}
@@ -147,7 +147,7 @@ async def test_what_is_past_its_24_months_is_shown_to_nobody_and_leaves_with_a_t
     for reader in (patient, physician):
         assert len(await reader.finds(f"ExplanationOfBenefit?patient={patient.id}")) == 2
 
-    story.clock.now += 13 * 24 * 3_600_000
+    story.clock.now += 13 * DAY
     for reader in (patient, physician, insurance):
         for gone in (old, listed):
             await reader.sees_nothing(gone)
@@ -170,7 +170,7 @@ async def test_what_is_past_its_24_months_is_shown_to_nobody_and_leaves_with_a_t
 async def test_a_worker_that_dies_leaves_the_rest_to_the_next(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     patient = await open_record(story)
     old = await fed(story, benefit(story, patient, "1", 725))
-    story.clock.now += 10 * 24 * 3_600_000
+    story.clock.now += 10 * DAY
     store = type(story.behind_store)
     with monkeypatch.context() as dying:
         dying.setattr(store, "remove", _die)
@@ -209,6 +209,22 @@ async def test_a_new_list_shows_no_more_than_the_one_that_it_replaces(story: Sto
     masked = {"coding": [{"system": VISIBILITY, "code": "MASQUE_PS"}]}
     await fed(story, {**second, "securityLabel": [*second["securityLabel"], masked]})
     assert (await patient.sees(first))["status"] == "superseded"
+
+
+async def test_the_content_of_a_list_is_read_with_it_and_leaves_with_it(story: Story) -> None:
+    insurance, patient = story.insurance(), await open_record(story)
+    binary = await fed(story, {"resourceType": "Binary", "contentType": "text/plain", "data": encode("Historique")})
+    dated = {"date": f"{day_of(story, 720)}T08:00:00Z"}
+    cited = {"content": [{"attachment": {"contentType": "text/plain", "url": binary}}], **dated}
+    listed = await fed(story, listing(story, patient, "1", **cited))
+    for reader in (insurance, patient):
+        assert (await reader.get(binary)).text == "Historique"
+    await story.physician("99900000066").sees_nothing(binary)
+    story.clock.now += 13 * DAY
+    for reader in (insurance, patient):
+        await reader.sees_nothing(binary)
+    await story.work()
+    assert story.behind.count(_id={"$in": [binary, listed]}) == 0
 
 
 async def test_what_the_server_made_another_document_of_is_not_removed(story: Story) -> None:
