@@ -5,6 +5,8 @@ What a subscriber is told is decided when it is sent, by the rights that he has 
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fhir_dmp.access.change import Change
 from fhir_dmp.access.clauses import NOTHING, every
 from fhir_dmp.access.inquiry import SUBSCRIPTION, Inquiry
@@ -21,7 +23,7 @@ _SUBSCRIBERS = frozenset({Kind.PRACTITIONER, Kind.PATIENT, Kind.REPRESENTATIVE, 
 
 def name_subscriber(requester: Requester) -> str:
     """Returns the text by which a Subscription says whose it is: the same party through the same client."""
-    return " ".join(party_of(requester))
+    return " ".join(quote(part, safe="/:|") for part in party_of(requester))
 
 
 def own_subscriptions(inquiry: Inquiry) -> Clause:

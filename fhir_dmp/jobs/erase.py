@@ -13,6 +13,7 @@ from fhir_dmp.audit.event import build_events
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import read_states
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.jobs.unsubscribe import unsubscribe
 from fhir_dmp.resource import Identity
 from fhir_dmp.store.job_port import Jobs, Lease
 
@@ -26,6 +27,7 @@ async def erase(context: Context, jobs: Jobs, lease: Lease) -> bool:
     states = await read_states(context, Request(SERVER), [patient])
     if states and states[0].is_open(context.now()):
         return True
+    await unsubscribe(context, patient)
     while await jobs.keep(lease, context.now()):
         if await context.store.erase(patient, BATCH) == 0:
             await record_erased(context, Identity("Patient", patient), patient)

@@ -197,6 +197,7 @@ ELSEWHERE = {
     "fhir_dmp.operations.subscription_status": "tests/delivery/test_topics.py: his own, and what of it he sees now",
     "fhir_dmp.interactions.reimbursing": "test_24_months_of_reimbursements.py: what the insurance sees is its own",
     "fhir_dmp.jobs.leave": "the server itself, which tells nobody",
+    "fhir_dmp.jobs.unsubscribe": "the server itself, which tells nobody",
     "fhir_dmp.jobs.move": "the server itself, which tells nobody",
     "fhir_dmp.jobs.notify": "the server itself; test_the_patient_is_told_of_an_update.py: nothing of what is held back",
     "fhir_dmp.interactions.validity": "test_leak_channels.py: a reference to what is hidden is one to what is absent",

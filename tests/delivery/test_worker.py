@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from fhir_dmp.access.requester import OPEN
+from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.jobs.unsubscribe import unsubscribe
 from fhir_dmp.resource import Identity
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.event_port import HistoryLost, LeaseLost, Notice, Written
@@ -28,7 +29,7 @@ from fhir_dmp.store.mongo.store import MongoStore
 from fhir_dmp.watch import end
 from tests.access_http.house import Clock
 from tests.delivery.asking import by_criteria, until
-from tests.delivery.endpoint import open_endpoint
+from tests.delivery.endpoint import Endpoint, open_endpoint
 from tests.rest.server import BASE_URL
 
 Json = Any
@@ -160,3 +161,15 @@ async def test_where_the_database_forgot_what_was_written_all_subscriptions_say_
         await until(lambda: not lost)
         await stage.store(observation(0))
         await endpoint.wait_for(1)
+
+
+async def test_the_subscriptions_of_a_patient_go_with_his_record(stage: Stage, endpoint: Endpoint) -> None:
+    patient = Requester(Kind.PATIENT, "Patient/gone", "app", patient_id="gone", scopes=("patient/*.cruds",))
+    asked = by_criteria("Observation?status=final", endpoint)
+    for who in (patient, replace(patient, name="Patient/stays", patient_id="stays"), OPEN):
+        await create(stage.context, Request(who, "Subscription", resource=asked))
+    await unsubscribe(stage.context, "gone")
+    left = [row["au"] for row in stage.database["resource"].find({"ty": "Subscription"})]
+    assert len(left) == 2
+    assert not any("gone" in owner for owner in left)
+    assert stage.database["history"].count_documents({"au": {"$regex": "gone"}}) == 0
