@@ -42,7 +42,7 @@ SETTINGS = (
     Setting("FHIR_DMP_TIME_ZONE", "Europe/Paris", "zone of dates that have none"),
     Setting("FHIR_DMP_QUERY_TIME", "10", "the longest that one query may run in MongoDB, in seconds"),
     Setting("FHIR_DMP_MAX_BODY", "67108864", "largest request body, in bytes"),
-    Setting("FHIR_DMP_MAX_BINARY", "2147483648", "largest content of a Binary that comes as itself, in bytes"),
+    Setting("FHIR_DMP_MAX_BINARY", "2147483648", "largest content of a Binary, or body of $import, in bytes"),
     Setting("FHIR_DMP_BODY_SECONDS", "30", "seconds that a request body may take, with one more for each 32 KiB"),
     Setting("FHIR_DMP_SCANNER", "", "clamd that looks at what is deposited, as tcp://host:3310; empty: none does"),
     Setting("FHIR_DMP_SUBSCRIPTION_HOSTS", "", "hosts and networks that notifications may go to; empty: none"),
