@@ -152,6 +152,8 @@ async def find_superseded(
             if text not in before:
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))
     refuse_twice([*changes, *superseded])
+    if not superseded:
+        return []
     done = {change.version.identity for change in together if _is_superseding(change)}
     return [change for change in superseded if change.version.identity not in done]
 
