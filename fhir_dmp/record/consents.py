@@ -14,6 +14,7 @@ ACTS = "https://fhir-dmp.fr/CodeSystem/dmp-act"
 CHANNELS = "https://fhir-dmp.fr/CodeSystem/dmp-channel"
 FINESS = "https://finess.esante.gouv.fr"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
+_OPERATION, _PURPOSE = f"{_TERMINOLOGY}v3-DataOperation", f"{_TERMINOLOGY}v3-ActReason"
 _RULES = "https://fhir-dmp.fr/CodeSystem/dmp-consent-rule"
 _LAW = "https://www.legifrance.gouv.fr/codes/texte_lc/LEGITEXT000006072665/"
 _ACCESS_CONSENT = "https://fhir-dmp.fr/StructureDefinition/dmp-access-consent"
@@ -73,7 +74,7 @@ def build_recipient(party: JsonObject) -> JsonObject:
 
 def build_purpose(code: str) -> JsonObject:
     """Builds a purpose of use, a code of v3-ActReason."""
-    return {"system": f"{_TERMINOLOGY}v3-ActReason", "code": code}
+    return {"system": _PURPOSE, "code": code}
 
 
 def build_provenance(act: Act, targets: Sequence[str]) -> JsonObject:
@@ -88,10 +89,15 @@ def build_provenance(act: Act, targets: Sequence[str]) -> JsonObject:
         "resourceType": "Provenance",
         "target": [{"reference": target} for target in targets],
         "recorded": write_instant(act.now),
-        "activity": _concept(ACTS, act.code),
+        "activity": _with(_concept(ACTS, act.code), _OPERATION, "CREATE" if act.code == "open" else "UPDATE"),
         "agent": agents,
     }
-    return {**built, "reason": [{"coding": [act.reason]}]} if act.reason else built
+    return {**built, "reason": [_with({"coding": [act.reason]}, _PURPOSE, "PATADMIN")]} if act.reason else built
+
+
+def _with(concept: JsonObject, system: str, code: str) -> JsonObject:
+    """A concept of ours with the code of R4 beside it, as its extensible bindings ask."""
+    return {"coding": [*concept["coding"], {"system": system, "code": code}]}
 
 
 def refer_to_requester(requester: Requester) -> JsonObject:

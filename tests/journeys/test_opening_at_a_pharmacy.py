@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tests.journeys.story import Story, parameters, reference_of, told
 
@@ -45,7 +47,8 @@ async def test_a_pharmacist_opens_a_record_and_the_patient_has_it(story: Story) 
 
 async def test_each_opening_is_counted_once_and_names_nobody(story: Story) -> None:
     address = [{"use": "home", "city": "Toulouse", "postalCode": "31000", "country": "FR"}]
-    cell = {"month": "2026-01-01", "dep": "31", "ch": "pharmacy"}
+    month = datetime.fromtimestamp(story.clock.now / 1000, ZoneInfo("Europe/Paris")).strftime("%Y-%m-01")
+    cell = {"month": month, "dep": "31", "ch": "pharmacy"}
     asked = parameters(patient=story.new_identity(address=address), consent=True)
     before = story.behind.count("opening", **cell)
     for actor in (story.pharmacist(), story.pharmacist(), story.physician()):
