@@ -28,7 +28,7 @@ Json = Any
 MANY = 600
 # types of identifier that FR Core requires, alone, and that R4's extensible identifier-type has no code for
 EXPECTED_WARNINGS = ("fr-core-cs-identifier-type#VN", "fr-core-cs-v2-0203#FINEG")
-NOT_RECORDS = {"Bundle", "Group"}
+NOT_RECORDS = {"Bundle", "Group", "Subscription"}
 HOLDER = {
     "AllergyIntolerance": "patient", "Consent": "patient", "Coverage": "beneficiary", "Immunization": "patient",
     "ExplanationOfBenefit": "patient", "RelatedPerson": "patient", "Device": "patient", "EpisodeOfCare": "patient",
