@@ -90,6 +90,6 @@ def fresh_client(fresh_server: Server) -> httpx.AsyncClient:
 
 @pytest.fixture(scope="session")
 async def story(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Story]:
-    """The stage of the stories (tests/journeys/story.py), which all of them share."""
+    """The stage of the stories (tests/journeys/story.py), for tests elsewhere; each story has one of its own."""
     async with open_stage(mongodb_uri, mongodb_client, Clock()) as stage:
         yield stage

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-import pytest
-from pymongo import MongoClient
-
-from tests.journeys.story import Actor, Clock, Story, open_stage, parameters, reference_of, told
+from tests.journeys.story import Actor, Story, parameters, reference_of, told
 
 NOTE = "Pharyngite"
-
-
-@pytest.fixture(scope="module")
-async def story(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Story]:
-    """A stage of its own: ten years pass on it, and the other stories are of our time."""
-    async with open_stage(mongodb_uri, mongodb_client, Clock()) as stage:
-        yield stage
 
 
 async def _open(story: Story, physician: Actor) -> Actor:
