@@ -31,7 +31,7 @@ async def test_a_new_document_is_put_to_the_endpoint_once_with_the_headers_of_th
     record: Record, endpoint: Endpoint
 ) -> None:
     house = record.house
-    await subscribe(house, house.petit(), subscription(record, endpoint))
+    subscribed = await subscribe(house, house.petit(), subscription(record, endpoint))
     written = await _write(record, "first")
     (got,) = await endpoint.wait_for(1)
     assert got.line == f"PUT /hook/{written} HTTP/1.1"
@@ -40,7 +40,8 @@ async def test_a_new_document_is_put_to_the_endpoint_once_with_the_headers_of_th
     assert got.json() == (await house.get(written, house.petit())).json()
     await _write(record, "second")
     assert (await endpoint.wait_for(2))[1].line.endswith("-second HTTP/1.1")
-    events = (await house.behind.client.get(f"AuditEvent?patient={record.patient}&subtype=vread")).json()
+    own = f"AuditEvent?patient={record.patient}&subtype=vread&entity:identifier=Subscription/{subscribed}"
+    events = (await house.behind.client.get(own)).json()
     assert events["total"] == 2, "what is sent is in the trace of the record"
 
 

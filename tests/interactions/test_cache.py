@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.decide import decide
 from fhir_dmp.access.record import RecordState
+from fhir_dmp.access.reimbursement import next_hour
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.cache import AccessCache
@@ -99,14 +100,14 @@ def test_what_changes_by_itself_is_not_kept() -> None:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(seed=st.integers(0, 2**64))
-def test_a_decision_stays_as_it_is_until_the_instant_that_the_state_tells(seed: int) -> None:
+def test_a_decision_stays_as_it_is_until_the_state_changes_or_an_hour_begins(seed: int) -> None:
     random = Random(seed)
     for _ in range(20):
         asked = inquiry(make_person(random))
         if not is_lasting(asked.requester):
             continue
         state = record([make_consent(random, f"c{number}") for number in range(4)], **make_traits(random))
-        until = state.changes_after(asked.now)
+        until = min(state.changes_after(asked.now), next_hour(asked.now))
         latest = min(until, asked.now + 10**12) - 1
         later = [replace(asked, now=at) for at in (latest, random.randint(asked.now, latest))]
         assert [decide(row, [state], MATRIX) for row in later] == [decide(asked, [state], MATRIX)] * 2
