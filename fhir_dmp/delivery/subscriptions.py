@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.interactions.subscribing import read_criteria
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.resource import Identity, Version, build_version
@@ -139,13 +140,9 @@ async def _find_active(context: Context) -> AsyncIterator[Version]:
     everything = await open_gate(context, _as_server(), "search-type")
     is_active = Has(SUBSCRIPTION, "status", (TokenValue(None, "active"),))
     query = SearchQuery((SUBSCRIPTION,), all_of([OfType((SUBSCRIPTION,)), is_active]), count=_PAGE)
-    while True:
-        page = await context.reader.search(query, everything)
+    async for page in walk(context.reader, query, everything):
         for version in page.versions:
             yield version
-        if page.next_keys is None:
-            return
-        query = replace(query, after=page.next_keys)
 
 
 def _as_server() -> Request:

@@ -17,6 +17,7 @@ from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.facts import Facts
@@ -187,12 +188,9 @@ class Records:
     async def _find(self, types: tuple[str, ...], clause: Clause) -> list[JsonObject]:
         query = SearchQuery(types, all_of([OfType(types), clause]), count=_PAGE)
         rows: list[JsonObject] = []
-        while True:
-            page = await self.reader.search(query, self.unrestricted)
+        async for page in walk(self.reader, query, self.unrestricted):
             rows += [parse_json_object(version.content) for version in page.versions if version.content]
-            if page.next_keys is None:
-                return rows
-            query = SearchQuery(types, query.clause, count=_PAGE, after=page.next_keys)
+        return rows
 
 
 def _names(resource_type: str, parameter: str, party: frozenset[str]) -> Clause:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.access.requester import SERVER
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.resource import Version
 from fhir_dmp.search.query import OfType, SearchQuery
 from fhir_dmp.subscription.subscriber import read_subscriber
@@ -20,14 +19,10 @@ async def unsubscribe(context: Context, patient: str) -> None:
     """Removes, for good, the Subscriptions that were made in a patient's name; they are in no record."""
     everything = await open_gate(context, Request(SERVER, SUBSCRIPTION), "search-type")
     query = SearchQuery((SUBSCRIPTION,), OfType((SUBSCRIPTION,)), count=_PAGE)
-    while True:
-        page = await context.reader.search(query, everything)
+    async for page in walk(context.reader, query, everything):
         for version in page.versions:
             if _is_of(version, patient):
                 await context.store.remove(version.identity)
-        if page.next_keys is None:
-            return
-        query = replace(query, after=page.next_keys)
 
 
 def _is_of(version: Version, patient: str) -> bool:

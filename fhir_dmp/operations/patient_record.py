@@ -16,6 +16,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import AboutPatient, Clause, OfType, SearchQuery, Sort, all_of
@@ -48,15 +49,12 @@ async def read_all(
     named = tuple(sorted(types))
     query = SearchQuery(named, all_of([OfType(named), clause]), sort=sort, count=min(_PAGE, most + 1))
     found: list[Version] = []
-    while True:
-        page = await context.reader.search(query, restriction)
+    async for page in walk(context.reader, query, restriction):
         found += page.versions
         if len(found) > most:
             message = f"That is more than {most:,} resources: ask for fewer."
             raise error(Category.TOO_COSTLY, "records-too-many", message)
-        if page.next_keys is None:
-            return found
-        query = replace(query, after=page.next_keys)
+    return found
 
 
 async def read_newest(

@@ -12,6 +12,7 @@ from fhir_dmp.access.inquiry import PUBLIC
 from fhir_dmp.access.matrix import DOCUMENT_TYPES
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.resource import Version
 from fhir_dmp.search.facts import Facts
@@ -66,12 +67,11 @@ async def read_record_items(
     types = tuple(sorted(context.capability.types.keys() - _APART - set(PUBLIC.resource_types)))
     query = SearchQuery(types, all_of([OfType(types), AboutPatient((patient_id,))]), count=_PAGE)
     found: list[RecordItem] = []
-    while True:
-        page = await context.reader.search(query, restriction)
+    async for page in walk(context.reader, query, restriction):
         found += [build_record_item(context, version) for version in page.versions if version.content]
-        if page.next_keys is None or len(found) >= MOST_ITEMS:
+        if len(found) >= MOST_ITEMS:
             return found, page.next_keys is None
-        query = SearchQuery(types, query.clause, count=_PAGE, after=page.next_keys)
+    return found, True
 
 
 def build_record_item(context: Context, version: Version) -> RecordItem:
