@@ -17,13 +17,12 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import inquire, open_gate
 from fhir_dmp.interactions.joins import resolve_joins
 from fhir_dmp.interactions.request import Memory, Request, parse_query
+from fhir_dmp.interactions.strict import parse_strictly
 from fhir_dmp.outcome import Category, error
-from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import (
     AboutPatient,
     Clause,
     DateValue,
-    Handling,
     LastUpdated,
     OfType,
     SearchQuery,
@@ -86,15 +85,8 @@ def parse_filter(context: Context, text: str) -> SearchQuery:
     resource_type, mark, parameters = text.partition("?")
     if not mark or resource_type not in context.capability.types:
         raise _refuse("_typeFilter takes queries of exposed types, such as Condition?clinical-status=active.")
-    query = parse_search(
-        resource_type,
-        parse_query(parameters),
-        space=context.space,
-        handling=Handling.STRICT,
-        now=context.now(),
-        terms=context.rules().terminology,
-    )
-    if query.sort or query.includes or query.subset or query.count is not None or query.total:
+    query = parse_strictly(context, resource_type, parse_query(parameters))
+    if query.is_shaped:
         raise _refuse("_typeFilter says which resources, not how they are shown: _sort, _include… have no place in it.")
     return query
 

@@ -6,10 +6,10 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.joins import resolve_joins
 from fhir_dmp.interactions.request import Parameters, Request, parse_query
+from fhir_dmp.interactions.strict import parse_strictly
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
-from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import Handling, SearchQuery
+from fhir_dmp.search.query import SearchQuery
 from fhir_dmp.store.port import Reader
 
 _RESULT_PARAMETERS = frozenset({
@@ -31,14 +31,7 @@ async def parse_criteria(
         if name.partition(":")[0] in _RESULT_PARAMETERS:
             message = f"{name} shapes a result and has no place among the criteria of a conditional interaction."
             raise error(Category.INVALID_PARAMETER, "criteria-result-parameter", message, f"http.{name}")
-    query = parse_search(
-        resource_type,
-        [*parameters, ("_count", str(count))],
-        space=context.space,
-        handling=Handling.STRICT,
-        now=context.now(),
-        terms=context.rules().terminology,
-    )
+    query = parse_strictly(context, resource_type, [*parameters, ("_count", str(count))])
     if not any(value for _, value in parameters):
         message = "A conditional interaction needs search criteria."
         raise error(Category.PRECONDITION_FAILED, "criteria-missing", message)

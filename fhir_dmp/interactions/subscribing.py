@@ -12,11 +12,11 @@ from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.instant import parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request, parse_query
+from fhir_dmp.interactions.strict import parse_strictly
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.resource import Version
-from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import Clause, Handling, OfType, SearchQuery, all_of, has_joins
+from fhir_dmp.search.query import Clause, OfType, all_of, has_joins
 from fhir_dmp.subscription.channel import read_headers
 from fhir_dmp.subscription.hosts import check_endpoint
 from fhir_dmp.subscription.subscriber import (
@@ -58,18 +58,11 @@ def _parse_criteria(context: Context, criteria: str) -> tuple[str, Clause]:
     if resource_type not in context.capability.types or resource_type in UNHEARD:
         raise _refuse("The criteria have to be a search of one type, such as Observation?code=… .")
     try:
-        query = parse_search(
-            resource_type,
-            parse_query(parameters),
-            space=context.space,
-            handling=Handling.STRICT,
-            now=context.now(),
-            terms=context.rules().terminology,
-        )
+        query = parse_strictly(context, resource_type, parse_query(parameters))
     except FhirError as fault:
         issues = [Issue("error", issue.code, issue.message, CRITERIA) for issue in fault.issues]
         raise FhirError(Category.UNPROCESSABLE, *issues) from None
-    if has_joins(query.clause) or _is_shaped(query):
+    if has_joins(query.clause) or query.is_shaped:
         raise _refuse("The criteria say what a resource is itself: no chain, no _has, no _sort, _count or _include.")
     return resource_type, query.clause
 
@@ -97,11 +90,6 @@ def _begin(resource: JsonObject) -> str:
     if resource["status"] == "off":
         return "off"
     return "requested" if read_wanted(resource).topic else "active"
-
-
-def _is_shaped(query: SearchQuery) -> bool:
-    is_paged = query.count is not None or query.total is not None or bool(query.sort)
-    return is_paged or bool(query.includes) or query.subset is not None
 
 
 def _refuse(message: str) -> FhirError:

@@ -19,7 +19,8 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, inquire, open_gate, read_states
 from fhir_dmp.interactions.notices import name_professions
 from fhir_dmp.interactions.read import not_found
-from fhir_dmp.interactions.request import Parameters, Request, Result
+from fhir_dmp.interactions.request import Request, Result
+from fhir_dmp.interactions.strict import parse_strictly
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.care_dates import read_span
 from fhir_dmp.operations.parameters import Inputs, read_inputs
@@ -31,8 +32,7 @@ from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.deciding import Role, role_in
 from fhir_dmp.resource import Version
 from fhir_dmp.search.page import CURSOR
-from fhir_dmp.search.parse import parse_search
-from fhir_dmp.search.query import Handling, Marked, SearchQuery, SortKeys
+from fhir_dmp.search.query import Marked, SearchQuery, SortKeys
 
 DEFINITION = "https://fhir-dmp.fr/OperationDefinition/dmp-access-log"
 DEFAULT_COUNT, MAX_COUNT = 50, 200
@@ -84,23 +84,12 @@ async def _build_query(context: Context, request: Request, inputs: Inputs) -> Se
     asked += [("date", f"ge{inputs.text('from').replace(' ', '+')}")] if start else []
     asked += [("date", f"le{inputs.text('to').replace(' ', '+')}")] if end else []
     asked += await _named(context, request, inputs)
-    query = _parse(context, asked)
+    query = parse_strictly(context, _TYPE, asked)
     if inputs.one("mode"):
         mode = Marked("code", (f"{ACCESS_MODE}|{read_mode(inputs).value}",))
         query = replace(query, clause=every([query.clause, mode]))
     used = tuple((name, str(given.value)) for name in _KNOWN for given in inputs.all(name) if name != CURSOR)
     return replace(query, used=used)
-
-
-def _parse(context: Context, parameters: Parameters) -> SearchQuery:
-    return parse_search(
-        _TYPE,
-        parameters,
-        space=context.space,
-        handling=Handling.STRICT,
-        now=context.now(),
-        terms=context.rules().terminology,
-    )
 
 
 async def _named(context: Context, request: Request, inputs: Inputs) -> list[tuple[str, str]]:

@@ -383,6 +383,12 @@ class SearchQuery:
     contained: Contained = Contained.LEFT_OUT
     is_inclusive: bool = False
 
+    @property
+    def is_shaped(self) -> bool:
+        """Tells whether it says how what is found is shown, beside what is to be found."""
+        is_paged = self.count is not None or self.total is not None or bool(self.sort)
+        return is_paged or bool(self.includes) or self.subset is not None
+
 
 def all_of(clauses: Sequence[Clause]) -> Clause:
     """Returns the conjunction, without the And where there is only one."""
