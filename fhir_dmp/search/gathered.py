@@ -33,33 +33,38 @@ Gather = Callable[[str, Json, Gathered], None]
 
 
 class Keepsake:
-    """Properties of one type that were gathered before: the last `most`, up to as many again."""
+    """Properties of resources that were gathered before: the last `most`, up to as many again, whatever the types."""
 
-    def __init__(self, gather: Gather, most: int = 4096, longest: int = 4096) -> None:
-        """Keeps what `gather` adds of a property; not of one whose JSON has over `longest` bytes."""
-        self._gather = gather
+    def __init__(self, most: int = 4096, longest: int = 4096) -> None:
+        """Keeps nothing of a property whose JSON has over `longest` bytes."""
         self._most = most
         self._longest = longest
-        self._new: dict[tuple[str, bytes], Gathered] = {}
-        self._old: dict[tuple[str, bytes], Gathered] = {}
+        self._new: dict[tuple[str, str, bytes], Gathered] = {}
+        self._old: dict[tuple[str, str, bytes], Gathered] = {}
 
-    def find(self, name: str, value: Json) -> Gathered:
-        """Returns what a property holds; it is kept, so nothing may be added to it."""
+    def find(self, resource_type: str, name: str, value: Json, gather: Gather) -> Gathered:
+        """Returns what a property holds, which `gather` adds where it is new. Nothing may be added to it: it is kept.
+
+        Of the same type, name and value `gather` has to add the same.
+        """
         try:
-            key = (name, write_json(value))
+            key = (resource_type, name, write_json(value))
         except TypeError:  # it is no JSON, as an integer of many digits: it has facts, and is not kept
-            return self._find(name, value)
-        found = self._new.get(key) or self._old.get(key) or self._find(name, value)
-        if key not in self._new and len(key[1]) <= self._longest:
-            self._keep(key, found)
+            return _gather(name, value, gather)
+        found = self._new.get(key)
+        if found is None:
+            found = self._old.get(key) or _gather(name, value, gather)
+            if len(key[2]) <= self._longest:
+                self._keep(key, found)
         return found
 
-    def _find(self, name: str, value: Json) -> Gathered:
-        found = Gathered(Found(), Noticed(), set())
-        self._gather(name, value, found)
-        return found
-
-    def _keep(self, key: tuple[str, bytes], gathered: Gathered) -> None:
+    def _keep(self, key: tuple[str, str, bytes], gathered: Gathered) -> None:
         if len(self._new) >= self._most:
             self._old, self._new = self._new, {}
         self._new[key] = gathered
+
+
+def _gather(name: str, value: Json, gather: Gather) -> Gathered:
+    found = Gathered(Found(), Noticed(), set())
+    gather(name, value, found)
+    return found

@@ -21,7 +21,7 @@ from fhir_dmp.search.conversion import make_conversion
 from fhir_dmp.search.element import ElementPlan, PartPlan, Way
 from fhir_dmp.search.facts import ContainedFact, DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
-from fhir_dmp.search.gathered import Gathered, Keepsake
+from fhir_dmp.search.gathered import Gather, Gathered, Keepsake
 from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
 from fhir_dmp.search.path import Equals, Key, RefersTo, Route, Step
 from fhir_dmp.search.security import DEPOSIT, Noticed, find_security, notice, outside_patient
@@ -32,7 +32,7 @@ from fhir_dmp.search.words import NO_WORDS, stems_of, words_of
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
 _NO_VALUE = frozenset({"id", "extension"})
-_UNIQUE = frozenset({"meta", "text", "contained", "period", "what", "detail"})
+_UNIQUE = frozenset({"meta", "text", "contained", "content", "presentedForm", "period", "what", "detail"})
 """Properties whose values are rarely those of another resource."""
 _PLAIN = frozenset({"resourceType", "reference", "contentType", "code", "text"})
 """Properties that say something of the object that has them."""
@@ -70,7 +70,7 @@ class _Plan:
     elements: tuple[ElementPlan, ...]
     is_worded: bool
     main: Main
-    kept: Keepsake
+    gather: Gather
 
 
 class Indexer:
@@ -81,6 +81,7 @@ class Indexer:
         self._space = space
         self._own = space.own
         self._plans: dict[str, _Plan] = {}
+        self._kept = Keepsake()
         self._inside: Indexer | None = None
 
     @property
@@ -113,7 +114,7 @@ class Indexer:
 
     def _facts(self, resource: JsonObject) -> Facts:
         if self._own is not self._space.own:  # the space has other parameters now
-            self._own, self._plans = self._space.own, {}
+            self._own, self._plans, self._kept = self._space.own, {}, Keepsake()
         resource_type = resource["resourceType"]
         plan = self._plans.get(resource_type)
         if plan is None:
@@ -135,21 +136,13 @@ class Indexer:
         for condition, inside in plan.root.conditions.items():
             if self._holds(condition, resource):
                 self._walk(resource, inside, gathered.found)
-        for name, value in resource.items():
-            if name in _DIVIDED and _is_divisible(plan.root, name, value):
-                for item in value:
-                    self._gather_named(plan, f"{name}.", item, gathered)
-            elif name not in _NOT_SEARCHED:
-                self._gather_named(plan, "", {name: value}, gathered)
-        return gathered
-
-    def _gather_named(self, plan: _Plan, before: str, value: JsonObject, gathered: Gathered) -> None:
-        """Gathers from the properties of an object; `before` is its path with a dot, "" for the resource."""
-        for name, item in value.items():
-            if name not in _UNIQUE and (type(item) is dict or type(item) is list):
-                gathered.add(plan.kept.find(before + name, item))
+        resource_type = resource["resourceType"]
+        for path, name, value in _properties(resource, plan.root):
+            if name not in _UNIQUE and (type(value) is dict or type(value) is list):
+                gathered.add(self._kept.find(resource_type, path, value, plan.gather))
             else:
-                self._gather_property(plan.root, before + name, item, gathered, is_worded=plan.is_worded)
+                plan.gather(path, value, gathered)
+        return gathered
 
     def _gather_property(self, root: _Place, path: str, value: Json, gathered: Gathered, *, is_worded: bool) -> None:
         """Gathers from the property at a path of one or two names."""
@@ -178,8 +171,8 @@ class Indexer:
                 for text in parameter.paths.residue
             ]
         is_worded = not self._space.parameters(resource_type).keys().isdisjoint(WORDED)
-        kept = Keepsake(partial(self._gather_property, root, is_worded=is_worded))
-        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type), kept)
+        gather = partial(self._gather_property, root, is_worded=is_worded)
+        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type), gather)
 
     def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
         parts = [
@@ -309,6 +302,15 @@ class Indexer:
         written = meta.get("lastUpdated") if type(meta) is dict else None
         span = parse_span(written, self._space.zone) if type(written) is str else None
         return span[0] if span else 0
+
+
+def _properties(resource: JsonObject, root: _Place) -> Iterator[tuple[str, str, Json]]:
+    """Yields path, name and value of what is gathered one by one."""
+    for name, value in resource.items():
+        if name in _DIVIDED and _is_divisible(root, name, value):
+            yield from ((f"{name}.{inner}", inner, part) for item in value for inner, part in item.items())
+        elif name not in _NOT_SEARCHED:
+            yield name, name, value
 
 
 def _is_divisible(root: _Place, name: str, value: Json) -> bool:

@@ -75,29 +75,31 @@ def test_items_that_are_divided_have_what_they_have_undivided(rows: list[Any]) -
 
 def test_property_is_walked_once_however_often_it_recurs() -> None:
     walks = Walks()
-    kept = Keepsake(walks)
-    assert kept.find("code", CODE) is kept.find("code", {**CODE})
+    kept = Keepsake()
+    assert kept.find("Observation", "code", CODE, walks) is kept.find("Observation", "code", {**CODE}, walks)
     assert walks.names == ["code"]
 
 
-def test_same_value_of_another_property_is_another() -> None:
+def test_same_value_of_another_property_or_type_is_another() -> None:
     walks = Walks()
-    kept = Keepsake(walks)
-    assert kept.find("code", CODE) is not kept.find("category", CODE)
-    assert walks.names == ["code", "category"]
+    kept = Keepsake()
+    found = kept.find("Observation", "code", CODE, walks)
+    assert found is not kept.find("Observation", "category", CODE, walks)
+    assert found is not kept.find("Condition", "code", CODE, walks)
+    assert walks.names == ["code", "category", "code"]
 
 
 @pytest.mark.parametrize("value", [{"text": "x" * 100}, {"valueDecimal": 10**30}], ids=["long", "no JSON"])
 def test_what_is_long_or_no_json_is_gathered_and_not_kept(value: Any) -> None:
     walks = Walks()
-    kept = Keepsake(walks, longest=50)
-    assert kept.find("code", value) == kept.find("code", value)
+    kept = Keepsake(longest=50)
+    assert kept.find("Observation", "code", value, walks) == kept.find("Observation", "code", value, walks)
     assert walks.names == ["code", "code"]
 
 
 def test_least_recent_properties_are_forgotten() -> None:
     walks = Walks()
-    kept = Keepsake(walks, most=2)
+    kept = Keepsake(most=2)
     for number in (1, 2, 3, 1, 4, 5, 6, 7, 2):
-        kept.find("code", {"text": str(number)})
+        kept.find("Observation", "code", {"text": str(number)}, walks)
     assert len(walks.names) == 8
