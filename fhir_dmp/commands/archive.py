@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import IO, Self
 
@@ -19,7 +19,6 @@ from fhir_dmp.commands.failure import CommandError, Exit
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
-_STEP = 1024 * 1024
 _LENGTH = 4
 """Bytes at the start of a BSON document, which say how long it is."""
 _LARGEST = 17 * 1024 * 1024
@@ -154,8 +153,5 @@ def _settle(file: IO[bytes]) -> None:
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
     with path.open("rb") as file:
-        while block := file.read(_STEP):
-            digest.update(block)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

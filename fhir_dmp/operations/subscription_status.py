@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.bundle import build_link
@@ -23,7 +22,7 @@ from fhir_dmp.operations.stored import read_stored
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Version
 from fhir_dmp.search.query import Clause, Has, OfType, SearchQuery, TokenValue, WithId, all_of
-from fhir_dmp.subscription.notification import Content, Event, build_notification, build_status
+from fhir_dmp.subscription.notification import CONTENTS, Content, Event, build_notification, build_status, find_content
 from fhir_dmp.subscription.wanted import read_wanted
 
 _GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
@@ -98,9 +97,8 @@ def _read_number(inputs: Inputs, name: str, otherwise: int) -> int:
 
 def _read_content(inputs: Inputs) -> Content | None:
     text = inputs.text("content")
-    known: tuple[Content, ...] = get_args(Content)
-    found = next((content for content in known if content == text), None)
+    found = find_content(text)
     if text and found is None:
-        message = f"content is one of {', '.join(known)}."
+        message = f"content is one of {', '.join(CONTENTS)}."
         raise error(Category.INVALID_PARAMETER, "parameter-value", message, "http.content")
     return found

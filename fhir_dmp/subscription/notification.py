@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from fhir_dmp.instant import Milliseconds, write_instant
 from fhir_dmp.json_text import JsonObject, parse_json_object
@@ -15,10 +15,16 @@ from fhir_dmp.resource import Version
 
 Content = Literal["empty", "id-only", "full-resource"]
 """http://hl7.org/fhir/uv/subscriptions-backport/CodeSystem/backport-content-code-system."""
+CONTENTS: tuple[Content, ...] = get_args(Content)
 Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
 
 _PROFILE = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription-status-r4"
 _STATUS = {"POST": "201", "PUT": "200", "PATCH": "200", "DELETE": "204"}
+
+
+def find_content(text: str) -> Content | None:
+    """Returns the content of a code; None of any other text."""
+    return next((content for content in CONTENTS if content == text), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
 
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
-from fhir_dmp.subscription.notification import Content
+from fhir_dmp.subscription.notification import CONTENTS, Content, find_content
 from fhir_dmp.subscription.topics import TOPICS, Topic
 
 PAYLOADS = ("application/fhir+json", "application/fhir+xml")
@@ -72,10 +71,10 @@ def _read_topic(criteria: str) -> Topic | None:
 
 def _read_content(channel: JsonObject) -> Content:
     found = next(_extensions(channel.get("_payload"), "payload-content", "valueCode"), "empty")
-    content = next((known for known in get_args(Content) if known == found), None)
+    content = find_content(found)
     if content is None:
-        raise _refuse(f"The content is one of {', '.join(get_args(Content))}.", "channel.payload.extension")
-    return content  # type: ignore[no-any-return]  # get_args has no type
+        raise _refuse(f"The content is one of {', '.join(CONTENTS)}.", "channel.payload.extension")
+    return content
 
 
 def _read_heartbeat(channel: JsonObject) -> int:

@@ -14,7 +14,6 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from bson.json_util import dumps, loads
 from bson.raw_bson import RawBSONDocument
-from pymongo import WriteConcern
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -22,6 +21,7 @@ from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from fhir_dmp.store.mongo.indexes import COMPRESSED, FENCE, GUARD, WATCHER
+from fhir_dmp.store.mongo.store import DURABLE
 
 Client = AsyncMongoClient[dict[str, Any]]
 _OF_PROCESSES = frozenset({FENCE, GUARD, WATCHER})
@@ -29,7 +29,6 @@ _OF_PROCESSES = frozenset({FENCE, GUARD, WATCHER})
 _TOO_OLD = 239
 """SnapshotTooOld."""
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-_DURABLE = WriteConcern("majority", j=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class EmptyDatabase:
 
     async def insert(self, name: str, documents: Sequence[bytes]) -> None:
         """Adds documents in BSON; they are durable when this returns."""
-        collection = _raw(self._database, name).with_options(write_concern=_DURABLE)
+        collection = _raw(self._database, name).with_options(write_concern=DURABLE)
         await collection.insert_many([RawBSONDocument(row, _RAW) for row in documents], ordered=False)
 
     async def clear(self) -> None:
