@@ -88,8 +88,8 @@ def fresh_client(fresh_server: Server) -> httpx.AsyncClient:
     return fresh_server.client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def story(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[Story]:
-    """The stage of the stories (tests/journeys/story.py), for tests elsewhere; each story has one of its own."""
+    """A stage for the stories of a module (tests/journeys/story.py): time passes on it, and no other is to notice."""
     async with open_stage(mongodb_uri, mongodb_client, Clock()) as stage:
         yield stage
