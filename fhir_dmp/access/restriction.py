@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fhir_dmp.access.clauses import among
+from fhir_dmp.access.simplify import simplify
 from fhir_dmp.search.query import Clause, Everything
 
 
@@ -22,4 +23,4 @@ class Restriction:
 
     def among(self, resource_types: Iterable[str]) -> Restriction:
         """Returns the restriction of a query over these types only: the same of them, in far fewer words."""
-        return Restriction(among(self.clause, frozenset(resource_types)))
+        return Restriction(simplify(among(self.clause, frozenset(resource_types))))

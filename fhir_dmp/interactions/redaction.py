@@ -24,6 +24,7 @@ _LINK = re.compile(rb'(?:[^"]*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_his
 _NEVER_NAMED = frozenset({*PUBLIC.resource_types, "Patient", "Binary"})
 """What everyone sees, the patient himself, and what is never referred to with a display."""
 _NEVER_NAMED_LINKS = tuple(f"{name}/".encode() for name in sorted(_NEVER_NAMED))
+_NO_KINDS = frozenset[str]()
 
 
 async def redact(context: Context, request: Request, versions: Sequence[Version]) -> Sequence[Version]:
@@ -46,12 +47,13 @@ async def redact(context: Context, request: Request, versions: Sequence[Version]
 def _targets(context: Context, version: Version) -> frozenset[Identity]:
     """The resources of records that a version refers to, if it shows any text that may be of theirs."""
     content = version.content or b""
-    kinds = _kinds_beside(content) & context.capability.types.keys() if b'display"' in content else frozenset[str]()
-    if kinds <= _NEVER_NAMED:
+    kinds = _kinds_beside(content) if b'display"' in content else _NO_KINDS
+    kinds = kinds and (kinds & context.capability.types.keys()) - _NEVER_NAMED
+    if not kinds:
         return frozenset()
     shown = [row for row in _references(parse_json_object(content)) if "display" in row or "_display" in row]
     found = {target for row in shown if (target := _target(row))}
-    return frozenset(row for row in found if row.resource_type in kinds - _NEVER_NAMED)
+    return frozenset(row for row in found if row.resource_type in kinds)
 
 
 def _kinds_beside(content: bytes) -> frozenset[str]:
@@ -61,11 +63,13 @@ def _kinds_beside(content: bytes) -> frozenset[str]:
     """
     kinds = set()
     for before, after in pairwise(content.split(_BEFORE)):
+        if after.startswith(_NEVER_NAMED_LINKS):
+            continue
         link, _, rest = after.partition(b'"')
         stands_alone = before[-1:] == b"{" and rest[:1] == b"}"
-        if not stands_alone and not link.startswith(_NEVER_NAMED_LINKS) and (found := _LINK.fullmatch(link)):
+        if not stands_alone and (found := _LINK.fullmatch(link)):
             kinds.add(found[1].decode())
-    return frozenset(kinds)
+    return frozenset(kinds) if kinds else _NO_KINDS
 
 
 def _target(reference: JsonObject) -> Identity | None:

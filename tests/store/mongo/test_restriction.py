@@ -23,6 +23,7 @@ from fhir_dmp.access.decide import Deny, decide, decide_item
 from fhir_dmp.access.inquiry import Inquiry
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.restriction import Restriction
+from fhir_dmp.access.simplify import simplify
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.match import matches
 from fhir_dmp.search.query import Clause, Nothing
@@ -89,12 +90,16 @@ def test_the_restriction_selects_what_an_independent_evaluator_permits(
         consents = [make_consent(random, f"c{n}") for n in range(random.randint(0, 4))]
         asked, state = inquiry(who), record(consents, **traits)
         clause = clause_of(asked, state)
+        simple = simplify(clause)
         expected = {f"{item['resourceType']}/{item['id']}" for item in items if may_see(who, consents, traits, item)}
         selected = {row["_id"] for row in collection.find(build_filter(clause), {"_id": 1})}
         matched = {f"{row.resource_type}/{row.resource_id}" for row in found if matches(clause, row)}
+        simply = {row["_id"] for row in collection.find(build_filter(simple), {"_id": 1})}
         judged = {row["_id"] for row in documents if predicate_of(clause)(row)}
+        simply_judged = {row["_id"] for row in documents if predicate_of(simple)(row)}
         explained = {f"{row.resource_type}/{row.resource_id}" for row in found if permits_item(asked, state, row)}
         assert selected == matched == judged == explained == expected, (who, traits, consents)
+        assert simply == simply_judged == expected, (who, traits, consents)
 
 
 @WORLDS
