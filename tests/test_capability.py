@@ -70,6 +70,7 @@ OURS = {
 }
 """The operations of ours that a type has."""
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription"
+RESEND = {"name": "dmp-resend", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-resend"}
 MERGE = {"name": "merge", "definition": "https://fhir-dmp.fr/OperationDefinition/dmp-merge"}
 URLS = {
     "": "",
@@ -214,7 +215,10 @@ async def test_the_operations_are_those_of_r4_of_guides_and_of_ours(statement: J
         **OURS,
         "Patient": [*OURS["Patient"], MERGE, SUMMARY, exports["Patient"]],
         "Group": [exports["Group"]],
-        "Subscription": [{"name": name, "definition": f"{BACKPORT}-{name}"} for name in ("events", "status")],
+        "Subscription": [
+            RESEND,
+            *({"name": name, "definition": f"{BACKPORT}-{name}"} for name in ("events", "status")),
+        ],
         "DocumentReference": [DOCREF, *OURS["DocumentReference"]],
     }
     for name, entry in types.items():

@@ -2,6 +2,9 @@
 
 A notice is numbered when it has arrived, so that what is hidden meanwhile leaves no gap. One that arrived, but of which
 that could not be written down any more, is sent again under the same number.
+
+A dead letter that is sent again comes after what was told since; where the endpoint holds a copy, which a later version
+has reached, it is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.delivery.heartbeat import Silence
 from fhir_dmp.delivery.sight import see, trace
 from fhir_dmp.delivery.subscriptions import NOBODY, Audience, Stored, find_subscription, set_status
-from fhir_dmp.instant import parse_instant
+from fhir_dmp.instant import Milliseconds, parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.json_text import parse_json_object, write_json
 from fhir_dmp.outcome import FhirError
@@ -34,6 +37,10 @@ from fhir_dmp.xml.write import write_xml
 
 LOOK_SECONDS = 1.0
 """How often the outbox is looked at where nothing came in: for what has to be tried again."""
+_FOR_A_HANDSHAKE: Milliseconds = 1_000
+"""How long a notice waits for it, where it is not in the outbox yet."""
+_STOPPED = frozenset({"requested", "error"})
+"""The states in which nothing is sent, and nothing is lost."""
 AT_ONCE = 32
 """Subscriptions that are sent to at the same time: a slow endpoint takes one place."""
 _NOT_ALLOWED = "This server does not send notifications to that endpoint."
@@ -119,7 +126,10 @@ class Sending:
         if stored and notice.event.identity.resource_type == SUBSCRIPTION:
             await self._shake_hands(notice, stored)
             return
-        shown = await see(self.context, stored.subscriber.now, notice) if stored and self._is_on(stored) else None
+        if stored and stored.resource["status"] in _STOPPED:
+            await self._keep_for_later(notice, stored)
+            return
+        shown = await self._find(notice, stored) if stored else None
         if stored is None or shown is None:
             await self.outbox.discard(notice)
             return
@@ -129,6 +139,20 @@ class Sending:
         if await self._settle(notice, await self._post(stored, self._build(stored, notice, shown, number))):
             self.silence.heard(notice.subscription_id, self.context.now())
             await self.outbox.deliver(notice, number)
+
+    async def _find(self, notice: Notice, stored: Stored) -> Version | None:
+        """The version, if it is to be told now."""
+        is_copied = stored.wanted.payload and not stored.wanted.topic
+        if not self._is_on(stored) or (notice.is_revived and is_copied and await self.outbox.has_told_later(notice)):
+            return None
+        return await see(self.context, stored.subscriber.now, notice)
+
+    async def _keep_for_later(self, notice: Notice, stored: Stored) -> None:
+        """What came in while the subscription fell into error is a dead letter too; else the handshake comes first."""
+        if stored.awaits_handshake:
+            await self.outbox.postpone(notice, self.context.now() + _FOR_A_HANDSHAKE, has_failed=False)
+        else:
+            await self.outbox.bury(notice.subscription_id)
 
     async def _shake_hands(self, notice: Notice, stored: Stored) -> None:
         """A subscription to a topic is active when its endpoint has answered."""

@@ -81,14 +81,13 @@ def hold_subscription(
         kept = keep_headers(parse_json_object(previous.content), shown)
         headers = read_subscriber(previous.owner).headers if kept else ()
     begun = {key: value for key, value in shown.items() if key != "error"}
-    begun["status"] = _begin(resource)
+    begun["status"] = "off" if resource["status"] == "off" else begin_again(resource)
     who = request.requester
     return with_subscriber(begun, who), write_subscriber(Subscriber(who, headers))
 
 
-def _begin(resource: JsonObject) -> str:
-    if resource["status"] == "off":
-        return "off"
+def begin_again(resource: JsonObject) -> str:
+    """Returns the status with which a Subscription begins, or begins again: one to a topic with a handshake."""
     return "requested" if read_wanted(resource).topic else "active"
 
 

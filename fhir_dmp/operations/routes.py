@@ -38,6 +38,8 @@ from fhir_dmp.operations.dmp_open import DEFINITION as OPEN
 from fhir_dmp.operations.dmp_open import dmp_open, dmp_open_own
 from fhir_dmp.operations.dmp_qualify import DEFINITION as QUALIFY
 from fhir_dmp.operations.dmp_qualify import dmp_qualify
+from fhir_dmp.operations.dmp_resend import DEFINITION as RESEND
+from fhir_dmp.operations.dmp_resend import dmp_resend
 from fhir_dmp.operations.document import document
 from fhir_dmp.operations.everything import everything
 from fhir_dmp.operations.expand import expand
@@ -144,6 +146,7 @@ OPERATIONS = (
         )
         for method in ("GET", "POST")
     ),
+    _row("POST", "Subscription/[id]/$dmp-resend", dmp_resend, RESEND),
     _row("GET", "$dmp-bulk-status", bulk_status, BULK_STATUS),
     _row("DELETE", "$dmp-bulk-status", bulk_cancel, BULK_STATUS),
     _row("GET", "$dmp-bulk-file", bulk_file, FILE),

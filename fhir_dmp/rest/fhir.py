@@ -184,6 +184,9 @@ class FhirEndpoint:
             media_type = parse_content_type(declared, CDA_TYPES)
             return replace(request, body=await read_body(receive, self.limits, headers), media_type=media_type)
         if not shape.endswith("_search"):
+            # nothing was sent to an operation: then nothing has to be declared
+            if "$" in shape and not declared and not await read_body(receive, self.limits, headers):
+                return request
             media_type = parse_content_type(declared, _BODY_TYPES.get(method, RESOURCE_TYPES))
             body = await read_body(receive, self.limits, headers)
             if media_type in XML_TYPES:

@@ -37,13 +37,15 @@ class Written:
 class Notice:
     """What a subscription is to be told: of one version. `attempts` counts those that failed.
 
-    `number` counts what the subscription was told, from 1 on; 0 until this has arrived.
+    `number` counts what the subscription was told, from 1 on; 0 until this has arrived. `is_revived` says that it was a
+    dead letter.
     """
 
     subscription_id: str
     event: Written
     attempts: int = 0
     number: int = 0
+    is_revived: bool = False
 
     @property
     def key(self) -> str:
@@ -91,7 +93,10 @@ class Outbox(Protocol):
     """The notices. Every method may raise FhirError (unavailable)."""
 
     async def due(self, now: Milliseconds, busy: Collection[str]) -> Sequence[Notice]:
-        """Returns the first notice of each subscription that has one, where it is due; none of the busy ones."""
+        """Returns the first notice of each subscription that has one, where it is due; none of the busy ones.
+
+        A handshake comes before what else there is.
+        """
         ...
 
     async def told(self, subscription_id: str) -> int:
@@ -110,10 +115,18 @@ class Outbox(Protocol):
         """Forgets a notice of which the subscriber is to learn nothing."""
         ...
 
-    async def postpone(self, notice: Notice, due: Milliseconds) -> None:
-        """Counts a failed attempt; the next is due then."""
+    async def postpone(self, notice: Notice, due: Milliseconds, *, has_failed: bool = True) -> None:
+        """Says when the next attempt is due; one that failed is counted."""
         ...
 
     async def bury(self, subscription_id: str) -> None:
         """Makes all notices of a subscription dead letters, kept for a while."""
+        ...
+
+    async def revive(self, subscription_id: str) -> int:
+        """Makes all dead letters of a subscription due, as if they had never been tried; returns how many."""
+        ...
+
+    async def has_told_later(self, notice: Notice) -> bool:
+        """Tells whether the subscription was told of a later version of the same resource."""
         ...

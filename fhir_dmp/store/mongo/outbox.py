@@ -1,8 +1,8 @@
 """The outbox on MongoDB: see fhir_dmp.store.event_port.
 
-notice   _id subscription/Type/id/version · s subscription · r Type/id · v · m · at · o order of events
-         · st due, sent or dead · due · n failed attempts · num its number once it is sent
-         · gone when MongoDB may drop it
+notice   _id subscription/Type/id/version · s subscription · r Type/id · v · m · at
+         · o order of events, "" of a handshake · st due, sent or dead · due · n failed attempts
+         · num its number once it is sent · again whether it was dead · gone when MongoDB may drop it
 told     _id subscription · n how many notices it was told
 """
 
@@ -16,6 +16,7 @@ from bson import Int64
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
+from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity
 from fhir_dmp.store.event_port import Notice, Written
@@ -83,16 +84,34 @@ class MongoOutbox:
         with database_errors():
             await self._notices.delete_one({"_id": notice.key})
 
-    async def postpone(self, notice: Notice, due: Milliseconds) -> None:
+    async def postpone(self, notice: Notice, due: Milliseconds, *, has_failed: bool = True) -> None:
         """See the port."""
+        later = {"$set": {"due": Int64(due)}, "$inc": {"n": int(has_failed)}}
         with database_errors():
-            await self._notices.update_one({"_id": notice.key}, {"$set": {"due": Int64(due)}, "$inc": {"n": 1}})
+            await self._notices.update_one({"_id": notice.key}, later)
 
     async def bury(self, subscription_id: str) -> None:
         """See the port."""
         dead = {"$set": {"st": "dead", "gone": _gone()}}
         with database_errors():
             await self._notices.update_many({"s": subscription_id, "st": "due"}, dead)
+
+    async def revive(self, subscription_id: str) -> int:
+        """See the port."""
+        # a handshake is not sent again: it belongs to the version of the Subscription that asked for it
+        dead = {"s": subscription_id, "st": "dead", "o": {"$gt": ""}}
+        due = {"$set": {"st": "due", "due": Int64(0), "n": 0, "again": True}, "$unset": {"gone": ""}}
+        with database_errors():
+            return (await self._notices.update_many(dead, due)).modified_count
+
+    async def has_told_later(self, notice: Notice) -> bool:
+        """See the port."""
+        of_it = f"{notice.subscription_id}/{notice.event.identity}"
+        # all versions of one resource lie together in the index of keys: 0 is what follows the slash
+        of_any_version = {"$gt": f"{of_it}/", "$lt": f"{of_it}0"}
+        later = {"_id": of_any_version, "st": "sent", "v": {"$gt": notice.event.version_id}}
+        with database_errors():
+            return await self._notices.find_one(later, {"_id": 1}) is not None
 
 
 def build_notice(notice: Notice) -> Document:
@@ -105,7 +124,7 @@ def build_notice(notice: Notice) -> Document:
         "v": event.version_id,
         "m": event.method,
         "at": Int64(event.at),
-        "o": event.order,
+        "o": "" if event.identity.resource_type == SUBSCRIPTION else event.order,
         "st": "due",
         "due": Int64(0),
         "n": 0,
@@ -114,7 +133,7 @@ def build_notice(notice: Notice) -> Document:
 
 def _parse(row: Document) -> Notice:
     event = Written(Identity(*row["r"].split("/")), row["v"], row["m"], int(row["at"]), row["o"])
-    return Notice(row["s"], event, row["n"], row.get("num", 0))
+    return Notice(row["s"], event, row["n"], row.get("num", 0), row.get("again", False))
 
 
 def _gone() -> datetime:
