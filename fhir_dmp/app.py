@@ -113,7 +113,7 @@ def create_app(settings: Settings | None = None, sources: Sources | None = None,
             _open_front(front, context, sign_in, settings, needs_tokens=mode.needs_tokens)
             yield
 
-    app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="fhir-dmp", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(monitoring)
     app.include_router(build_pages(load_pages(), settings.base_url))
     if mode.has_local_issuer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from html import escape
 
 from fhir_dmp.issuer.authorization import AuthorizationRequest
@@ -10,19 +12,22 @@ from fhir_dmp.issuer.clients import Client
 from fhir_dmp.issuer.identities import Identity
 from fhir_dmp.issuer.purpose import PURPOSES
 
-HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
-_PURPOSES = {"TREAT": "soins", "ETREAT": "soins en urgence", "BTG": "bris de glace (motif obligatoire)"}
 _STYLE = (
     "body{font-family:system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem;line-height:1.5}"
     "label{display:block;margin-top:1rem}select,input{width:100%;font:inherit;padding:.4rem;box-sizing:border-box}"
     "button{font:inherit;padding:.5rem 1.2rem;margin:1.5rem .5rem 0 0}code{overflow-wrap:anywhere}"
 )
+_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_PURPOSES = {"TREAT": "soins", "ETREAT": "soins en urgence", "BTG": "bris de glace (motif obligatoire)"}
 
 
 def build_page(client: Client, request: AuthorizationRequest, handle: str, identities: Iterable[Identity]) -> str:

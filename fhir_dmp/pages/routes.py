@@ -1,13 +1,14 @@
-"""`/` and `/pages/…`: the pages lie below it as in the repository, so that the links among them lead on."""
+"""`/`, `/docs` and `/pages/…`: the pages lie below it as in the repository, so that the links among them lead on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from fhir_dmp.pages.api import build_api_page
 from fhir_dmp.pages.frame import HEADERS, build_document
 from fhir_dmp.pages.home import HOME
 from fhir_dmp.pages.markdown import build_page
@@ -31,6 +32,10 @@ def build_pages(pages: Mapping[str, str], base_url: str) -> APIRouter:
     @router.api_route("/", methods=["GET", "HEAD"])
     def home() -> HTMLResponse:
         return HTMLResponse(HOME, headers=HEADERS)
+
+    @router.api_route("/docs", methods=["GET", "HEAD"])
+    def api(request: Request) -> HTMLResponse:
+        return HTMLResponse(build_api_page(request.app.openapi()), headers=HEADERS)
 
     @router.api_route("/pages/{path:path}", methods=["GET", "HEAD"])
     def page(path: str) -> HTMLResponse:

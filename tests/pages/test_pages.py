@@ -13,12 +13,20 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from fhir_dmp.app import create_app
+from fhir_dmp.issuer import page as issuer_page
+from fhir_dmp.issuer.authorization import AuthorizationRequest
+from fhir_dmp.issuer.clients import Client
 from fhir_dmp.loader import load_pages
 from fhir_dmp.pages.routes import build_pages
+from fhir_dmp.settings import read_settings
+from tests.rest.server import GUARDED
 
 BASE = "https://dmp.example/fhir"
 PAGES = sorted(load_pages())
-OF_THE_SERVER = {"/fhir/metadata", "/docs"}
+OF_THE_SERVER = {"/fhir/metadata", "/openapi.json"}
+LOADING_TAGS = {"script", "link", "img", "iframe", "frame", "object", "embed", "video", "audio", "source", "base"}
+LOADING_ATTRIBUTES = {"src", "style", "srcset", "background", "poster", "onclick", "onload"}
 
 
 class _Reader(HTMLParser):
@@ -38,14 +46,23 @@ class _Reader(HTMLParser):
             self.links.append(found["href"])
         self.anchors |= {found["id"]} if "id" in found else set()
         self.languages += [found["lang"]] if "lang" in found else []
-        if tag in {"script", "link", "img", "iframe", "object"} or {"src", "style", "srcset"} & found.keys():
+        if tag in LOADING_TAGS or LOADING_ATTRIBUTES & found.keys():
             self.loading.append(tag)
+
+
+def _check_policy(text: str, policy: str) -> None:
+    """A policy lets the page have its own style, and nothing else."""
+    (style,) = re.findall(r"<style>(.*?)</style>", text)
+    hashed = b64encode(sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{hashed}'; base-uri 'none';")
+    assert policy.endswith("frame-ancestors 'none'")
+    assert "unsafe" not in policy
 
 
 @pytest.fixture(scope="module")
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(build_pages(load_pages(), BASE))
+    """The whole server, which has not started: its pages need no database."""
+    app = create_app(read_settings({"FHIR_DMP_BASE_URL": BASE}), mode=GUARDED)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as opened:
         yield opened
 
@@ -56,7 +73,7 @@ async def _read(client: httpx.AsyncClient, path: str) -> _Reader:
     return _Reader(answer.text)
 
 
-@pytest.mark.parametrize("path", ["", "pages/docs/decisions/", *(f"pages/{name}" for name in PAGES)])
+@pytest.mark.parametrize("path", ["", "docs", "pages/docs/decisions/", *(f"pages/{name}" for name in PAGES)])
 async def test_every_link_of_a_page_leads_somewhere(client: httpx.AsyncClient, path: str) -> None:
     for link in (await _read(client, path)).links:
         if "://" in link:
@@ -75,15 +92,11 @@ async def test_home_has_the_guides_in_both_languages(client: httpx.AsyncClient) 
     assert {"fhir/metadata?_pretty=true", "docs", "pages/docs/README.md"} <= {*home.links}
 
 
-@pytest.mark.parametrize("path", ["", "pages/docs/guide/fr/hospital.md", "pages/README.md"])
+@pytest.mark.parametrize("path", ["", "docs", "nowhere", *(f"pages/{name}" for name in PAGES)])
 async def test_a_page_loads_nothing_and_its_policy_says_so(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"/{path}")
+    answer = await client.get(f"/{path}" if path != "nowhere" else "/pages/nowhere")
     assert _Reader(answer.text).loading == []
-    (style,) = re.findall(r"<style>(.*?)</style>", answer.text)
-    hashed = b64encode(sha256(style.encode()).digest()).decode()
-    policy = answer.headers["content-security-policy"]
-    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{hashed}';")
-    assert "unsafe" not in policy
+    _check_policy(answer.text, answer.headers["content-security-policy"])
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
@@ -91,6 +104,28 @@ async def test_commands_ask_the_server_that_shows_them(client: httpx.AsyncClient
     answer = await client.get("/pages/docs/guide/en/pharmacy.md")
     assert f"{BASE}/Patient/" in answer.text
     assert "127.0.0.1" not in answer.text
+
+
+async def test_the_page_of_the_api_has_a_row_for_each_url_and_method(client: httpx.AsyncClient) -> None:
+    text = (await client.get("/docs")).text
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert "/fhir/Subscription/{id}/$dmp-resend" in paths
+    for path, methods in paths.items():
+        for method in methods:
+            assert f"<code>{path}</code></td><td>{method.upper()}</td>" in text
+
+
+@pytest.mark.parametrize("path", ["redoc", "docs/oauth2-redirect"])
+async def test_no_page_is_served_that_loads_its_parts_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(f"/{path}")).status_code == 404
+
+
+def test_the_page_of_the_sign_in_loads_nothing() -> None:
+    client = Client("app", name="<img src=x>")
+    asked = AuthorizationRequest("app", "https://app.example/", "state", "challenge", ("patient/*.rs",))
+    for text in (issuer_page.build_page(client, asked, "handle", ()), issuer_page.build_refusal("<script>")):
+        assert _Reader(text).loading == []
+        _check_policy(text, issuer_page.HEADERS["content-security-policy"])
 
 
 async def test_a_guide_says_its_language(client: httpx.AsyncClient) -> None:
