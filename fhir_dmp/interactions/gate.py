@@ -20,12 +20,13 @@ from fhir_dmp.access.write import ADMINISTERED
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.decided import Basis, Question, is_lasting
-from fhir_dmp.interactions.records import Records, identities_in, patients_in
+from fhir_dmp.interactions.records import Records
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request, owner_of
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
+from fhir_dmp.search.confines import identities_in, patients_in
 from fhir_dmp.search.links import patient_id, relative_to
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import And, Clause, Handling, Has, LinkValue, OfType, SearchQuery, WithId

@@ -18,10 +18,10 @@ from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.records import identities_in, patients_in
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.resource import Identity
+from fhir_dmp.search.confines import identities_in, patients_in
 from fhir_dmp.search.query import (
     AboutPatient,
     And,

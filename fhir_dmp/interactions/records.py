@@ -24,12 +24,10 @@ from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.links import IDENTIFIER
 from fhir_dmp.search.query import (
     AboutPatient,
-    And,
     Clause,
     Has,
     LinkValue,
     OfType,
-    Or,
     SearchQuery,
     TokenValue,
     WithId,
@@ -215,34 +213,3 @@ def _patient_of(consent: JsonObject, reading: Reading) -> str:
 def _link(value: object, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
     return text.removeprefix(f"{reading.base_url}/").partition("/_history/")[0] if isinstance(text, str) else ""
-
-
-def identities_in(clause: Clause) -> tuple[Identity, ...]:
-    """Returns the resources that a clause asks for by their ids; none where it does not."""
-    match clause:
-        case WithId(resource_type, resource_ids):
-            return tuple(Identity(resource_type, name) for name in resource_ids)
-        case And(clauses):
-            return next((found for inner in clauses if (found := identities_in(inner))), ())
-    return ()
-
-
-def patients_in(clause: Clause) -> frozenset[str] | None:
-    """Returns the patients that a clause is confined to, None where it is confined to none."""
-    match clause:
-        case AboutPatient(patient_ids):
-            return frozenset(patient_ids)
-        case WithId("Patient", resource_ids):
-            return frozenset(resource_ids)
-    return _patients_of_several(clause)
-
-
-def _patients_of_several(clause: Clause) -> frozenset[str] | None:
-    match clause:
-        case And(clauses):
-            parts = [found for found in map(patients_in, clauses) if found is not None]
-            return parts[0].intersection(*parts) if parts else None
-        case Or(clauses):
-            parts = [found for found in map(patients_in, clauses) if found is not None]
-            return frozenset[str]().union(*parts) if len(parts) == len(clauses) else None
-    return None
