@@ -7,10 +7,12 @@ own, because R4 has no element for whom a person acts for.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from fhir_dmp.access.requester import Kind, Requester
-from fhir_dmp.audit.access import Access, Recorder
+from fhir_dmp.audit.access import Recorder
 from fhir_dmp.audit.code import (
     ACT_REASON,
     FINESS,
@@ -36,22 +38,42 @@ _TYPES = {
 }
 
 
-def build_client(access: Access, role: JsonObject) -> JsonObject:
+@dataclass(frozen=True, slots=True, eq=False)
+class Roles:
+    """What the client, this server and the person are in an event (AuditEvent.agent.type); equal to itself only."""
+
+    client: JsonObject
+    server: JsonObject
+    person: JsonObject
+
+
+@lru_cache(maxsize=4096)
+def build_agents(
+    requester: Requester, address: str, matrix: str, roles: Roles, recorder: Recorder
+) -> tuple[JsonObject, ...]:
+    """Builds all agents; `address` and `matrix` are those of Access. They recur, so nobody may change what he gets."""
+    return (
+        _build_client(requester, address, matrix, roles.client),
+        _build_server(recorder, roles.server),
+        *_build_people(requester, matrix, roles.person),
+    )
+
+
+def _build_client(requester: Requester, address: str, matrix: str, role: JsonObject) -> JsonObject:
     """Builds the agent of the program that asked; it is the requestor where it acts for itself."""
-    requester = access.requester
     agent = {
         "type": role,
         "who": {"identifier": {"value": requester.client or requester.name}},
         "requestor": requester.kind in _SYSTEMS,
     }
-    if access.address:
-        agent["network"] = {"address": access.address, "type": IP_ADDRESS}
+    if address:
+        agent["network"] = {"address": address, "type": IP_ADDRESS}
     if requester.kind in _SYSTEMS:
-        agent |= _build_authority(access)
+        agent |= _build_authority(requester, matrix)
     return agent
 
 
-def build_server(recorder: Recorder, role: JsonObject) -> JsonObject:
+def _build_server(recorder: Recorder, role: JsonObject) -> JsonObject:
     """Builds the agent of this server."""
     who = {"display": recorder.base_url}
     return {
@@ -62,19 +84,17 @@ def build_server(recorder: Recorder, role: JsonObject) -> JsonObject:
     }
 
 
-def build_people(access: Access, role: JsonObject) -> Iterator[JsonObject]:
+def _build_people(requester: Requester, matrix: str, role: JsonObject) -> Iterator[JsonObject]:
     """Yields the person who asked and his organisation, where there are such."""
-    requester = access.requester
     if requester.kind not in _SYSTEMS:
-        yield _build_person(access, role)
+        yield _build_person(requester, matrix, role)
     if requester.organization:
         who = {"type": "Organization", "identifier": {"system": FINESS, "value": requester.organization}}
         yield {"type": PROVIDER, "who": who, "requestor": False}
 
 
-def _build_person(access: Access, role: JsonObject) -> JsonObject:
+def _build_person(requester: Requester, matrix: str, role: JsonObject) -> JsonObject:
     """Builds the person. No reference to a Patient: the event would count as one about the patient who asked."""
-    requester = access.requester
     who: JsonObject = {"identifier": _identify(requester)}
     if requester.reference:
         who = {"reference": requester.reference, **who}
@@ -95,7 +115,7 @@ def _build_person(access: Access, role: JsonObject) -> JsonObject:
         "who": who,
         "name": requester.display or requester.name,
         "requestor": True,
-        **_build_authority(access),
+        **_build_authority(requester, matrix),
     }
 
 
@@ -103,12 +123,11 @@ def _identify(requester: Requester) -> JsonObject:
     return {"system": RPPS, "value": requester.rpps} if requester.rpps else {"value": requester.name}
 
 
-def _build_authority(access: Access) -> JsonObject:
+def _build_authority(requester: Requester, matrix: str) -> JsonObject:
     """Builds what he relied on: the token, the version of the habilitation matrix, and the purposes of the token."""
-    requester = access.requester
     authority: JsonObject = {}
     policies = [TOKEN_PREFIX + requester.token_id] if requester.token_id else []
-    policies += [MATRIX_PREFIX + quote(access.matrix, safe="")] if access.matrix else []
+    policies += [MATRIX_PREFIX + quote(matrix, safe="")] if matrix else []
     if policies:
         authority["policy"] = policies
     if requester.purposes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fhir_dmp.audit.access import Access, Recorder, Refusal
-from fhir_dmp.audit.agent import build_client, build_people, build_server
+from fhir_dmp.audit.agent import Roles, build_agents
 from fhir_dmp.audit.code import (
     APPLICATION,
     AUTHORIZER,
@@ -25,6 +25,8 @@ from fhir_dmp.audit.code import (
 from fhir_dmp.audit.event import build_patient, build_purpose, build_query, build_reasons, build_source
 from fhir_dmp.instant import write_instant
 from fhir_dmp.json_text import JsonObject
+
+_ROLES = Roles(APPLICATION, AUTHORIZER, RECIPIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,10 @@ def build_decision(access: Access, decision: Decision, recorder: Recorder) -> Js
     if refusal:
         event["outcomeDesc"] = refusal.text or refusal.rule
     if purpose := build_purpose(access.requester, access.mode):
-        event["purposeOfEvent"] = purpose
+        event["purposeOfEvent"] = list(purpose)
     return {
         **event,
-        "agent": [
-            build_client(access, APPLICATION),
-            build_server(recorder, AUTHORIZER),
-            *build_people(access, RECIPIENT),
-        ],
+        "agent": list(build_agents(access.requester, access.address, access.matrix, _ROLES, recorder)),
         "source": build_source(recorder),
         "entity": _build_entities(access, decision),
     }

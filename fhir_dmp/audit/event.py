@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from fhir_dmp.access.reason import SYSTEM as ACCESS_RULE
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.audit.access import EMERGENCIES, Access, Item, Label, Recorder, Refusal
-from fhir_dmp.audit.agent import build_client, build_people, build_server
+from fhir_dmp.audit.agent import Roles, build_agents
 from fhir_dmp.audit.code import (
     ACCESS_MODE,
     ACT_REASON,
@@ -49,20 +50,19 @@ class _Shape(NamedTuple):
     """What BALP prescribes for a group of interactions."""
 
     action: Literal["C", "R", "U", "D", "E"]
-    client: JsonObject
-    server: JsonObject
-    person: JsonObject
+    roles: Roles
 
 
-_READ = _Shape("R", DESTINATION, SOURCE, RECIPIENT)
-_QUERY = _Shape("E", SOURCE, DESTINATION, RECIPIENT)
+_WRITING = Roles(SOURCE, DESTINATION, AUTHOR)
+_READ = _Shape("R", Roles(DESTINATION, SOURCE, RECIPIENT))
+_QUERY = _Shape("E", Roles(SOURCE, DESTINATION, RECIPIENT))
 _SHAPES = {
     "read": _READ,
     "vread": _READ,
-    "create": _Shape("C", SOURCE, DESTINATION, AUTHOR),
-    "update": _Shape("U", SOURCE, DESTINATION, AUTHOR),
-    "patch": _Shape("U", SOURCE, DESTINATION, AUTHOR),
-    "delete": _Shape("D", APPLICATION, CUSTODIAN, AUTHOR),
+    "create": _Shape("C", _WRITING),
+    "update": _Shape("U", _WRITING),
+    "patch": _Shape("U", _WRITING),
+    "delete": _Shape("D", Roles(APPLICATION, CUSTODIAN, AUTHOR)),
 }
 _PATIENT_REQUEST = "PATRQT"
 RESULT = "result"
@@ -92,19 +92,16 @@ def _build_common(access: Access, recorder: Recorder) -> JsonObject:
     if access.refusal:
         event["outcomeDesc"] = access.refusal.text or access.refusal.rule
     if purpose := build_purpose(access.requester, access.mode):
-        event["purposeOfEvent"] = purpose
+        event["purposeOfEvent"] = list(purpose)
     return {
         **event,
-        "agent": [
-            build_client(access, shape.client),
-            build_server(recorder, shape.server),
-            *build_people(access, shape.person),
-        ],
+        "agent": list(build_agents(access.requester, access.address, access.matrix, shape.roles, recorder)),
         "source": build_source(recorder),
     }
 
 
-def build_purpose(requester: Requester, mode: Mode) -> list[JsonObject]:
+@lru_cache(maxsize=4096)
+def build_purpose(requester: Requester, mode: Mode) -> tuple[JsonObject, ...]:
     """Builds AuditEvent.purposeOfEvent: what for and in which mode the record was opened, and the reason if one given.
 
     Of a program that says no purpose it is empty, which is no emergency.
@@ -112,12 +109,11 @@ def build_purpose(requester: Requester, mode: Mode) -> list[JsonObject]:
     codes = sorted(requester.purposes) if mode is Mode.NORMAL else [EMERGENCIES[mode]]
     if not codes and requester.patient_id:
         codes = [_PATIENT_REQUEST]
-    purposes: list[JsonObject] = [
-        {"coding": [coding(ACT_REASON, code), coding(ACCESS_MODE, mode.value)]} for code in codes
-    ]
-    return [{**purpose, "text": requester.reason} for purpose in purposes] if requester.reason else purposes
+    text = {"text": requester.reason} if requester.reason else {}
+    return tuple({"coding": [coding(ACT_REASON, code), coding(ACCESS_MODE, mode.value)], **text} for code in codes)
 
 
+@lru_cache(maxsize=16)
 def build_source(recorder: Recorder) -> JsonObject:
     """Builds AuditEvent.source: this server, which saw what it reports."""
     return {
