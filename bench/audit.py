@@ -1,4 +1,4 @@
-"""What the audit trail costs a request: to build its events, and to wait until they are durable.
+"""What the audit trail costs a request: to build its events, and to wait until they are durable; and, later, filing.
 
 The floor is the driver's insert_one of the same documents, ready-made and as durable: what a trail without group commit
 would wait for. Each function runs in a process of its own and returns that process's CPU time.
@@ -13,16 +13,17 @@ from itertools import count
 import uvloop
 from pymongo import AsyncMongoClient
 
-from bench.driver import FLOOR_DATABASE, Document, Operation, make_context, measure
+from bench.driver import FLOOR_DATABASE, Document, Operation, cpu_seconds, make_context, measure
 from bench.measure import Comparison, Row, Sample, compare
 from bench.setting import Bench
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.audit.access import Access, Item, Recorder
 from fhir_dmp.audit.event import build_events
 from fhir_dmp.resource import Identity, build_version
-from fhir_dmp.store.mongo.audit import MongoAuditTrail
+from fhir_dmp.store.mongo.audit import JOINED, MongoAuditTrail
 from fhir_dmp.store.mongo.document import build_current
 from fhir_dmp.store.mongo.indexes import RESOURCE
+from fhir_dmp.store.mongo.recorded import EVERYTHING
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY
 
 _RECORDER = Recorder("http://127.0.0.1:8080/fhir")
@@ -38,6 +39,8 @@ _DOCTOR = Requester(
     token_id="bench",
 )
 _CONNECTIONS = (1, 16, 64)
+_FILED_A_SECOND = 1000
+"""About how many events are filed in a second, for a sample of about the length that is asked for."""
 
 
 def audit(bench: Bench) -> list[Row]:
@@ -56,7 +59,32 @@ def audit(bench: Bench) -> list[Row]:
                 )
             ],
         )
+    ] + [
+        row
+        for items, name in ((1, "read"), (20, "search of 20"))
+        for row in compare(
+            {"driver's insert_one": bench.driver(insert, items, 16)},
+            [Comparison(f"the same of a {name} filed, later", bench.driver(file, items), "driver's insert_one")],
+        )
     ]
+
+
+def file(uri: str, items: int, seconds: float) -> Sample:
+    """Files what was recorded, without a pause: what the clerk does while no requests come."""
+
+    async def run() -> Sample:
+        context = make_context(uri)
+        async with AsyncMongoClient[Document](uri) as client:
+            database = client.get_database(FLOOR_DATABASE, read_concern=MAJORITY, write_concern=DURABLE)
+            trail = MongoAuditTrail(database, context.indexer, context.now)
+            for _ in range(round(seconds * _FILED_A_SECOND / JOINED)):
+                events = [event for turn in range(JOINED) for event in build_events(_access(turn, items), _RECORDER)]
+                await trail.record(events)
+            began, start = cpu_seconds(), time.perf_counter()
+            done = await trail.filing.file(EVERYTHING)
+            return Sample(done, time.perf_counter() - start, cpu_seconds() - began)
+
+    return uvloop.run(run())
 
 
 def record(uri: str, items: int, concurrency: int, seconds: float) -> Sample:

@@ -190,8 +190,9 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
         vigil = MongoVigil(store.database, context.cache.forget_record)
         context.cache.is_told = vigil.is_kept
         trail = MongoAuditTrail(store.database, context.indexer, sources.now)
+        store.file_events = trail.filing.file
         try:
-            async with renewal.running():
+            async with renewal.running(), trail.clerk.working():
                 yield replace(context, ask_codes=ask_codes, trail=trail)
         finally:
             await vigil.aclose()

@@ -49,9 +49,9 @@ def access(requester: Requester = DOCTOR, interaction: str = "read", **more: obj
     return Access(requester, interaction, "request-1", "192.0.2.7", BEGAN, NOW, **members)  # type: ignore[arg-type]  # a table of cases names the members
 
 
-def event_of(number: int = 1) -> JsonObject:
+def event_of(number: int = 1, patient: str = "p-1") -> JsonObject:
     """One event."""
-    return build_events(access(items=(item(number),)), RECORDER)[0]
+    return build_events(access(items=(item(number, patient),)), RECORDER)[0]
 
 
 @cache

@@ -44,6 +44,7 @@ from fhir_dmp.loader import load_registry
 from fhir_dmp.outcome import CODES
 from fhir_dmp.settings import Settings, read_settings
 from fhir_dmp.sign_in import Mode
+from fhir_dmp.store.mongo.recorded import parse_recorded
 from fhir_dmp.xml.form import Forms
 from fhir_dmp.xml.read import parse_xml
 
@@ -146,8 +147,14 @@ class Server:
     tokens: Tokens
 
     def count(self, collection: str = "resource", **wanted: Any) -> int:
-        """How many documents a collection holds, asked of the database itself."""
-        return self.database[collection].count_documents(wanted)
+        """How many documents a collection holds, asked of the database itself; of events, those only recorded too."""
+        if collection != "resource" or wanted not in ({}, {"ty": "AuditEvent"}):
+            return self.database[collection].count_documents(wanted)
+        # in this order: they are removed from the one when they are in the other
+        rows = [parse_recorded(row) for row in self.database["recorded"].find()]
+        events = {str(event.version.identity) for row in rows for event in row}
+        events |= {row["_id"] for row in self.database["resource"].find({"ty": "AuditEvent"}, {"_id": 1})}
+        return len(events) + (0 if wanted else self.count(ty={"$ne": "AuditEvent"}))
 
     async def exchange(
         self, method: str, target: str, headers: Pairs = (), chunks: Iterable[bytes] = (), *, is_cut: bool = False

@@ -1,8 +1,9 @@
 """The audit trail on MongoDB: see fhir_dmp.store.audit_port, and docs/decisions/0016-audit.md.
 
-Events are resources like others: in the collection `resource`, with facts, so they are read and searched as others
-are; beside them stands `h`, the hash that ties them to the event before. Anchors are in `audit_anchor`: a MongoDB user
-that may insert there and not update or remove is all that the server needs.
+Events are recorded with `h`, the hash that ties each to the event before, and soon afterwards filed (filing.py): then
+they are resources like others, in the collection `resource`, with facts, and are read and searched as others are.
+Anchors are in `audit_anchor`: a MongoDB user that may insert there and not update or remove is all that the server
+needs.
 
     audit_anchor   _id number · c chain · n events · h hash of the last (absent: none yet) · at · a hash of the anchor
 """
@@ -26,20 +27,23 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, build_version
 from fhir_dmp.search.index import Indexer
+from fhir_dmp.store.mongo.clerk import Clerk
 from fhir_dmp.store.mongo.coalesce import Coalescer
-from fhir_dmp.store.mongo.document import build_current
-from fhir_dmp.store.mongo.indexes import RESOURCE
+from fhir_dmp.store.mongo.filing import HASH, Filing
+from fhir_dmp.store.mongo.indexes import RECORDED
+from fhir_dmp.store.mongo.recorded import EVENT, Recorded, build_recorded, patients_of
 
 Document = dict[str, Any]
 
 ANCHOR = "audit_anchor"
-HASH = "h"
 ANCHOR_SECONDS = 10.0
 """How long an event may be without an anchor after it."""
 JOINED = 100
 """Events that go out in one command: as many as do not keep the process from other work for long."""
 
 _ANCHOR_TRIES = 50
+_LARGEST = 4_000_000
+"""Bytes of events in one document: a quarter of what MongoDB takes, as one event may be a large one."""
 _CHAIN_BYTES = 6
 _log = logging.getLogger("fhir_dmp.audit")
 
@@ -63,9 +67,10 @@ class MongoAuditTrail:
         anchor_seconds: float = ANCHOR_SECONDS,
     ) -> None:
         """`database` has the write concern of what must be durable (DURABLE), and its collections exist."""
-        self._resources = database[RESOURCE]
+        self.filing = Filing(database, indexer)
+        self.clerk = Clerk(self.filing)
+        self._recorded = database[RECORDED]
         self._anchors = database[ANCHOR]
-        self._indexer = indexer
         self._now = now
         self._anchor_seconds = anchor_seconds
         self._entries = Coalescer(self._commit, largest=JOINED)
@@ -87,6 +92,7 @@ class MongoAuditTrail:
         if self._anchoring:
             await self._anchoring
         await self._anchor()
+        await self.clerk.close()
 
     async def _commit(self, entries: list[_Entry]) -> Mapping[_Entry, str]:
         """Stores events with one command, in order, so that a chain never has a gap.
@@ -95,37 +101,39 @@ class MongoAuditTrail:
         """
         head, self._chain = self._chain, None
         try:
+            await self.clerk.make_room()
             if head is None:
                 head = await self._begin()
-            documents, head = self._build(entries, head)
+            events, head = self._build(entries, head)
+            documents = [build_recorded(rows) for rows in _divide(events)]
             if len(documents) == 1:
                 # costs the driver half of what insert_many does
-                await self._resources.insert_one(documents[0])
+                await self._recorded.insert_one(documents[0])
             else:
-                await self._resources.insert_many(documents, ordered=True)
-        except PyMongoError as fault:
+                await self._recorded.insert_many(documents, ordered=True)
+        except (PyMongoError, TimeoutError) as fault:
             _log.exception("the audit trail could not be written")
             raise _unavailable() from fault
         self._chain = self._unanchored = head
         self._anchor_soon()
-        ids = (document["_id"].partition("/")[2] for document in documents)
+        self.clerk.note(head.chain, len(events))
+        ids = (event.version.identity.resource_id for event in events)
         return dict(zip(entries, ids, strict=True))
 
-    def _build(self, entries: list[_Entry], head: Head) -> tuple[list[Document], Head]:
-        documents = []
+    def _build(self, entries: list[_Entry], head: Head) -> tuple[list[Recorded], Head]:
+        events = []
         for entry in entries:
-            document, head = self._build_document(entry.event, head)
-            documents.append(document)
-        return documents, head
+            event, head = self._build_event(entry.event, head)
+            events.append(event)
+        return events, head
 
-    def _build_document(self, event: JsonObject, head: Head) -> tuple[Document, Head]:
-        """Builds the document of the event after `head`, and the head that it is then."""
+    def _build_event(self, event: JsonObject, head: Head) -> tuple[Recorded, Head]:
+        """Builds what is recorded of the event after `head`, and the head that it is then."""
         number = head.number + 1
-        identity = Identity("AuditEvent", write_event_id(head.chain, number))
-        stamped, version = build_version(event, identity, None, "POST", self._now())
+        identity = Identity(EVENT, write_event_id(head.chain, number))
+        _, version = build_version(event, identity, None, "POST", self._now())
         digest = hash_event(head.hash, version.content or b"")
-        document = build_current(version, self._indexer.facts(stamped))
-        return {**document, HASH: digest}, Head(head.chain, number, digest)
+        return Recorded(version, digest, patients_of(event)), Head(head.chain, number, digest)
 
     async def _begin(self) -> Head:
         """Begins a chain with an anchor; what the former one has is anchored first."""
@@ -173,6 +181,20 @@ class MongoAuditTrail:
             _log.info("audit anchor %s", anchor)
             return anchor
         raise _unavailable()
+
+
+def _divide(events: Sequence[Recorded]) -> list[list[Recorded]]:
+    """Divides events into as many documents as their size needs; nearly always one."""
+    parts: list[list[Recorded]] = []
+    size = _LARGEST
+    for event in events:
+        length = len(event.version.content or b"")
+        if size + length > _LARGEST:
+            parts.append([])
+            size = 0
+        parts[-1].append(event)
+        size += length
+    return parts
 
 
 def _unavailable() -> FhirError:

@@ -15,6 +15,8 @@ HISTORY = "history"
 """Every superseded version, and every deletion."""
 GUARD = "guard"
 """One document per slot: conditional transactions that touch the same one run one after another."""
+RECORDED = "recorded"
+"""Events of the audit trail that are not yet among the resources (recorded.py)."""
 JOB = "job"
 """What is to be done at a date (jobs.py)."""
 EXPORT = "export"
@@ -74,6 +76,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("pt", ASCENDING)], name="deleted", partialFilterExpression={"m": "DELETE"}),
         IndexModel([("ck", ASCENDING)], name="content", sparse=True),
     ],
+    RECORDED: [IndexModel([("pt", ASCENDING)], name="patient")],
     JOB: [IndexModel([("due", ASCENDING)], name="due")],
     EXPORT: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
     NOTICE: [

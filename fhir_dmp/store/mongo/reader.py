@@ -15,7 +15,7 @@ from fhir_dmp.search.query import And, Clause, Has, Hop, SearchQuery
 from fhir_dmp.store.mongo.contained import build_contained_count
 from fhir_dmp.store.mongo.document import HISTORY_PROJECTION, PROJECTION, parse_version
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
-from fhir_dmp.store.mongo.filter import all_of, build_filter
+from fhir_dmp.store.mongo.filter import Filter, all_of, build_filter
 from fhir_dmp.store.mongo.history import build_deletion_filter, build_history_filter, build_past_pipeline
 from fhir_dmp.store.mongo.hop import build_hop_pipeline
 from fhir_dmp.store.mongo.indexes import FORM, HISTORY, RESOURCE
@@ -23,6 +23,7 @@ from fhir_dmp.store.mongo.judge import Judge
 from fhir_dmp.store.mongo.own import Asked, Own, build_forms, find_asked, lacks, no_own, not_ready
 from fhir_dmp.store.mongo.plan import SAMPLED_PART, SearchPlan, build_plan, build_sample, read_sort_keys
 from fhir_dmp.store.mongo.predicate import DECIDING
+from fhir_dmp.store.mongo.recorded import EVENT, about, sought, sought_by_id
 from fhir_dmp.store.port import HistoryQuery, RestrictionOf, SearchPage, Stamps
 
 Document = dict[str, Any]
@@ -50,8 +51,13 @@ class MongoReader:
         self._session = session
         self._judge = Judge()
 
+    async def _look_for_events(self, wanted: Filter | None) -> None:
+        """Is awaited before anything is read that may be an event, with which of them (recorded.py); None: none is."""
+
     async def read(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
         """See the port."""
+        identities = list(identities)
+        await self._look_for_events(sought_by_id(identities))
         wanted = all_of(
             [{"_id": {"$in": [str(identity) for identity in identities]}}, build_filter(restriction.clause)]
         )
@@ -61,6 +67,8 @@ class MongoReader:
         self, identities: Iterable[Identity], restriction: RestrictionOf
     ) -> Mapping[Identity, Version] | None:
         """See the port."""
+        identities = list(identities)
+        await self._look_for_events(sought_by_id(identities))
         return self._judge.judge((await self._documents(identities)).values(), restriction)
 
     async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
@@ -93,6 +101,7 @@ class MongoReader:
 
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
         """See the port."""
+        await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
         await self._require_own(find_asked(self._own, query.clause, query.resource_types, query.sort))
         count = query.count or 0
         with database_errors():
@@ -110,6 +119,7 @@ class MongoReader:
 
     async def reach(self, query: SearchQuery, restriction: Restriction) -> tuple[str, int]:
         """See the port."""
+        await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
         plan = build_plan(query, restriction.clause, built=self._judge.parts(restriction))
         pipeline: list[Document] = [
             {"$match": plan.find_filter},
@@ -124,6 +134,7 @@ class MongoReader:
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
+        await self._look_for_events(sought((), clause, restriction.clause))
         await self._require_own(find_asked(self._own, clause, (), ()))
         wanted = build_filter(clause, restriction.clause)
         bound: dict[str, Any] = {"limit": limit} if limit else {}
@@ -149,6 +160,7 @@ class MongoReader:
 
     async def find_ids(self, clause: Clause, restriction: Restriction, hop: Hop | None, limit: int) -> Sequence[str]:
         """See the port."""
+        await self._look_for_events(sought((), clause, restriction.clause))
         asked = And((clause, Has(hop.resource_type, hop.parameter, ()))) if hop else clause
         await self._require_own(find_asked(self._own, asked, (), ()))
         wanted = build_filter(clause, restriction.clause)
@@ -166,8 +178,10 @@ class MongoReader:
         self, patients: Collection[str], resource_types: Collection[str], restriction: Restriction
     ) -> Mapping[str, Stamps]:
         """See the port."""
-        about = {"pt": {"$in": list(patients)}, "ty": {"$in": list(resource_types)}}
-        wanted = all_of([about, build_filter(restriction.clause)])
+        if EVENT in resource_types:
+            await self._look_for_events(about(patients))
+        of_patients = {"pt": {"$in": list(patients)}, "ty": {"$in": list(resource_types)}}
+        wanted = all_of([of_patients, build_filter(restriction.clause)])
         found: dict[str, set[tuple[str, int]]] = {}
         with database_errors():
             rows = self._resources.find(wanted, {"v": 1, "pt": 1}, session=self._session)
@@ -177,6 +191,7 @@ class MongoReader:
 
     async def history(self, query: HistoryQuery, restriction: Restriction) -> Sequence[Version]:
         """See the port."""
+        await self._look_for_events(_sought_by_history(query, restriction))
         # the current versions first: one that is superseded meanwhile is then read twice, but never missed
         current = await self._current_part(query, restriction)
         superseded = await self._past_part(query, restriction)
@@ -185,6 +200,7 @@ class MongoReader:
 
     async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
         """See the port."""
+        await self._look_for_events(_sought_by_history(query, restriction))
         wanted = build_history_filter(query, restriction.clause, "_id", paged=False)
         past = build_past_pipeline(query, restriction.clause, [{"$count": "total"}], paged=False)
         with database_errors():
@@ -232,6 +248,12 @@ class MongoReader:
         with database_errors():
             rows = collection.find(wanted, projection, session=self._session).max_time_ms(self._milliseconds)
             return [parse_version(row) for row in await rows.to_list()]
+
+
+def _sought_by_history(query: HistoryQuery, restriction: Restriction) -> Filter | None:
+    if query.identity:
+        return sought_by_id((query.identity,))
+    return sought(query.resource_types, restriction.clause)
 
 
 def _history_key(version: Version) -> tuple[int, str, int]:

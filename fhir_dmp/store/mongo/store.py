@@ -6,7 +6,7 @@ What it acknowledges is on a majority of the members and in their journals; what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any, TypeVar
@@ -26,13 +26,15 @@ from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
+from fhir_dmp.store.mongo.filter import Filter
 from fhir_dmp.store.mongo.imports import MongoImports
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
 from fhir_dmp.store.mongo.own import Own, find_asked
 from fhir_dmp.store.mongo.reader import MongoReader
+from fhir_dmp.store.mongo.recorded import sought
 from fhir_dmp.store.mongo.statistics import MongoStatistics
 from fhir_dmp.store.mongo.vigil import DIRECTING, Fence
-from fhir_dmp.store.mongo.writer import MongoWriter
+from fhir_dmp.store.mongo.writer import MongoWriter, Unfiled
 from fhir_dmp.store.port import Change, SearchPage, Writer
 
 Result = TypeVar("Result")
@@ -82,6 +84,8 @@ class MongoStore(MongoReader):
         self._fence = Fence(database)
         self.after_write: Callable[[Collection[str]], Awaitable[None]] = _ignore
         """Is told the types of what has just become durable, before the write is acknowledged."""
+        self.file_events: Callable[[Filter], Awaitable[object]] = _ignore
+        """Files recorded events, those that a filter selects (filing.py): none where no trace is kept."""
 
     async def prepare(self) -> None:
         """Checks that the database can run transactions and creates what is absent; raises StoreUnusable."""
@@ -145,12 +149,14 @@ class MongoStore(MongoReader):
         """See the port."""
         if not find_asked(self._own, query.clause, query.resource_types, query.sort):
             return await super().search(query, restriction)
+        await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.search(query, restriction))
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
         if not find_asked(self._own, clause, (), ()):
             return await super().count(clause, restriction, limit)
+        await self._look_for_events(sought((), clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.count(clause, restriction, limit))
 
     async def _in_snapshot(self, work: Callable[[MongoReader], Awaitable[Result]]) -> Result:
@@ -222,11 +228,28 @@ class MongoStore(MongoReader):
         return sorted(token.partition(">")[2] for token in cited - shared)
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
-        """See the port."""
+        """See the port. What looks for events begins anew when they are filed."""
+        filed: list[Filter] = []
+        while True:
+            try:
+                result, written = await self._transact(work, filed)
+            except Unfiled as fault:
+                await self._look_for_events(fault.wanted)
+                filed.append(fault.wanted)
+            else:
+                break
+        if written:
+            await self._finish(written)
+        return result
+
+    async def _transact(
+        self, work: Callable[[Writer], Awaitable[Result]], filed: Sequence[Filter]
+    ) -> tuple[Result, set[str]]:
+        """Returns the result, and the types of what was written."""
         written: set[str] = set()
 
         async def run(session: AsyncClientSession) -> Result:
-            writer = MongoWriter(self.database, session, self._milliseconds, self._own)
+            writer = MongoWriter(self.database, session, self._milliseconds, self._own, filed)
             result = await work(writer)
             written.update(writer.written)
             return result
@@ -237,9 +260,13 @@ class MongoStore(MongoReader):
                     result = await session.with_transaction(
                         run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
-        if written:
-            await self._finish(written)
-        return result
+        return result, written
+
+    async def _look_for_events(self, wanted: Filter | None) -> None:
+        """Has events filed that are recorded by now, whichever process recorded them."""
+        if wanted is not None:
+            with database_errors():
+                await self.file_events(wanted)
 
     async def _finish(self, written: set[str]) -> None:
         """What has to come between a write that is durable and its acknowledgement."""
@@ -248,8 +275,8 @@ class MongoStore(MongoReader):
         await self.after_write(written)
 
 
-async def _ignore(resource_types: Collection[str]) -> None:
-    del resource_types
+async def _ignore(told: object) -> None:
+    del told
 
 
 def connect(uri: str) -> Client:

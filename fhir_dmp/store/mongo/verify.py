@@ -1,6 +1,7 @@
 """Reads the whole database and names everything that is not as it was written: the trace, versions, facts.
 
-It may run beside servers: each batch of resources is read as of one moment, and so is in itself consistent.
+It may run beside servers: each batch of resources is read as of one moment, and so is in itself consistent. Events that
+are recorded and not yet filed (filing.py) are filed first.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from fhir_dmp.audit.chain import Anchor
 from fhir_dmp.audit.proof import Finding, Proof, StoredEvent, check_anchors
 from fhir_dmp.search.index import Indexer
-from fhir_dmp.store.mongo.audit import ANCHOR, HASH, parse_anchor
+from fhir_dmp.store.mongo.audit import ANCHOR, parse_anchor
+from fhir_dmp.store.mongo.filing import HASH, Filing
 from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
 from fhir_dmp.store.mongo.invariant import check_resource
+from fhir_dmp.store.mongo.recorded import EVERYTHING
+from fhir_dmp.store.mongo.store import DURABLE
 
 Document = dict[str, Any]
 
@@ -33,6 +37,7 @@ class Verification:
         self._client = client
         self._database = client[name]
         self._indexer = indexer
+        self._filing = Filing(client.get_database(name, write_concern=DURABLE), indexer)
         self._proof = Proof(())
         self.last_anchor: Anchor | None = None
 
@@ -49,6 +54,10 @@ class Verification:
     async def find(self, known: str, done: Callable[[int], None]) -> AsyncIterator[Finding]:
         """Yields the findings; `known` is an anchor kept elsewhere, or "". Calls `done` with the versions looked at."""
         anchors = await self._read_anchors()
+        # what an anchor knows is recorded: then it has to be in its place, or known to be stuck
+        await self._filing.file(EVERYTHING)
+        for place in await self._filing.stuck():
+            yield Finding(place, "it is recorded, but something else stands in its place")
         self.last_anchor = anchors[-1] if anchors else None
         for finding in check_anchors(anchors, known):
             yield finding

@@ -18,6 +18,7 @@ from fhir_dmp.store.import_port import Import, Place
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.mongo.document import build_current, build_deleted, build_superseded
 from fhir_dmp.store.mongo.fault import Stale
+from fhir_dmp.store.mongo.filter import Filter
 from fhir_dmp.store.mongo.imports import advance
 from fhir_dmp.store.mongo.indexes import GUARD, JOB, OPENING
 from fhir_dmp.store.mongo.jobs import build_job, parse_job
@@ -35,19 +36,39 @@ SLOTS = 4096
 _DUPLICATE_KEY = 11000
 
 
+class Unfiled(Exception):
+    """A transaction looks for events: those that a filter selects have to be filed before it begins (filing.py)."""
+
+    def __init__(self, wanted: Filter) -> None:
+        """Keeps the filter."""
+        super().__init__("events are looked for")
+        self.wanted = wanted
+
+
 class MongoWriter(MongoReader):
     """A transaction under way."""
 
     def __init__(
-        self, database: AsyncDatabase[Document], session: AsyncClientSession, milliseconds: int, own: Callable[[], Own]
+        self,
+        database: AsyncDatabase[Document],
+        session: AsyncClientSession,
+        milliseconds: int,
+        own: Callable[[], Own],
+        filed: Sequence[Filter] = (),
     ) -> None:
-        """`session` has a transaction open."""
+        """`session` has a transaction open; `filed` are the events that were filed before it."""
         super().__init__(database, session, milliseconds, own)
+        self._filed = filed
         self._guards = database[GUARD]
         self._jobs = database[JOB]
         self._openings = database[OPENING]
         self.written: set[str] = set()
         """The types of what was written."""
+
+    async def _look_for_events(self, wanted: Filter | None) -> None:
+        """Raises Unfiled: the transaction sees the database as it was when it began."""
+        if wanted is not None and wanted not in self._filed:
+            raise Unfiled(wanted)
 
     async def guard(self, keys: Iterable[str]) -> None:
         """See the port. Writing to one document makes MongoDB let only one of two transactions go on."""
