@@ -14,10 +14,10 @@ import orjson
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from fhir_dmp import VERSION
 from fhir_dmp.access.consent import Reading
 from fhir_dmp.audit.access import Recorder
 from fhir_dmp.authentication.smart import build_security, build_smart_configuration
-from fhir_dmp.capability_statement import VERSION
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.habilitation.port import MatricesUnavailable, VersionTaken
 from fhir_dmp.habilitation.source import MatrixSource

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fhir_dmp import VERSION
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.include import offered_includes, offered_reverse_includes
 from fhir_dmp.search.modifier import modifiers_of
@@ -12,7 +13,6 @@ from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.compartment import COMPARTMENTS
 from fhir_dmp.spec.registry import BASE
 
-VERSION = "0.1.0"
 DATE = "2026-11-28"
 """When the statement's form last changed."""
 

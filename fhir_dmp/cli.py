@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from fhir_dmp.capability_statement import VERSION
+from fhir_dmp import VERSION
 from fhir_dmp.commands.check import Format
 from fhir_dmp.commands.connection import parse_target
 from fhir_dmp.commands.failure import CommandError, Exit

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.json_text import Json, JsonObject, write_json
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.spec.structure import Group
 
@@ -19,6 +19,8 @@ Path: TypeAlias = "str | tuple[Path, str | int]"
 _POINTING = frozenset({"uri", "url", "oid", "uuid", "xhtml"})
 """Types that may point; of strings, only Reference.reference does."""
 _CONDITIONAL = re.compile(r"[A-Z][A-Za-z]+\?.+")
+_CONDITIONAL_TEXT = re.compile(rb'"[A-Z][A-Za-z]+\?')
+"""How one begins in the JSON of a resource; a narrative may have the same in it."""
 _LINK = re.compile(r"""((?:href|src)\s*=\s*)("[^"]*"|'[^']*')""")
 
 
@@ -48,6 +50,11 @@ def find_slots(resource: JsonObject, registry: Registry) -> list[Slot]:
 def is_conditional(slot: Slot) -> bool:
     """Tells whether a slot is a conditional reference: `Patient?identifier=…`."""
     return slot.is_reference and _CONDITIONAL.fullmatch(slot.original) is not None
+
+
+def may_be_conditional(resource: JsonObject) -> bool:
+    """Tells whether there may be a conditional reference in a resource: far sooner than its pointers are found."""
+    return _CONDITIONAL_TEXT.search(write_json(resource)) is not None
 
 
 def rewrite(slot: Slot, targets: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_data_path
 
-from fhir_dmp.conformance.validate import Depth
+from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.subscription.hosts import AllowedHosts, read_hosts
 
 

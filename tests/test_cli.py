@@ -21,7 +21,7 @@ import pytest
 from pymongo import MongoClient
 
 import fhir_dmp
-from fhir_dmp.capability_statement import VERSION
+from fhir_dmp import VERSION
 from fhir_dmp.cli import run
 from fhir_dmp.settings import SETTINGS
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_dmp.loader import load_registry
-from fhir_dmp.reference import find_slots, is_conditional, rewrite
+from fhir_dmp.reference import find_slots, is_conditional, may_be_conditional, rewrite
 
 URN = "urn:uuid:11111111-1111-4111-8111-111111111111"
 TARGETS = {URN: "Patient/1"}
@@ -120,3 +120,4 @@ def test_conditional_references_are_told_from_others(text: str, expected: bool) 
     resource = {"resourceType": "Observation", "subject": {"reference": text}}
     (slot,) = find_slots(resource, load_registry())
     assert is_conditional(slot) is expected
+    assert may_be_conditional(resource) >= expected

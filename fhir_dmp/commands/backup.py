@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from fhir_dmp.capability_statement import VERSION
+from fhir_dmp import VERSION
 from fhir_dmp.commands.archive import Archive, Manifest, Part, PartWriter, prepare_folder, write_manifest
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.preflight import check_settings

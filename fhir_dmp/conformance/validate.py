@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 
+from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.conformance.extension import keep_misplaced
 from fhir_dmp.conformance.finding import LIMIT, Code, Finding, Findings, Severity
 from fhir_dmp.conformance.profiles import Profiles
@@ -20,16 +20,6 @@ from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
 
 _NOTHING_KNOWN = Environment()
-
-
-class Depth(Enum):
-    """How far a resource is validated, beyond its structure, which always is."""
-
-    FULL = "full"
-    """R4 and the profiles."""
-    CORE = "core"
-    """R4 alone, whatever profiles a resource claims."""
-    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

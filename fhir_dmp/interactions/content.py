@@ -6,7 +6,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
-from fhir_dmp.reference import find_slots, is_conditional
+from fhir_dmp.reference import find_slots, is_conditional, may_be_conditional
 from fhir_dmp.validation.validate import validate_structure
 
 MAX_CONTENT = 15 * 1024 * 1024
@@ -59,7 +59,7 @@ def within(issue: Issue, resource_type: str, at: str) -> Issue:
 
 def refuse_conditional_references(context: Context, resource: JsonObject) -> None:
     """Raises FhirError where a resource that comes alone, or in a batch, refers to something by search criteria."""
-    for slot in find_slots(resource, context.registry):
+    for slot in find_slots(resource, context.registry) if may_be_conditional(resource) else ():
         if is_conditional(slot):
             message = "A reference by search criteria can be resolved in a transaction only."
             raise error(Category.MALFORMED, "reference-conditional", message, slot.expression)

@@ -40,6 +40,8 @@ async def require_safe(context: Context, request: Request, resource: JsonObject,
     It is unavailable where the scanner gives no verdict.
     """
     resource_type = resource["resourceType"]
+    if not may_hold_contents(resource):
+        return
     for content in find_contents(resource, resource_type):
         if issues := await _look_at(context, request, content):
             told = (within(issue, resource_type, at) for issue in issues)
@@ -73,6 +75,19 @@ def find_contents(value: Json, expression: str) -> Iterator[Content]:
         for name, item in value.items():
             if isinstance(item, list | dict):
                 yield from find_contents(item, f"{expression}.{name}")
+
+
+def may_hold_contents(resource: JsonObject) -> bool:
+    """Tells whether anything in a resource may be a content: sooner than what is, and where."""
+    inside: list[Json] = [resource]
+    while inside:
+        value = inside.pop()
+        if type(value) is dict:
+            if "contentType" in value or "data" in value:
+                return True
+            value = value.values()
+        inside += [item for item in value if type(item) is dict or type(item) is list]
+    return False
 
 
 def _is_content(value: JsonObject) -> bool:

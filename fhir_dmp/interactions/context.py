@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from fhir_dmp.access.consent import Reading
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.audit.access import Recorder
+from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.conformance.rules import Rules
-from fhir_dmp.conformance.validate import Depth
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.cache import AccessCache
 from fhir_dmp.interactions.request import Request, Result

@@ -50,7 +50,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.depositing import name_of
 from fhir_dmp.record.reimbursement import names_of
-from fhir_dmp.reference import Slot, find_slots
+from fhir_dmp.reference import Slot, find_slots, may_be_conditional
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
 from fhir_dmp.store.port import Change, Writer
@@ -139,7 +139,9 @@ async def perform(
     `also` is done in the same transaction. Raises the FhirError of the first that fails, and then nothing is written.
     Nothing is traced.
     """
-    writes = [await _prepare(context, entry) for entry in entries if (entry.method, entry.shape) in _WRITES]
+    are_named = any(entry.full_url for entry in entries)
+    changing = [entry for entry in entries if (entry.method, entry.shape) in _WRITES]
+    writes = [await _prepare(context, entry, are_named=are_named) for entry in changing]
     reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
     for entry in reads:
         _check_read(context, entry)
@@ -178,7 +180,8 @@ def _check_read(context: Context, entry: Entry) -> None:
         context.routes.find(entry.method, entry.shape, entry.request.resource_type)
 
 
-async def _prepare(context: Context, entry: Entry) -> Prepared:
+async def _prepare(context: Context, entry: Entry, *, are_named: bool) -> Prepared:
+    """If no entries `are_named` by fullUrls, pointers may lead to criteria only."""
     request = entry.request
     with within_entry(entry.index):
         check_exposed(context, request, interaction_of(entry))
@@ -192,12 +195,14 @@ async def _prepare(context: Context, entry: Entry) -> Prepared:
         if entry.method == "PATCH":
             parse_patch(context, request)
         elif request.resource is not None:
-            request = await hold_content(context, request)
-            entry = replace(entry, request=request)
+            held = await hold_content(context, request)
+            if held is not request:
+                request, entry = held, replace(entry, request=held)
     slots: Sequence[Slot] = ()
     if request.resource is not None and entry.method != "PATCH":
         check_resource(context, request.resource, request.resource_type, f"{entry.at}.resource")
-        slots = list(find_slots(request.resource, context.registry))
+        if are_named or may_be_conditional(request.resource):
+            slots = find_slots(request.resource, context.registry)
         if entry.shape == "[type]/[id]":
             with within_entry(entry.index):
                 check_body_id(request.resource, request.resource_id)

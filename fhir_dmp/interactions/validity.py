@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from fhir_dmp.access.consent import check_consent
-from fhir_dmp.conformance.validate import Depth, Report, validate_meaning
+from fhir_dmp.conformance.depth import Depth
+from fhir_dmp.conformance.validate import Report, validate_meaning
 from fhir_dmp.conformance.visit import Environment, Resolve
 from fhir_dmp.interactions.content import within
 from fhir_dmp.interactions.content_safety import require_safe

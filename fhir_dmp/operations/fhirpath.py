@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from fhir_dmp.capability_statement import VERSION
+from fhir_dmp import VERSION
 from fhir_dmp.fhirpath.model import model_of
 from fhir_dmp.fhirpath.node import Node, Nodes
 from fhir_dmp.interactions.context import Context
