@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from fhir_dmp.instant import Milliseconds, write_instant
@@ -25,8 +24,7 @@ class Identity(NamedTuple):
         return f"{self.resource_type}/{self.resource_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """One version of a resource. `content` is the JSON exactly as it is served; None where the version is a deletion.
 
     `version_id` counts from 1; `method` is the interaction that made it, as a history says. `patient` is the id of the

@@ -43,7 +43,7 @@ async def write_lines(
         pages = _read_ahead(pages)
     async with aclosing(pages):
         async for page in pages:
-            versions = [row for row in page if _is_of(row, part, began)]
+            versions = _choose(page, part, began)
             shown = await redact(context, anew(request), versions)
             await _tell(context, request, shown, told)
             if shown:
@@ -79,14 +79,18 @@ async def _next(pages: _Pages) -> Sequence[Version] | None:
     return await anext(pages, None)
 
 
-def _is_of(version: Version, part: Part, began: Milliseconds) -> bool:
-    is_new = version.version_id == 1 and version.last_updated > began
-    return str(version.identity) <= part.until and not is_new
+def _choose(page: Sequence[Version], part: Part, began: Milliseconds) -> list[Version]:
+    """The versions of a page, which come by their ids, that are of the part and not of what was made since."""
+    is_within = bool(page) and str(page[-1].identity) <= part.until
+    inside = page if is_within else [row for row in page if str(row.identity) <= part.until]
+    return [row for row in inside if row.version_id != 1 or row.last_updated <= began]
 
 
 async def _tell(context: Context, request: Request, versions: Sequence[Version], told: set[str]) -> None:
     """Traces the patients of a page whom no page before had."""
+    if not is_traced(request):
+        return
     patients = sorted({row.patient for row in versions if row.patient} - told)
-    if patients and is_traced(request):
+    if patients:
         await record(context, [("operation", request, Result(Status.OK, patients=patients))])
         told.update(patients)

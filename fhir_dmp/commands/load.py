@@ -135,10 +135,13 @@ class Loading:
         """Waits until at most `leave` parcels are under way."""
         while len(self._under_way) > leave:
             for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
-                self._settle_one(self._under_way.pop(future), future.result())
+                delivery = future.result()
+                # in the journal while it is under way: an interruption in between finds it there, and adds it again
+                self._journal.add(delivery.keys, delivery.location)
+                self._note(self._under_way.pop(future), delivery)
 
-    def _settle_one(self, parcel: Parcel, delivery: Delivery) -> None:
-        self._journal.add(delivery.keys, delivery.location)
+    def _note(self, parcel: Parcel, delivery: Delivery) -> None:
+        """Notes what became of a parcel, or that it has to be sent again."""
         if parcel.depends and delivery.refused:
             self._waiting.append((parcel, delivery))
             return
@@ -150,7 +153,9 @@ class Loading:
         while self._waiting:
             again, self._waiting = self._waiting, []
             for parcel, _ in again:
-                self._settle_one(parcel, self._courier.deliver(parcel))
+                delivery = self._courier.deliver(parcel)
+                self._journal.add(delivery.keys, delivery.location)
+                self._note(parcel, delivery)
             if len(self._waiting) == len(again):
                 break
         for parcel, delivery in self._waiting:

@@ -66,25 +66,35 @@ class AllCondition:
 
 @dataclass(frozen=True, slots=True)
 class PathCondition:
-    """One of the values a path finds passes a test. `is_plain`: the path is a name, and the test needs no type."""
+    """One of the values a path finds passes a test. `names` are those of a path that is nothing else.
+
+    They are empty where a test needs to know of what type a value is.
+    """
 
     path: str
     test: Test
     model: Registry
-    is_plain: bool = False
+    names: tuple[str, ...] = ()
 
     def holds(self, item: Item, visit: Visit) -> bool | None:
         """Tells whether one does."""
-        found = item.value.get(self.path) if self.is_plain and type(item.value) is dict else None
-        if found is not None:
-            values = found if type(found) is list else (found,)
-            return any_of(self.test.passes(Node(value, ""), visit) for value in values)
+        if found := _values_at(item.value, self.names):
+            return any_of([self.test.passes(Node(value, ""), visit) for value in found])
         nodes = find_nodes(self.path, item, visit, self.model)
         return None if nodes is None else any_of(self.test.passes(node, visit) for node in nodes)
 
     def as_json(self) -> JsonObject:
         """Returns the condition as data."""
         return {"path": self.path, "is": self.test.as_json()}
+
+
+def _values_at(value: Json, names: tuple[str, ...]) -> list[Json]:
+    """The values at the end of some names, none where there is no name."""
+    found = [value] if names else []
+    for name in names:
+        inner = [item[name] for item in found if type(item) is dict and name in item]
+        found = [part for item in inner for part in (item if type(item) is list else (item,))]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _STEP = re.compile(
     r"(?P<extension>(?:modifierE|e)xtension)\('(?P<url>[^']*)'\)|(?P<resolve>resolve\(\))"
     r"|(?:ofType|as)\((?P<type>\w+)\)|(?P<this>\$this)|(?P<name>\w+)(?:\[x\])?"
 )
+_PLAIN_TESTS = (ValueTest, ObjectTest)
+"""What they ask of a value needs no type."""
 _RESOLVE = re.compile(r"\.?resolve\(\)$")
 
 
@@ -54,8 +56,9 @@ class ConditionBuilder:
         found = list(self.locate(part, path))
         tests = [test for node in found if (test := self._test(discriminator, node)) is not None]
         if tests:
-            is_plain = path.isidentifier() and all(isinstance(test, ValueTest | ObjectTest) for test in tests)
-            return PathCondition(path, _any(tests), self.known.model, is_plain=is_plain)
+            names = tuple(path.split("."))
+            is_plain = all(map(str.isidentifier, names)) and all(isinstance(row, _PLAIN_TESTS) for row in tests)
+            return PathCondition(path, _any(tests), self.known.model, names if is_plain else ())
         return UndecidedCondition(path) if self._is_cut_off(part) else None
 
     def _is_cut_off(self, part: Node) -> bool:
@@ -69,7 +72,7 @@ class ConditionBuilder:
         fixed = parse_row(inner).fixed if inner else None
         canonicals = [canonical for item in parse_row(part).types for canonical in item.ref.profiles]
         url = fixed.value if fixed else canonicals[0].partition("|")[0] if canonicals else None
-        return PathCondition("url", ValueTest(url, exact=True), self.known.model, is_plain=True) if url else None
+        return PathCondition("url", ValueTest(url, exact=True), self.known.model, ("url",)) if url else None
 
     def locate(self, node: Node, path: str) -> Iterator[Node]:
         """Yields the elements that a path leads to from an element, slices included."""

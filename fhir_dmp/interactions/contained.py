@@ -52,7 +52,7 @@ def as_resources(rows: Sequence[Version]) -> Sequence[Version]:
 
 def containers_of(rows: Sequence[Version]) -> Sequence[Version]:
     """Returns the versions that rows are taken from, each once."""
-    found = [replace(row, identity=_container(row)) for row in rows]
+    found = [row._replace(identity=_container(row)) for row in rows]
     return list({(row.identity, row.version_id): row for row in found}.values())
 
 
@@ -67,7 +67,7 @@ def _expand(context: Context, query: SearchQuery, version: Version) -> Iterator[
     held = {f"{INSIDE}{item['id']}": item for item in contained_in(resource, context.space.resource_types)}
     for name in sorted(found):
         kind, own = version.identity
-        yield replace(version, identity=Identity(kind, f"{own}{name}"), content=write_json(held[name]))
+        yield version._replace(identity=Identity(kind, f"{own}{name}"), content=write_json(held[name]))
 
 
 def _parts(clause: Clause) -> tuple[Clause | None, Clause]:
@@ -91,7 +91,7 @@ def _container(row: Version) -> Identity:
 
 def _as_resource(row: Version) -> Version:
     kind = parse_json_object(row.content or b"{}")["resourceType"]
-    return replace(row, identity=Identity(kind, f"{INSIDE}{_inside(row)}"))
+    return row._replace(identity=Identity(kind, f"{INSIDE}{_inside(row)}"))
 
 
 def _place(query: SearchQuery, row: Version) -> SortKeys:

@@ -59,8 +59,8 @@ def first_version(context: Context, resource: JsonObject, identity: Identity, re
     stamped, version = build_version(resource, identity, None, "POST", context.now())
     check_size(version.content or b"", identity.resource_type)
     facts = context.indexer.facts(stamped)
-    version = replace(version, patient=facts.patient or "", content_key=request.content_key if request else "")
-    return Change(replace(version, owner=subscriber or owner_of(request, identity)), None, facts)
+    key, owner = request.content_key if request else "", subscriber or owner_of(request, identity)
+    return Change(version._replace(patient=facts.patient or "", content_key=key, owner=owner), None, facts)
 
 
 def created(change: Change, request: Request) -> Result:

@@ -203,7 +203,7 @@ def _build_superseded(context: Context, version: Version, replaced: Item) -> Cha
     resource = {**replaced.resource, "status": "superseded"}
     stamped, following = build_version(resource, version.identity, version, "PUT", context.now())
     facts = context.indexer.facts(stamped)
-    return Change(replace(following, patient=facts.patient or ""), version, facts, replaced.facts)
+    return Change(following._replace(patient=facts.patient or ""), version, facts, replaced.facts)
 
 
 async def _read(context: Context, writer: Writer, request: Request) -> Version | None:

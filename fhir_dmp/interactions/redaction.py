@@ -83,7 +83,7 @@ def _without_displays(version: Version, hidden: Collection[Identity]) -> Version
         if _target(reference) in hidden:
             reference.pop("display", None)
             reference.pop("_display", None)
-    return replace(version, content=write_json(resource))
+    return version._replace(content=write_json(resource))
 
 
 def _references(value: Json) -> Iterable[JsonObject]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from fhir_dmp.access.closure import Closure
@@ -47,8 +47,7 @@ class Origin:
     began: Milliseconds = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Preconditions:
+class Preconditions(NamedTuple):
     """The headers, or members of Bundle.entry.request, that make an interaction conditional."""
 
     if_match: str = ""

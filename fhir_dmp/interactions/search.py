@@ -107,7 +107,7 @@ def take_subset(context: Context, query: SearchQuery, versions: Sequence[Version
     if subset is None:
         return versions
     return [
-        replace(version, content=subset_content(version.content or b"{}", subset, context.registry))
+        version._replace(content=subset_content(version.content or b"{}", subset, context.registry))
         for version in versions
     ]
 

@@ -120,7 +120,7 @@ def next_version(
     is_kept = method == "PATCH" and previous is not None and "data" not in resource
     key = previous.content_key if is_kept and previous else request.content_key
     owner = subscriber or version.owner or owner_of(request, target)
-    version = replace(version, patient=facts.patient or "", content_key=key, owner=owner)
+    version = version._replace(patient=facts.patient or "", content_key=key, owner=owner)
     return Change(version, previous, facts, facts_of(context, previous))
 
 

@@ -70,4 +70,4 @@ def _moved(context: Context, task: JsonObject, version: Version) -> Change:
     tagged = without_tag(resource, MOVED, task["to"]) if task["back"] else with_tag(resource, MOVED, task["from"])
     stamped, made = build_version(tagged, version.identity, version, "PUT", context.now())
     facts = context.indexer.facts(stamped)
-    return Change(replace(made, patient=facts.patient or ""), version, facts, facts_of(context, version))
+    return Change(made._replace(patient=facts.patient or ""), version, facts, facts_of(context, version))

@@ -8,7 +8,7 @@ and in words its author. A section is cut at `_count` items, and says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
@@ -84,7 +84,7 @@ def without_contents(version: Version) -> Version:
         return version
     meta = {name: value for name, value in resource.get("meta", {}).items() if name != "profile"}
     resource["meta"] = {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}
-    return replace(version, content=write_json(resource))
+    return version._replace(content=write_json(resource))
 
 
 def _build_composition(page: _Page, clinical: Sequence[Told], documents: Sequence[Told]) -> JsonObject:

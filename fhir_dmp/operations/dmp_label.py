@@ -184,7 +184,7 @@ def _judged(context: Context, request: Request, change: Change, row: _Row) -> Ch
     """The change as it is decided about: that a label's time is over is nobody's doing."""
     if row.current is row.resource or request.requester.kind is Kind.SYSTEM:
         return change
-    previous = replace(row.version, content=write_json(row.current))
+    previous = row.version._replace(content=write_json(row.current))
     return replace(change, previous=previous, previous_facts=context.indexer.facts(row.current))
 
 

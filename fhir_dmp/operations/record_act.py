@@ -103,7 +103,7 @@ def build_next(context: Context, resource: JsonObject, previous: Version) -> Cha
     """Builds the change after a version."""
     stamped, version = build_version(resource, previous.identity, previous, "PUT", context.now())
     facts = context.indexer.facts(stamped)
-    return Change(replace(version, patient=facts.patient or ""), previous, facts, facts_of(context, previous))
+    return Change(version._replace(patient=facts.patient or ""), previous, facts, facts_of(context, previous))
 
 
 def build_first(context: Context, resource: JsonObject, resource_id: str) -> Change:

@@ -106,10 +106,13 @@ class Noticed:
 
     def add(self, other: Noticed) -> None:
         """Adds what was noticed elsewhere in the resource."""
-        self.codes |= other.codes
-        self.sensitivities |= other.sensitivities
-        self.references |= other.references
-        self.media_types |= other.media_types
+        if other.codes:
+            self.codes |= other.codes
+            self.sensitivities |= other.sensitivities
+        if other.references:
+            self.references |= other.references
+        if other.media_types:
+            self.media_types |= other.media_types
 
 
 def notice(name: str, value: Json, noticed: Noticed) -> None:

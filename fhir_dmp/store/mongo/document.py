@@ -47,9 +47,17 @@ def parse_version(document: Document) -> Version:
     """Returns the version that a document of either collection holds."""
     reference: str = document["r"] if "r" in document else document["_id"]
     resource_type, resource_id = reference.split("/")
-    identity = Identity(resource_type, resource_id)
-    beside = document.get("pt") or "", document.get("ck", ""), document.get("au", "")
-    return Version(identity, document["v"], document["lu"], document["m"], document.get("b"), *beside)
+    get = document.get
+    return Version(
+        Identity(resource_type, resource_id),
+        document["v"],
+        document["lu"],
+        document["m"],
+        get("b"),
+        get("pt") or "",
+        get("ck", ""),
+        get("au", ""),
+    )
 
 
 def _build(version: Version) -> Document:
