@@ -139,7 +139,6 @@ async def find_superseded(
     Raises FhirError where a document's class is wrong, or it replaces what is not here (or hidden), not current, not
     the requester's own or of another record.
     """
-    inside = replace(context, reader=writer)
     superseded: list[Change] = []
     for change in changes:
         item = _document(change)
@@ -147,7 +146,7 @@ async def find_superseded(
             continue
         if faults := _find_faults(request.requester.kind, item, change):
             raise FhirError(Category.UNPROCESSABLE, *faults) from _refused(item)
-        before = _before(change)
+        inside, before = replace(context, reader=writer), _before(change)
         for text, at in find_replaced(item.resource):
             if text not in before:
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,14 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_dmp.commands.connection import Connection, parse_target
+from fhir_dmp.commands.files import find_files
+from fhir_dmp.commands.journal import Journal
+from fhir_dmp.commands.load import Ledger, Loading
+from fhir_dmp.commands.parcel import pack
+from fhir_dmp.commands.progress import show_progress
+from fhir_dmp.commands.reading import read_pieces
+from fhir_dmp.commands.report import Report
 from fhir_dmp.store.mongo.embedded.mongod import MongodUnavailable, find_mongod
 from tests.commands.conftest import RunningServer
 from tests.durability.conftest import ServerProcess
@@ -118,6 +127,39 @@ def test_a_load_that_is_asked_to_end_knows_everything_that_arrived(
     assert counts["updated"] == 0
     assert counts["skipped"] == int(created.replace(",", ""))
     _check_stored_once(server)
+
+
+class _InterruptedJournal(Journal):
+    """A journal in which Ctrl-C comes once, right before an answer is written or right after it."""
+
+    def __init__(self, file: Path, *, comes_before: bool) -> None:
+        super().__init__(file)
+        self._comes_before = comes_before
+        self._has_come = False
+
+    def add(self, keys: Sequence[str], location: str) -> None:
+        """Adds, and is interrupted the first time."""
+        is_first, self._has_come = not self._has_come, True
+        if is_first and self._comes_before:
+            raise KeyboardInterrupt
+        super().add(keys, location)
+        if is_first:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("comes_before", [True, False])
+def test_an_answer_that_an_interruption_meets_is_in_the_journal(
+    records: Path, server: RunningServer, tmp_path: Path, *, comes_before: bool
+) -> None:
+    file, report = tmp_path / "journal.jsonl", Report()
+    with Connection(parse_target(server.base_url)) as connection, show_progress("loading", 0) as meter:
+        journal = _InterruptedJournal(file, comes_before=comes_before)
+        loading = Loading(connection, journal, Ledger(report, None), meter)
+        with pytest.raises(KeyboardInterrupt):
+            loading.run(pack(read_pieces(find_files([records]), meter)))
+    arrived = sum(map(server.total, TOTALS))
+    keys = {key for line in file.read_bytes().splitlines() for key in json.loads(line)["keys"]}
+    assert len(keys) == report.tally["created"] == arrived > 0
 
 
 def test_a_finished_load_sends_nothing_again(records: Path, server: RunningServer) -> None:
