@@ -62,6 +62,10 @@ class Requester:
     reference: str = ""
     issued_at: Milliseconds = 0
 
+    def __hash__(self) -> int:
+        """Tells apart what mostly differs, and no more: what is kept of a requester is looked up at each request."""
+        return hash((self.name, self.rpps, self.patient_id, self.token_id))
+
     @property
     def may_choose_ids(self) -> bool:
         """Tells whether an update may create: a chosen id would let anyone else probe for hidden resources."""

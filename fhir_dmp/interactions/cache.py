@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
+from functools import lru_cache
 from typing import TypeAlias
 
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.record import RecordState
-from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.access.requester import Requester
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.decided import Decisions
 from fhir_dmp.interactions.recent import Recent
@@ -24,7 +25,7 @@ STATES, CLOSURES, OPEN = 20_000, 5_000, 200
 DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 """The types that a closure is made of."""
 
-Who: TypeAlias = tuple[Kind, str, str, str, str]
+Who: TypeAlias = tuple[str, str, str, str, str]
 
 
 def never() -> bool:
@@ -119,5 +120,6 @@ class AccessCache:
             self._reading.clear()
 
 
+@lru_cache(maxsize=CLOSURES)
 def _who(requester: Requester) -> Who:
-    return requester.kind, requester.rpps, requester.organization, requester.reference, requester.patient_id
+    return requester.kind.value, requester.rpps, requester.organization, requester.reference, requester.patient_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from fhir_dmp.access.scopes import Scope, parse_scopes
 from fhir_dmp.access.write import ADMINISTERED
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.decided import Basis, Question, is_lasting
+from fhir_dmp.interactions.decided import Question, is_lasting
 from fhir_dmp.interactions.records import Records
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request, owner_of
@@ -96,8 +96,9 @@ async def open_gate(
     restriction = decision.restriction if "" in types else decision.restriction.among(types)
     if identities:
         return await _with_groups(context, request, inquiry, identities, restriction)
-    question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-    context.cache.decisions.keep(question, Basis(inquiry.closure, matrix, states), inquiry.now, restriction)
+    decisions = context.cache.decisions
+    question = decisions.question(request.requester, interaction, request.resource_type, inquiry.closure, matrix)
+    decisions.keep(question, states, inquiry.now, restriction)
     return restriction
 
 
@@ -115,8 +116,8 @@ async def _recall(
     states = [state for state in found if state]
     if not states or len(states) < len(found) or not cache.is_told():
         return None
-    question = (request.requester, interaction, request.resource_type, tuple(state.patient_id for state in states))
-    return cache.decisions.recall(question, Basis(closure, context.matrix, states), context.now())
+    asked = request.requester, interaction, request.resource_type
+    return cache.decisions.recall(cache.decisions.question(*asked, closure, context.matrix), states, context.now())
 
 
 def _may_recall(context: Context, request: Request) -> bool:
@@ -133,32 +134,34 @@ async def open_each(context: Context, request: Request, interaction: str) -> Res
     check_exposed(context, request, interaction)
     if not _may_recall(context, request):
         return None
-    requester, cache, now = request.requester, context.cache, context.now()
-    closure = await _closure(context, request)
+    cache, now = context.cache, context.now()
+    decisions, closure = cache.decisions, await _closure(context, request)
     if not cache.is_told():
         return None
     changes = cache.changes
+    question = decisions.question(request.requester, interaction, request.resource_type, closure, context.matrix)
 
     def restriction_of(patient: str) -> Restriction | None:
         state = cache.current_state(patient) if patient else None
         # what was read may be older than a change that was told meanwhile: then it is read again
         if changes != cache.changes or (patient and state is None):
             return None
-        basis = Basis(closure, context.matrix, (state,) if state else ())
-        question = (requester, interaction, request.resource_type, patient)
-        return cache.decisions.recall(question, basis, now) or _decide_one(context, question, basis, now)
+        states = (state,) if state else ()
+        return decisions.recall(question, states, now) or _decide(context, question, states, now)
 
     return restriction_of
 
 
-def _decide_one(context: Context, question: Question, basis: Basis, now: Milliseconds) -> Restriction | None:
-    requester, interaction, types, _ = question
-    inquiry = Inquiry(requester, basis.closure, _scopes(context, requester), interaction, now)
-    decision = decide(inquiry, basis.states, basis.matrix)
+def _decide(
+    context: Context, question: Question, states: Sequence[RecordState], now: Milliseconds
+) -> Restriction | None:
+    requester = question.requester
+    inquiry = Inquiry(requester, question.closure, _scopes(context, requester), question.interaction, now)
+    decision = decide(inquiry, states, question.matrix)
     if isinstance(decision, Deny):
         return None
-    restriction = decision.restriction.among((types,))
-    context.cache.decisions.keep(question, basis, now, restriction)
+    restriction = decision.restriction.among((question.resource_type,))
+    context.cache.decisions.keep(question, states, now, restriction)
     return restriction
 
 
@@ -251,7 +254,8 @@ async def inquire(context: Context, request: Request, interaction: str) -> Inqui
 async def _closure(context: Context, request: Request) -> Closure:
     memory = request.memory
     if memory.closure is None:
-        memory.closure = await _records(context).closure(request.requester)
+        kept = context.cache.closure(request.requester, context.now()) if context.reader is context.store else None
+        memory.closure = kept or await _records(context).closure(request.requester)
     return memory.closure
 
 

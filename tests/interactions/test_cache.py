@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.decide import decide
+from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.reimbursement import next_hour
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.cache import AccessCache
-from fhir_dmp.interactions.decided import Basis, Decisions, Question, is_lasting
+from fhir_dmp.interactions.decided import Decisions, is_lasting
 from fhir_dmp.search.facts import END
 from fhir_dmp.search.query import Everything
 from tests.strategies.access import MATRIX, inquiry, record
@@ -27,7 +29,8 @@ STATE = RecordState("p")
 STAMPS = frozenset({("Patient/p", 1), ("Consent/c", 4)})
 DOCTOR = Requester(Kind.PRACTITIONER, "doctor", purposes=frozenset({"TREAT"}), scopes=("user/*.rs",))
 ALL = Restriction(Everything())
-BASIS = Basis(Closure(), MATRIX, (STATE,))
+ASKED = (DOCTOR, "read", "Observation")
+KNOWN = (Closure(), MATRIX)
 
 
 def _cache() -> AccessCache:
@@ -58,31 +61,45 @@ def test_a_state_that_was_being_read_while_something_changed_is_not_kept() -> No
     assert cache.current_state("p") is None
 
 
-def _recall(asked: Question, basis: Basis, now: int) -> Restriction | None:
+def _recall(
+    known: tuple[Closure, Matrix],
+    states: Sequence[RecordState],
+    now: int,
+    asked: tuple[Requester, str, str] = ASKED,
+) -> Restriction | None:
     decisions = Decisions()
-    decisions.keep((DOCTOR, "read", "Observation", "p"), BASIS, 1000, ALL)
-    return decisions.recall(asked, basis, now)
+    decisions.keep(decisions.question(*ASKED, *KNOWN), [STATE], 1000, ALL)
+    return decisions.recall(decisions.question(*asked, *known), states, now)
 
 
 def test_a_decision_is_recalled_for_the_same_question_and_nothing_else() -> None:
-    question: Question = (DOCTOR, "read", "Observation", "p")
-    assert _recall(question, BASIS, 1000) is ALL
-    others: list[Question] = [
-        (replace(DOCTOR, purposes=frozenset({"HPAYMT"})), *question[1:]),
-        (replace(DOCTOR, scopes=()), *question[1:]),
-        (DOCTOR, "vread", "Observation", "p"),
-        (DOCTOR, "read", "Condition", "p"),
-        (DOCTOR, "read", "Observation", "q"),
+    assert _recall(KNOWN, [STATE], 1000) is ALL
+    assert _recall((Closure(), MATRIX), [STATE], 1000) is ALL
+    others = [
+        (replace(DOCTOR, purposes=frozenset({"HPAYMT"})), *ASKED[1:]),
+        (replace(DOCTOR, scopes=()), *ASKED[1:]),
+        (DOCTOR, "vread", "Observation"),
+        (DOCTOR, "read", "Condition"),
     ]
-    assert [_recall(other, BASIS, 1000) for other in others] == [None] * len(others)
-    for basis in (
-        BASIS._replace(closure=Closure(frozenset({"Practitioner/1"}))),
-        BASIS._replace(matrix=replace(MATRIX)),
-        BASIS._replace(states=(replace(STATE),)),
-        BASIS._replace(states=()),
-    ):
-        assert _recall(question, basis, 1000) is None
-    assert _recall(question, BASIS, 999) is None
+    assert [_recall(KNOWN, [STATE], 1000, other) for other in others] == [None] * len(others)
+    for closure, matrix in ((Closure(frozenset({"Practitioner/1"})), MATRIX), (KNOWN[0], replace(MATRIX))):
+        assert _recall((closure, matrix), [STATE], 1000) is None
+    for states in ([replace(STATE)], [], [STATE, STATE], [replace(STATE, patient_id="q")]):
+        assert _recall(KNOWN, states, 1000) is None
+    assert _recall(KNOWN, [STATE], 999) is None
+
+
+def test_a_decision_is_not_recalled_for_who_was_known_otherwise_meanwhile() -> None:
+    decisions = Decisions()
+    decisions.keep(decisions.question(*ASKED, *KNOWN), [STATE], 1000, ALL)
+    decisions.question(*ASKED, Closure(frozenset({"Practitioner/1"})), MATRIX)
+    assert decisions.recall(decisions.question(*ASKED, *KNOWN), [STATE], 1000) is None
+
+
+def test_requesters_that_differ_in_anything_are_told_apart() -> None:
+    assert hash(replace(DOCTOR)) == hash(DOCTOR)
+    assert replace(DOCTOR) == DOCTOR
+    assert len({DOCTOR, replace(DOCTOR, scopes=()), replace(DOCTOR, purposes=frozenset()), replace(DOCTOR)}) == 3
 
 
 def test_what_changes_by_itself_is_not_kept() -> None:
@@ -93,9 +110,9 @@ def test_what_changes_by_itself_is_not_kept() -> None:
         Requester(Kind.PATIENT, "patient", patient_id="p"),
     ):
         decisions = Decisions()
-        question: Question = (who, "read", "Observation", "p")
-        decisions.keep(question, BASIS, 1000, ALL)
-        assert decisions.recall(question, BASIS, 1000) is None
+        question = decisions.question(who, "read", "Observation", *KNOWN)
+        decisions.keep(question, [STATE], 1000, ALL)
+        assert decisions.recall(question, [STATE], 1000) is None
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

@@ -55,6 +55,8 @@ DAY = 25 * 3_600_000
 """The longest day there is, in milliseconds: what is no longer is narrow."""
 INDEXED_MARKS = frozenset({"author"})
 """The kinds of marks that are looked up across records: what a hospital wrote."""
+MARK = "~"
+"""What each item begins with that is a mark, and no other of t."""
 _WORD = re.compile(r"([<>])")
 _MARK = re.compile(r"~([a-z]+)>(.*)", re.DOTALL)
 _WAY = re.compile(r"[^.]+\.([^=|>]+)#")
@@ -108,6 +110,7 @@ def led_by(container: str, parameter: str) -> str:
 def _build_arrays(facts: Facts | CompositeFact, resource_type: str, more: Iterable[str] = ()) -> Document:
     """The arrays of the facts of a resource, or of one element of it."""
     return {
+        # marks come last: predicate.py reads no others
         "t": list(dict.fromkeys([*_token_texts(facts, resource_type), *more])),
         "s": list(dict.fromkeys(_string_texts(facts, resource_type))),
         "d": [_build_date(f"{resource_type}.{fact.parameter}", fact) for fact in facts.dates],
@@ -150,7 +153,7 @@ def _build_security(security: Security) -> Document:
 
 def marked(kind: str, text: str) -> str:
     """Returns the item of k, or of t, of a mark."""
-    return f"~{kind}>{text}"
+    return f"{MARK}{kind}>{text}"
 
 
 def _mark_texts(facts: Facts, *, are_indexed: bool) -> Iterator[str]:
@@ -295,7 +298,7 @@ def _parse_security(document: Document) -> Security:
 def _parse_tokens(texts: Iterable[str]) -> tuple[list[TokenFact], list[LinkFact]]:
     tokens, links = [], []
     for text in texts:
-        found = None if text.startswith("~") else _TOKEN.fullmatch(text)
+        found = None if text.startswith(MARK) else _TOKEN.fullmatch(text)
         if found is None or found[2] == "=":
             continue
         if found[2] == ">":

@@ -11,7 +11,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.store.mongo.document import parse_version
 from fhir_dmp.store.mongo.filter import Filter, build_parts
-from fhir_dmp.store.mongo.predicate import Predicate, build_predicate
+from fhir_dmp.store.mongo.predicate import Predicate, build_predicate, is_complete
 from fhir_dmp.store.port import RestrictionOf
 
 Document = dict[str, Any]
@@ -48,7 +48,7 @@ class Judge:
         shown = {}
         for document in documents:
             of_record = restriction(document.get("pt") or "")
-            predicate = self._predicate(of_record) if of_record else None
+            predicate = self._predicate(of_record) if of_record and is_complete(document) else None
             if predicate is None:
                 return None
             if predicate(document):

@@ -30,7 +30,7 @@ from fhir_dmp.search.query import Clause, Nothing
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
 from fhir_dmp.store.mongo.filter import build_filter
 from fhir_dmp.store.mongo.indexes import INDEXES, RESOURCE
-from fhir_dmp.store.mongo.predicate import Predicate, build_predicate
+from fhir_dmp.store.mongo.predicate import DECIDING, Predicate, build_predicate, is_complete
 from tests.strategies.access import MATRIX, consent, facts, inquiry, record
 from tests.strategies.access_oracle import may_see
 from tests.strategies.access_worlds import make_consent, make_item, make_person, make_rule, make_traits
@@ -85,6 +85,8 @@ def test_the_restriction_selects_what_an_independent_evaluator_permits(
     collection.delete_many({})
     documents = [build_document(row) for row in found]
     collection.insert_many(documents)
+    read = list(collection.find({}, DECIDING))
+    assert all(map(is_complete, read))
     for _ in range(QUESTIONS):
         who, traits = make_person(random), make_traits(random)
         consents = [make_consent(random, f"c{n}") for n in range(random.randint(0, 4))]
@@ -95,8 +97,8 @@ def test_the_restriction_selects_what_an_independent_evaluator_permits(
         selected = {row["_id"] for row in collection.find(build_filter(clause), {"_id": 1})}
         matched = {f"{row.resource_type}/{row.resource_id}" for row in found if matches(clause, row)}
         simply = {row["_id"] for row in collection.find(build_filter(simple), {"_id": 1})}
-        judged = {row["_id"] for row in documents if predicate_of(clause)(row)}
-        simply_judged = {row["_id"] for row in documents if predicate_of(simple)(row)}
+        judged = {row["_id"] for row in read if predicate_of(clause)(row)}
+        simply_judged = {row["_id"] for row in read if predicate_of(simple)(row)}
         explained = {f"{row.resource_type}/{row.resource_id}" for row in found if permits_item(asked, state, row)}
         assert selected == matched == judged == explained == expected, (who, traits, consents)
         assert simply == simply_judged == expected, (who, traits, consents)

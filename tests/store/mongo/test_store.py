@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.resource import Identity, Method, Version, build_deletion, build_version
-from fhir_dmp.search.facts import Facts, TokenFact
-from fhir_dmp.search.query import Everything, Has, SearchQuery, TokenValue, WithId
+from fhir_dmp.search.facts import Facts, Mark, Security, TokenFact
+from fhir_dmp.search.query import Everything, Has, Marked, SearchQuery, TokenValue, WithId
 from fhir_dmp.store.mongo.embedded.mongod import find_mongod, mongod_environment
 from fhir_dmp.store.mongo.embedded.replica_set import free_port
 from fhir_dmp.store.mongo.indexes import INDEXES
+from fhir_dmp.store.mongo.predicate import AUTHORS
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.port import Change, HistoryKey, HistoryQuery, Writer
 
@@ -337,3 +339,15 @@ async def test_database_that_is_not_there_is_said_so() -> None:
 async def test_text_that_is_no_uri_is_said_so() -> None:
     with pytest.raises(StoreUnusable, match="FHIR_DMP_MONGODB_URI"):
         connect("postgres://x")
+
+
+@pytest.mark.parametrize("count", [AUTHORS - 1, AUTHORS, AUTHORS + 1])
+async def test_what_has_more_authors_than_are_read_is_not_decided_by_them(store: MongoStore, count: int) -> None:
+    marks = tuple(Mark("author", f"Practitioner/{number}") for number in range(count))
+    facts = Facts(*ONE, 1000, (TokenFact("_tag", "", "a"),), security=Security(marks, 3))
+    await store.insert(replace(change(ONE), facts=facts))
+    for name, shown in (("Practitioner/0", {ONE}), ("Practitioner/none", set[Identity]())):
+        own = Restriction(Marked("author", (name,)))
+        found = await store.read_each((ONE,), {"": own}.get)
+        assert (found if found is None else found.keys()) == (shown if count < AUTHORS else None)
+        assert (await store.read((ONE,), own)).keys() == shown
