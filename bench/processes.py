@@ -33,9 +33,10 @@ class Target:
 
 
 @contextmanager
-def run_server(uri: str, issuers: str = "") -> Iterator[Target]:
+def run_server(uri: str, issuers: str = "", *, is_traced: bool = True) -> Iterator[Target]:
     """Runs `fhir-dmp serve`, one worker, on a database of that MongoDB; it needs tokens where there are issuers."""
-    program = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent)) or "fhir-dmp"
+    served = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent)) or "fhir-dmp"
+    program = [served] if is_traced else [sys.executable, "-m", "bench.untraced"]
     environment = {
         **os.environ,
         "FHIR_DMP_MONGODB_URI": uri,
@@ -44,7 +45,7 @@ def run_server(uri: str, issuers: str = "") -> Iterator[Target]:
         "FHIR_DMP_ISSUERS": issuers,
     }
     port = _free_port()
-    command = [program, "serve", "--auth", "required" if issuers else "open", "--port", str(port)]
+    command = [*program, "serve", "--auth", "required" if issuers else "open", "--port", str(port)]
     with _run(command, environment, port, "/health/ready") as target:
         yield target
 

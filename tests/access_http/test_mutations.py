@@ -194,7 +194,7 @@ ELSEWHERE = {
     "fhir_dmp.delivery.collect": "the server itself, which tells nobody: what is sent is decided in sight.py",
     "fhir_dmp.delivery.sight": "tests/delivery: what is hidden when it would be sent is not, and is not counted",
     "fhir_dmp.delivery.subscriptions": "the server itself, which reads what subscribers asked for",
-    "fhir_dmp.operations.dmp_resend": "tests/delivery/test_resend.py: to anyone else there is no such Subscription",
+    "fhir_dmp.operations.dmp_resend": "tests/delivery/test_resend.py: the subscriber his own, an administrator any",
     "fhir_dmp.operations.subscription_status": "tests/delivery/test_topics.py: his own, and what of it he sees now",
     "fhir_dmp.interactions.reimbursing": "test_24_months_of_reimbursements.py: what the insurance sees is its own",
     "fhir_dmp.jobs.leave": "the server itself, which tells nobody",
