@@ -1,7 +1,4 @@
-"""`fhir-dmp serve` without the trace of what is read: nothing but a benchmark may turn that off.
-
-    python -m bench.untraced serve …
-"""
+"""`python -m bench.untraced serve …` is `fhir-dmp serve` without a trace: nothing but a benchmark may turn that off."""
 
 from __future__ import annotations
 
@@ -18,5 +15,5 @@ async def run_untraced(route: Route, context: Context, request: Request) -> Resu
 
 if __name__ == "__main__":
     # one worker runs in this very process
-    fhir.run_traced = run_untraced
+    vars(fhir)["run_traced"] = run_untraced
     main()

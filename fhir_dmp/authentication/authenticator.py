@@ -103,9 +103,8 @@ class Authenticator:
 
     async def authenticate(self, headers: Mapping[bytes, str], peer: str) -> Requester:
         """See Authentication."""
-        text = _read_bearer(headers.get(b"authorization", ""))
         try:
-            verified = await self._verify(text)
+            verified = await self._verify(headers.get(b"authorization", ""))
             self._check_binding(verified, headers, peer)
         except TokenRefused as fault:
             logger.info("token refused: %s", fault)
@@ -117,16 +116,16 @@ class Authenticator:
             raise refuse_requester(str(fault)) from None
         return verified.requester
 
-    async def _verify(self, text: str) -> _Verified:
-        digest = sha256(text.encode()).digest()
+    async def _verify(self, header: str) -> _Verified:
+        digest = sha256(header.encode()).digest()
         verified = self._verified.get(digest)
         if verified is None:
-            verified = await self._verify_anew(text)
+            verified = await self._verify_anew(_read_bearer(header))
         elif verified.expires_at <= self._now():
             del self._verified[digest]
             raise TokenRefused("expired")
         try:
-            verified = await self._ask_issuer(text, verified)
+            verified = await self._ask_issuer(header, verified)
         except TokenRefused:
             self._verified.pop(digest, None)
             raise
@@ -147,11 +146,11 @@ class Authenticator:
         expires_at = int((claims["exp"] + LEEWAY_SECONDS) * 1000)
         return _Verified(requester, claims, source, expires_at, asked_at=self._now() - UNASKED)
 
-    async def _ask_issuer(self, text: str, verified: _Verified) -> _Verified:
+    async def _ask_issuer(self, header: str, verified: _Verified) -> _Verified:
         now = self._now()
         if verified.source.is_active is None or now - verified.asked_at < UNASKED:
             return verified
-        if not await verified.source.is_active(text, verified.claims):
+        if not await verified.source.is_active(_read_bearer(header), verified.claims):
             raise TokenRefused("revoked")
         return replace(verified, asked_at=now)
 

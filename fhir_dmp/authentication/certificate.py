@@ -72,6 +72,8 @@ class TrustedProxies:
         return client
 
     def _trusts(self, peer: str) -> bool:
+        if not self.networks:
+            return False
         try:
             address = ip_address(peer)
         except ValueError:

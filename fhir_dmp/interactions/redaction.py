@@ -24,7 +24,7 @@ _LINK = re.compile(rb'(?:[^"]*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_his
 _NEVER_NAMED = frozenset({*PUBLIC.resource_types, "Patient", "Binary"})
 """What everyone sees, the patient himself, and what is never referred to with a display."""
 _NEVER_NAMED_LINKS = tuple(f"{name}/".encode() for name in sorted(_NEVER_NAMED))
-_NO_KINDS = frozenset[str]()
+_NO_KINDS, _NO_TARGETS = frozenset[str](), frozenset[Identity]()
 
 
 async def redact(context: Context, request: Request, versions: Sequence[Version]) -> Sequence[Version]:
@@ -47,10 +47,10 @@ async def redact(context: Context, request: Request, versions: Sequence[Version]
 def _targets(context: Context, version: Version) -> frozenset[Identity]:
     """The resources of records that a version refers to, if it shows any text that may be of theirs."""
     content = version.content or b""
-    kinds = _kinds_beside(content) if b'display"' in content else _NO_KINDS
+    kinds = _kinds_beside(content)
     kinds = kinds and (kinds & context.capability.types.keys()) - _NEVER_NAMED
-    if not kinds:
-        return frozenset()
+    if not kinds or b'display"' not in content:
+        return _NO_TARGETS
     shown = [row for row in _references(parse_json_object(content)) if "display" in row or "_display" in row]
     found = {target for row in shown if (target := _target(row))}
     return frozenset(row for row in found if row.resource_type in kinds)
