@@ -48,13 +48,14 @@ async def check_attachments(
     cited = {row.cited for row in found if row.cited}
     written = {change.version.identity: change.version for change in together}
     near = {identity: written[identity] for identity in cited & written.keys()}
-    seen = await _read(context, request, cited - near.keys())
+    seen = await read_cited(context, request, cited - near.keys())
     issues = [issue for row in found for issue in await _compare(context, row, {**seen, **near})]
     if issues:
         raise FhirError(Category.UNPROCESSABLE, *(within(issue, _CITING, at) for issue in issues))
 
 
-async def _read(context: Context, request: Request, cited: set[Identity]) -> Mapping[Identity, Version]:
+async def read_cited(context: Context, request: Request, cited: set[Identity]) -> Mapping[Identity, Version]:
+    """Returns those of some Binaries that the requester sees."""
     if not cited:
         return {}
     part = replace(request, resource_type=BINARY, resource_id="")
@@ -74,6 +75,12 @@ def _find_attachments(context: Context, version: Version) -> Iterator[_Attachmen
             yield _Attachment(f"{_CITING}.content[{place}].attachment", stated, cited)
 
 
+def cited_by(context: Context, document: JsonObject) -> set[Identity]:
+    """Returns the Binaries that a DocumentReference cites."""
+    urls = [str(row.get("attachment", {}).get("url", "")) for row in document.get("content", ())]
+    return {cited for url in urls if (cited := _cited(context, url))}
+
+
 def _cited(context: Context, url: str) -> Identity | None:
     kind, _, resource_id = url.removeprefix(f"{context.base_url}/").partition("/")
     return Identity(BINARY, resource_id) if kind == BINARY and is_id(resource_id) else None
@@ -82,7 +89,7 @@ def _cited(context: Context, url: str) -> Identity | None:
 async def _compare(context: Context, row: _Attachment, found: Mapping[Identity, Version]) -> list[Issue]:
     if row.cited and row.cited not in found:
         return []
-    content = await _describe(context, found[row.cited]) if row.cited else _measure(row.stated["data"])
+    content = await describe(context, found[row.cited]) if row.cited else _measure(row.stated["data"])
     issues = []
     if content and row.stated.get("size", content.size) != content.size:
         message = f"The size is stated as {row.stated['size']}, the content has {content.size} bytes."
@@ -93,13 +100,18 @@ async def _compare(context: Context, row: _Attachment, found: Mapping[Identity, 
     return issues
 
 
-async def _describe(context: Context, version: Version) -> Content | None:
+async def describe(context: Context, version: Version) -> Content | None:
     """What is known of a Binary's content; a deleted one has none."""
-    if version.content_key:
-        return await context.store.contents.describe(version.content_key)
     if version.content is None:
         return None
-    return _measure(parse_json_object(version.content).get("data", ""))
+    return await describe_content(context, version.content_key, parse_json_object(version.content))
+
+
+async def describe_content(context: Context, content_key: str, binary: JsonObject) -> Content | None:
+    """Returns what is known of the content of a Binary: the one of its key, else the one that is in it."""
+    if content_key:
+        return await context.store.contents.describe(content_key)
+    return _measure(binary.get("data", ""))
 
 
 def _measure(data: str) -> Content:

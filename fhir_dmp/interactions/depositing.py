@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from fhir_dmp.access.change import Item
 from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
@@ -101,8 +102,13 @@ def _refused(item: Item) -> DepositRefused:
 
 
 def _require_same(version: Version, resource: JsonObject, other: JsonObject) -> Version:
-    if is_same(resource, other):
-        return version
+    if not is_same(resource, other):
+        refuse_name(version)
+    return version
+
+
+def refuse_name(version: Version) -> NoReturn:
+    """Raises FhirError (conflict): a masterIdentifier names the stored version, whose content is another."""
     message = f"The masterIdentifier is that of {version.identity}, whose content is another."
     raise error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier") from DepositRefused(
         version.patient

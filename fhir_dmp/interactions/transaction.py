@@ -40,6 +40,7 @@ from fhir_dmp.interactions.entry import (
 )
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
+from fhir_dmp.interactions.redepositing import reuse_contents
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import name_subject, resolve_references
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
@@ -236,6 +237,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     deposits = {key for row in writes if row.deposit and (key := deposit_key(context, row.entry.request, row.deposit))}
     await writer.guard([*deposits, *(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)])
     located = [await _locate(inside, row, writer) for row in writes]
+    await reuse_contents(inside, located)
     _refuse_duplicates(writes, located)
     await _read_previous(writer, located)
     for row in located:

@@ -1,0 +1,70 @@
+"""What comes with a document that is here already is here too: its content is not stored beside it once more.
+
+A Binary that only such documents cite would be cited by none, as none of them is written.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from fhir_dmp.access.reimbursement import DOCUMENT
+from fhir_dmp.interactions.attachments import cited_by, describe, describe_content, read_cited
+from fhir_dmp.interactions.binary import BINARY
+from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.depositing import refuse_name
+from fhir_dmp.interactions.entry import within_entry
+from fhir_dmp.interactions.writing import Written
+from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.resource import Version
+
+
+async def reuse_contents(context: Context, located: Sequence[Written]) -> None:
+    """Gives each Binary that only documents cite which are here already the one that they cite, of the same content.
+
+    Raises FhirError (conflict) where a document of that name has another content. One that was found by criteria may
+    have: then the Binary is one of its own.
+    """
+    if not any(_is_known_document(row) for row in located):
+        return
+    citing = _index(located)
+    for row in located:
+        is_new = row.entry.method == "POST" and row.entry.request.resource_type == BINARY and row.match is None
+        documents = citing.get(row.entry.full_url, []) if is_new else []
+        if documents and all(_is_known_document(other) for other in documents):
+            await _reuse(context, row, documents)
+
+
+def _is_known_document(row: Written) -> bool:
+    return row.is_existing_match and row.entry.request.resource_type == DOCUMENT
+
+
+def _index(located: Sequence[Written]) -> Mapping[str, Sequence[Written]]:
+    """The entries that point somewhere, by where."""
+    citing: dict[str, list[Written]] = defaultdict(list)
+    for row in located:
+        for slot in row.slots:
+            citing[slot.original].append(row)
+    return citing
+
+
+async def _reuse(context: Context, row: Written, documents: Sequence[Written]) -> None:
+    stored = [version for known in documents if (version := known.match)]
+    seen = await _read_contents(context, row, stored)
+    brought = await describe_content(context, row.entry.request.content_key, row.resource or {})
+    for version in seen:
+        found = await describe(context, version)
+        if brought and found and (found.size, found.sha1) == (brought.size, brought.sha1):
+            row.match, row.identity = version, version.identity
+            return
+    if seen and not documents[0].entry.request.preconditions.if_none_exist:
+        with within_entry(documents[0].entry.index):
+            refuse_name(stored[0])
+
+
+async def _read_contents(context: Context, row: Written, documents: Sequence[Version]) -> list[Version]:
+    """Returns the Binaries that stored documents cite, as far as the requester sees them."""
+    cited = {
+        identity for version in documents for identity in cited_by(context, parse_json_object(version.content or b"{}"))
+    }
+    return list((await read_cited(context, row.entry.request, cited)).values())
