@@ -19,11 +19,16 @@ from bench.measure import Row
 from bench.processes import run_constant, run_server, worker
 from bench.setting import Bench
 from bench.subjects import SUBJECTS, load_observations
+from bench.subscriptions import subscriptions
 from bench.validation import startup, validation
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
 
-ALONE: dict[str, Callable[[], list[Row]]] = {"validation": validation, "startup": startup}
-"""The subjects that need no server."""
+ALONE: dict[str, Callable[[], list[Row]]] = {
+    "validation": validation,
+    "startup": startup,
+    "subscriptions": subscriptions,
+}
+"""The subjects that need none of what the others share."""
 _FEW = 20
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,7 +53,7 @@ def main(names: list[str]) -> int:
 
 
 def run_alone(names: list[str]) -> list[Row]:
-    """Runs the subjects that need no server."""
+    """Runs the subjects that need none of it."""
     return [row for name in names if name in ALONE for row in ALONE[name]()]
 
 

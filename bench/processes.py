@@ -33,18 +33,24 @@ class Target:
 
 
 @contextmanager
-def run_server(uri: str, issuers: str = "", *, is_traced: bool = True) -> Iterator[Target]:
-    """Runs `fhir-dmp serve`, one worker, on a database of that MongoDB; it needs tokens where there are issuers."""
+def run_server(
+    uri: str, issuers: str = "", database: str = DATABASE, *, is_traced: bool = True, **changed: str
+) -> Iterator[Target]:
+    """Runs `fhir-dmp serve`, one worker, on a database of that MongoDB; it needs tokens where there are issuers.
+
+    `changed` are further settings, without their prefix.
+    """
     served = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent)) or "fhir-dmp"
     program = [served] if is_traced else [sys.executable, "-m", "bench.untraced"]
     environment = {
         **os.environ,
         "FHIR_DMP_MONGODB_URI": uri,
-        "FHIR_DMP_DATABASE": DATABASE,
+        "FHIR_DMP_DATABASE": database,
         "FHIR_DMP_LOG_LEVEL": "warning",
         "FHIR_DMP_ISSUERS": issuers,
+        **{f"FHIR_DMP_{name}": value for name, value in changed.items()},
     }
-    port = _free_port()
+    port = free_port()
     command = [*program, "serve", "--auth", "required" if issuers else "open", "--port", str(port)]
     with _run(command, environment, port, "/health/ready") as target:
         yield target
@@ -53,7 +59,7 @@ def run_server(uri: str, issuers: str = "", *, is_traced: bool = True) -> Iterat
 @contextmanager
 def run_constant() -> Iterator[Target]:
     """Runs the constant answer."""
-    port = _free_port()
+    port = free_port()
     with _run([sys.executable, "-m", "bench.constant", str(port)], dict(os.environ), port, "/") as target:
         yield target
 
@@ -88,7 +94,8 @@ def _is_ready(port: int, path: str) -> bool:
         connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

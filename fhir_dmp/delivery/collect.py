@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from asyncio import Event as Signal
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.access.requester import SERVER
-from fhir_dmp.delivery.subscriptions import NOBODY, Audience, find_subscription, load_audience
+from fhir_dmp.delivery.audience import Audience
+from fhir_dmp.delivery.subscriptions import find_listening, find_subscription, load_audience
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.authorisation import facts_of
 from fhir_dmp.interactions.context import Context
@@ -32,7 +33,7 @@ class Collecting:
     context: Context
     events: Events
     collected: Signal
-    audience: Audience = NOBODY
+    audience: Audience = field(default_factory=Audience)
     kept_at: Milliseconds = 0
 
     async def run(self) -> None:
@@ -59,15 +60,22 @@ class Collecting:
             self.kept_at = self.context.now()
         if notices:
             self.collected.set()
-        if is_own:
-            self.audience = await load_audience(self.context)
+        if written and is_own:
+            await self._listen_anew(written.identity.resource_id)
+
+    async def _listen_anew(self, subscription_id: str) -> None:
+        """Of a Subscription that was written counts what it is now."""
+        row = await find_listening(self.context, subscription_id)
+        if row:
+            self.audience.put(row)
+        else:
+            self.audience.remove(subscription_id)
 
     async def _find_notices(self, written: Written) -> list[Notice]:
         if written.identity.resource_type == SUBSCRIPTION:
             stored = await find_subscription(self.context, written.identity.resource_id)
             return [Notice(written.identity.resource_id, written)] if stored and stored.awaits_handshake else []
-        rows = self.audience.by_type.get(written.identity.resource_type, ())
-        listening = [row for row in rows if row.hears(written)]
+        listening = list(self.audience.find(written))
         facts = await _read_facts(self.context, written) if listening else None
         return [Notice(row.subscription_id, written) for row in listening if facts and matches(row.clause, facts)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fhir_dmp.delivery.subscriptions import Audience
+from fhir_dmp.delivery.audience import Audience
 from fhir_dmp.instant import Milliseconds
 
 
@@ -24,5 +24,8 @@ class Silence:
 
     def too_long(self, audience: Audience, now: Milliseconds) -> list[str]:
         """Returns the subscriptions that have to hear something now."""
-        asking = {row.subscription_id: row.wanted.heartbeat for row in audience.rows if row.wanted.heartbeat}
-        return [name for name, seconds in asking.items() if now - self.since.setdefault(name, now) >= seconds * 1000]
+        return [
+            name
+            for name, seconds in audience.heartbeats.items()
+            if now - self.since.setdefault(name, now) >= seconds * 1000
+        ]

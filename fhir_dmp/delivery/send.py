@@ -12,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Event as Signal
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
+from fhir_dmp.delivery.audience import Audience
 from fhir_dmp.delivery.heartbeat import Silence
 from fhir_dmp.delivery.sight import see, trace
-from fhir_dmp.delivery.subscriptions import NOBODY, Audience, Stored, find_subscription, set_status
+from fhir_dmp.delivery.subscriptions import Stored, find_subscription, set_status
 from fhir_dmp.instant import Milliseconds, parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.json_text import parse_json_object, write_json
@@ -39,6 +41,8 @@ LOOK_SECONDS = 1.0
 """How often the outbox is looked at where nothing came in: for what has to be tried again."""
 _FOR_A_HANDSHAKE: Milliseconds = 1_000
 """How long a notice waits for it, where it is not in the outbox yet."""
+_SURE: Milliseconds = 1_000
+"""How long the lease is this worker's without a question; it lasts ten times as long."""
 _STOPPED = frozenset({"requested", "error"})
 """The states in which nothing is sent, and nothing is lost."""
 AT_ONCE = 32
@@ -51,19 +55,27 @@ _log = logging.getLogger("fhir_dmp.delivery")
 
 @dataclass(slots=True)
 class Sending:
-    """The sending of one worker. `places` are the subscriptions that are being sent to."""
+    """The sending of one worker. `places` are the subscriptions that are being sent to.
+
+    `found` are notices that were due when the outbox was looked at last: it is looked at again when they are under way.
+    """
 
     context: Context
     events: Events
     outbox: Outbox
     hook: RestHook
     forms: Forms
-    audience: Callable[[], Audience] = lambda: NOBODY
+    audience: Callable[[], Audience] = Audience
     silence: Silence = field(default_factory=Silence)
     places: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    found: deque[Notice] = field(default_factory=deque)
+    held_at: Milliseconds = -_SURE
 
     async def run(self, collected: Signal) -> None:
         """Sends what is due, until it is cancelled."""
+        # another worker may have sent it meanwhile
+        self.found.clear()
+        self.held_at = -_SURE
         try:
             while True:
                 await self._look(collected)
@@ -78,14 +90,19 @@ class Sending:
 
     async def start_due(self, done: Signal) -> int:
         """Begins to send the next notice of each subscription that has none under way; returns of how many."""
-        free = AT_ONCE - len(self.places)
-        if free <= 0:
+        if len(self.places) >= AT_ONCE:
             return 0
-        notices = await self.outbox.due(self.context.now(), list(self.places))
-        for notice in notices[:free]:
-            self.places[notice.subscription_id] = asyncio.create_task(self._take(notice, done))
+        if not self.found:
+            self.found.extend(await self.outbox.due(self.context.now(), list(self.places)))
+        started = 0
+        while self.found and len(self.places) < AT_ONCE:
+            notice = self.found.popleft()
+            # one whose subscription has a heartbeat under way is found again
+            if notice.subscription_id not in self.places:
+                self.places[notice.subscription_id] = asyncio.create_task(self._take(notice, done))
+                started += 1
         self._start_heartbeats(done)
-        return len(notices[:free])
+        return started
 
     def _start_heartbeats(self, done: Signal) -> None:
         now = self.context.now()
@@ -121,8 +138,7 @@ class Sending:
     async def send(self, notice: Notice) -> None:
         """Sends one notice, if its subscriber may see now what it is about."""
         stored = await find_subscription(self.context, notice.subscription_id)
-        if not await self.events.hold(self.context.now()):
-            raise LeaseLost
+        await self._require_lease()
         if stored and notice.event.identity.resource_type == SUBSCRIPTION:
             await self._shake_hands(notice, stored)
             return
@@ -139,6 +155,14 @@ class Sending:
         if await self._settle(notice, await self._post(stored, self._build(stored, notice, shown, number))):
             self.silence.heard(notice.subscription_id, self.context.now())
             await self.outbox.deliver(notice, number)
+
+    async def _require_lease(self) -> None:
+        """Raises LeaseLost; does not ask again so soon that nobody can have taken it."""
+        now = self.context.now()
+        if not 0 <= now - self.held_at < _SURE:
+            if not await self.events.hold(now):
+                raise LeaseLost
+            self.held_at = now
 
     async def _find(self, notice: Notice, stored: Stored) -> Version | None:
         """The version, if it is to be told now."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.access.requester import SERVER
+from fhir_dmp.delivery.audience import Audience, Listening
 from fhir_dmp.interactions.authorisation import facts_of
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
@@ -19,8 +17,7 @@ from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.resource import Identity, Version, build_version
-from fhir_dmp.search.query import Clause, Has, OfType, SearchQuery, TokenValue, all_of
-from fhir_dmp.store.event_port import Written
+from fhir_dmp.search.query import Has, OfType, SearchQuery, TokenValue, all_of
 from fhir_dmp.store.port import Change, Writer
 from fhir_dmp.subscription.notification import Standing
 from fhir_dmp.subscription.subscriber import Subscriber, read_subscriber
@@ -28,21 +25,6 @@ from fhir_dmp.subscription.wanted import Wanted, read_wanted
 
 _PAGE = 1000
 _MOST_REASON = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """An active subscription: what is written of a type and makes the clause true is an event of it."""
-
-    subscription_id: str
-    resource_type: str
-    clause: Clause
-    wanted: Wanted
-
-    def hears(self, written: Written) -> bool:
-        """Tells whether a version may be an event. A deletion is none of R4's criteria."""
-        topic = self.wanted.topic
-        return topic.hears(written.method, written.version_id) if topic else written.method != "DELETE"
 
 
 class Stored(NamedTuple):
@@ -62,29 +44,6 @@ class Stored(NamedTuple):
         return build_standing(self.resource, events)
 
 
-@dataclass(frozen=True)
-class Audience:
-    """All active subscriptions."""
-
-    rows: Sequence[Listening] = field(default_factory=list)
-
-    @cached_property
-    def by_type(self) -> Mapping[str, Sequence[Listening]]:
-        """Those that listen for a type."""
-        found: dict[str, list[Listening]] = defaultdict(list)
-        for row in self.rows:
-            found[row.resource_type].append(row)
-        return dict(found)
-
-    @property
-    def resource_types(self) -> frozenset[str]:
-        """What has to be followed: what they listen for, and themselves."""
-        return frozenset({*self.by_type, SUBSCRIPTION})
-
-
-NOBODY = Audience()
-
-
 def build_standing(resource: JsonObject, events: int) -> Standing:
     """Returns how a Subscription stands when it was told so many events."""
     topic = read_wanted(resource).topic
@@ -93,27 +52,44 @@ def build_standing(resource: JsonObject, events: int) -> Standing:
 
 async def load_audience(context: Context) -> Audience:
     """Returns the subscriptions that are active now; one whose criteria no longer hold here ends in error."""
-    rows = []
+    audience = Audience()
     async for version in _find_active(context):
-        try:
-            wanted = read_wanted(parse_json_object(version.content or b""))
-            resource_type, clause = read_criteria(context, wanted.criteria)
-            whole = all_of([clause, wanted.topic.clause]) if wanted.topic else clause
-            rows.append(Listening(version.identity.resource_id, resource_type, whole, wanted))
-        except FhirError as fault:
-            await set_status(context, version.identity.resource_id, "error", fault.issues[0].message)
-    return Audience(rows)
+        if row := await _listen(context, version):
+            audience.put(row)
+    return audience
+
+
+async def find_listening(context: Context, subscription_id: str) -> Listening | None:
+    """Returns a subscription as load_audience does; None where it is not active, or not here any more."""
+    version = await _find(context, subscription_id)
+    is_active = version and parse_json_object(version.content or b"")["status"] == "active"
+    return await _listen(context, version) if version and is_active else None
+
+
+async def _listen(context: Context, version: Version) -> Listening | None:
+    name = version.identity.resource_id
+    try:
+        wanted = read_wanted(parse_json_object(version.content or b""))
+        resource_type, clause = read_criteria(context, wanted.criteria)
+    except FhirError as fault:
+        await set_status(context, name, "error", fault.issues[0].message)
+        return None
+    return Listening(name, resource_type, all_of([clause, wanted.topic.clause]) if wanted.topic else clause, wanted)
 
 
 async def find_subscription(context: Context, subscription_id: str) -> Stored | None:
     """Returns a Subscription; None where it is not here, or asks for what this release does not know."""
-    identity = Identity(SUBSCRIPTION, subscription_id)
-    everything = await open_gate(context, _as_server(), "read", identities=(identity,))
-    version = (await context.reader.read((identity,), everything)).get(identity)
+    version = await _find(context, subscription_id)
     if version is None or not version.owner:
         return None
     resource = parse_json_object(version.content or b"")
     return Stored(resource, read_wanted(resource), read_subscriber(version.owner))
+
+
+async def _find(context: Context, subscription_id: str) -> Version | None:
+    identity = Identity(SUBSCRIPTION, subscription_id)
+    everything = await open_gate(context, _as_server(), "read", identities=(identity,))
+    return (await context.reader.read((identity,), everything)).get(identity)
 
 
 async def set_status(context: Context, subscription_id: str, status: str, reason: str = "") -> None:

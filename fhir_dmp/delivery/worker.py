@@ -85,5 +85,5 @@ async def _admit_loss(context: Context, events: Events) -> None:
     _log.error(_LOST)
     await events.forget()
     await events.begin()
-    for row in (await load_audience(context)).rows:
-        await set_status(context, row.subscription_id, "error", _LOST)
+    for subscription_id in (await load_audience(context)).rows:
+        await set_status(context, subscription_id, "error", _LOST)

@@ -24,13 +24,17 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A version that was written. `order` sorts events as texts."""
+    """A version that was written. `order` sorts events as texts.
+
+    `patient` is whose record it is in, "" where in none: what a notice was kept of does not say it.
+    """
 
     identity: Identity
     version_id: int
     method: Method
     at: Milliseconds
     order: str
+    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ async def test_the_patient_is_told_that_a_consent_changed_and_the_professional_i
     house, patient = record.house, record.house.guarded.tokens.patient(record.patient)
     async with open_endpoint() as other:
         unheard = await _activate(house, house.petit(), by_topic("consent-changed", other), other)
-        await _activate(house, patient, by_topic("consent-changed", endpoint), endpoint)
+        asked = by_topic("consent-changed", endpoint, f"Consent?patient={record.patient}")
+        await _activate(house, patient, asked, endpoint)
         consent = f"Consent/{record.patient}-consent"
         await record.permit(type="deny")
         await endpoint.wait_for(2)

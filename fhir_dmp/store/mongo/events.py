@@ -129,7 +129,7 @@ def _build_pipeline(resource_types: Collection[str]) -> list[Document]:
     current = {"ns.coll": RESOURCE, "operationType": {"$in": ["insert", "replace"]}}
     deleted = {"ns.coll": HISTORY, "operationType": "insert", "fullDocument.m": "DELETE"}
     wanted = {"fullDocument.ty": {"$in": sorted(resource_types)}, "$or": [current, deleted]}
-    kept = ("documentKey", "fullDocument.r", "fullDocument.v", "fullDocument.lu", "fullDocument.m")
+    kept = ("documentKey", "fullDocument.r", "fullDocument.v", "fullDocument.lu", "fullDocument.m", "fullDocument.pt")
     return [{"$match": wanted}, {"$project": dict.fromkeys(kept, 1)}]
 
 
@@ -138,4 +138,5 @@ def _parse_event(event: Document) -> Written:
     document = event["fullDocument"]
     reference = document.get("r") or event["documentKey"]["_id"]
     order = event["_id"]["_data"]
-    return Written(Identity(*reference.split("/")), document["v"], document["m"], int(document["lu"]), order)
+    identity, patient = Identity(*reference.split("/")), document.get("pt") or ""
+    return Written(identity, document["v"], document["m"], int(document["lu"]), order, patient)

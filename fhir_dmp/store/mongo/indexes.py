@@ -80,7 +80,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     JOB: [IndexModel([("due", ASCENDING)], name="due")],
     EXPORT: [IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0)],
     NOTICE: [
-        IndexModel([("s", ASCENDING), ("o", ASCENDING)], name="due", partialFilterExpression={"st": "due"}),
+        IndexModel(
+            [("st", ASCENDING), ("s", ASCENDING), ("o", ASCENDING)],
+            name="next",
+            partialFilterExpression={"st": "due"},
+        ),
         IndexModel([("s", ASCENDING), ("num", ASCENDING)], name="number"),
         IndexModel([("gone", ASCENDING)], name="gone", expireAfterSeconds=0),
     ],
