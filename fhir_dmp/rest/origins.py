@@ -12,22 +12,29 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _SENT = (
     "Accept",
     "Authorization",
+    "Content-Encoding",
     "Content-Type",
     "If-Match",
     "If-Modified-Since",
     "If-None-Exist",
     "If-None-Match",
+    "If-Range",
     "Prefer",
+    "Range",
     "X-Request-Id",
+    "X-Security-Context",
 )
 _SHOWN = (
+    "Accept-Ranges",
     "Content-Location",
+    "Content-Range",
     "ETag",
     "Last-Modified",
     "Location",
     "Retry-After",
     "WWW-Authenticate",
     "X-Correlation-Id",
+    "X-Progress",
     "X-Request-Id",
 )
 
