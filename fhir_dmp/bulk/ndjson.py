@@ -70,6 +70,8 @@ async def _read_ahead(pages: _Pages) -> _Pages:
         try:
             while (page := await reading) is not None:
                 reading = asyncio.create_task(_next(pages))
+                # the query leaves before this page is written, which takes as long as the next is read
+                await asyncio.sleep(0)
                 yield page
         finally:
             await end(reading)
