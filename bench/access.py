@@ -166,6 +166,8 @@ async def _ask(uri: str, kind: str, mode: str, concurrency: int, seconds: float)
         requests = _requests(kind, OPEN if mode == "open" else DOCTOR)
         shape, turn = ("[type]/[id]" if kind == "read" else "[type]"), count()
         route = context.routes.find("GET", shape, "Observation")
+        while not context.cache.is_told():  # noqa: ASYNC110  the vigil begins when it is first asked for
+            await asyncio.sleep(0.01)
         for request in _each_patient(kind, requests[0].requester):
             await run(route, context, request)
         done, began, start = 0, cpu_seconds(), time.perf_counter()
@@ -185,7 +187,7 @@ async def _run_untraced(route: Route, context: Context, request: Request) -> Res
 
 
 def _each_patient(kind: str, requester: Requester) -> list[Request]:
-    """A request about each patient: what is measured is a server that has seen them before."""
+    """A request about each patient: what is measured is a server that keeps vigil and has seen them before."""
     if kind == "search":
         return _requests(kind, requester)
     return [Request(requester, "Observation", f"o-{row}", path=f"Observation/o-{row}") for row in range(PATIENTS)]

@@ -195,6 +195,7 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
             async with renewal.running(), trail.clerk.working():
                 yield replace(context, ask_codes=ask_codes, trail=trail)
         finally:
+            await context.cache.close()
             await vigil.aclose()
             await trail.close()
 

@@ -19,8 +19,11 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.interactions.decided import Decisions
 from fhir_dmp.interactions.recent import Recent
 from fhir_dmp.store.port import Stamps
+from fhir_dmp.watch import end
 
 CLOSURE_MILLISECONDS = 5_000
+AGEING_MILLISECONDS = 4_000
+"""From when on a closure is read anew while it is still good, so that of those who ask all the time nobody waits."""
 STATES, CLOSURES, OPEN = 20_000, 5_000, 200
 DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 """The types that a closure is made of."""
@@ -40,6 +43,7 @@ class AccessCache:
         """Knows nothing yet."""
         self._closures: Recent[Who, tuple[Closure, Milliseconds]] = Recent(CLOSURES)
         self._reading: dict[Who, asyncio.Task[Closure]] = {}
+        self._renewing: set[asyncio.Task[Closure]] = set()
         self._states: Recent[str, tuple[RecordState, Stamps]] = Recent(STATES)
         self._sources: Recent[str, str] = Recent(STATES * 10)
         """The patient in whose state a resource is."""
@@ -50,10 +54,30 @@ class AccessCache:
         self.changes = 0
         """How often `forget_record` was told: what is read meanwhile may be older."""
 
-    def closure(self, requester: Requester, now: Milliseconds) -> Closure | None:
-        """Returns the closure of a requester, None where it was read too long ago."""
-        found = self._closures.get(_who(requester))
-        return found[0] if found and 0 <= now - found[1] < CLOSURE_MILLISECONDS else None
+    def closure(self, requester: Requester, now: Milliseconds) -> tuple[Closure, bool] | None:
+        """Returns the closure of a requester, and whether it is ageing; None where it was read too long ago."""
+        closure, read_at = self._closures.get(_who(requester)) or (None, now)
+        age = now - read_at
+        return (closure, age >= AGEING_MILLISECONDS) if closure and 0 <= age < CLOSURE_MILLISECONDS else None
+
+    def renew_closure(
+        self, requester: Requester, read: Callable[[Requester], Coroutine[None, None, Closure]], now: Milliseconds
+    ) -> None:
+        """Begins to read a closure that is ageing. Where that fails, the first who finds it too old reads it."""
+        if _who(requester) not in self._reading:
+            task = asyncio.create_task(self.find_closure(requester, read, now))
+            self._renewing.add(task)
+            task.add_done_callback(self._end_renewal)
+
+    def _end_renewal(self, task: asyncio.Task[Closure]) -> None:
+        self._renewing.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def close(self) -> None:
+        """Ends what is still being read."""
+        for task in (*self._renewing, *self._reading.values()):
+            await end(task)
 
     async def find_closure(
         self, requester: Requester, read: Callable[[Requester], Coroutine[None, None, Closure]], now: Milliseconds

@@ -255,7 +255,8 @@ async def _closure(context: Context, request: Request) -> Closure:
     memory = request.memory
     if memory.closure is None:
         kept = context.cache.closure(request.requester, context.now()) if context.reader is context.store else None
-        memory.closure = kept or await _records(context).closure(request.requester)
+        is_young = kept is not None and not kept[1]
+        memory.closure = kept[0] if kept and is_young else await _records(context).closure(request.requester)
     return memory.closure
 
 

@@ -60,7 +60,12 @@ class Records:
         if self.cache is None:
             return await self._closure(requester)
         found = self.cache.closure(requester, self.now)
-        return found or await self.cache.find_closure(requester, self._closure, self.now)
+        if found is None:
+            return await self.cache.find_closure(requester, self._closure, self.now)
+        closure, is_ageing = found
+        if is_ageing:
+            self.cache.renew_closure(requester, self._closure, self.now)
+        return closure
 
     async def _closure(self, requester: Requester) -> Closure:
         if requester.kind not in {Kind.PRACTITIONER, Kind.HOSPITAL, Kind.HEALTH_INSURANCE}:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from random import Random
 
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.reimbursement import next_hour
 from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.restriction import Restriction
-from fhir_dmp.interactions.cache import AccessCache
+from fhir_dmp.interactions.cache import AGEING_MILLISECONDS, CLOSURE_MILLISECONDS, AccessCache
 from fhir_dmp.interactions.decided import Decisions, is_lasting
 from fhir_dmp.search.facts import END
 from fhir_dmp.search.query import Everything
@@ -59,6 +61,49 @@ def test_a_state_that_was_being_read_while_something_changed_is_not_kept() -> No
     cache.forget_record("Consent/c", "p")
     cache.keep_state(STATE, STAMPS, before)
     assert cache.current_state("p") is None
+
+
+async def test_who_asks_all_the_time_does_not_wait_for_his_closure_to_be_read_anew() -> None:
+    cache, reads = AccessCache(), count(1)
+    is_failing = False
+
+    async def read(_: Requester) -> Closure:
+        number = next(reads)
+        await asyncio.sleep(0)
+        if is_failing:
+            raise RuntimeError("no database")
+        return Closure(frozenset({f"Practitioner/{number}"}))
+
+    first = await cache.find_closure(DOCTOR, read, 0)
+    assert cache.closure(DOCTOR, AGEING_MILLISECONDS - 1) == (first, False)
+    assert cache.closure(DOCTOR, AGEING_MILLISECONDS) == (first, True)
+    is_failing = True
+    cache.renew_closure(DOCTOR, read, AGEING_MILLISECONDS)
+    await asyncio.sleep(0.01)
+    assert cache.closure(DOCTOR, CLOSURE_MILLISECONDS - 1) == (first, True)
+    assert cache.closure(DOCTOR, CLOSURE_MILLISECONDS) is None
+    is_failing = False
+    for _ in range(3):
+        cache.renew_closure(DOCTOR, read, AGEING_MILLISECONDS)
+    assert cache.closure(DOCTOR, AGEING_MILLISECONDS) == (first, True)
+    await asyncio.sleep(0.01)
+    assert cache.closure(DOCTOR, CLOSURE_MILLISECONDS) == (Closure(frozenset({"Practitioner/3"})), False)
+    assert next(reads) == 4
+
+
+async def test_a_closure_that_was_being_renewed_while_the_directory_was_written_is_not_kept() -> None:
+    cache = AccessCache()
+
+    async def read(_: Requester) -> Closure:
+        await asyncio.sleep(0)
+        return Closure()
+
+    cache.renew_closure(DOCTOR, read, 0)
+    await asyncio.sleep(0)
+    cache.forget({"PractitionerRole"})
+    await asyncio.sleep(0.01)
+    assert cache.closure(DOCTOR, 0) is None
+    await cache.close()
 
 
 def _recall(
