@@ -10,18 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha1
 
+from fhir_dmp.access.requester import SERVER
 from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.content import within
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Request
+from fhir_dmp.interactions.request import Memory, Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue
 from fhir_dmp.resource import Identity, Version, is_id
+from fhir_dmp.search.query import And, Clause, Has, LinkValue, OfType, SearchQuery
 from fhir_dmp.store.content_port import Content
 from fhir_dmp.store.port import Change
 
 _CITING = "DocumentReference"
+_MOST = 100
+"""How many documents that cite a Binary are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,13 @@ async def check_attachments(
     `at` is the place of what is written in a Bundle.
 
     Asked are the Binaries that come `together` with it, and those that the requester sees: of others he learns nothing.
+    A Binary that gets another content is held against what its maker's documents state of it, as they are `together`.
     """
+    together = list(together)
+    changed = [change for change in changes if _is_replaced(change)]
+    wrong = [issue for change in changed for issue in await _find_contradicted(context, request, change, together)]
+    if wrong:
+        raise FhirError(Category.UNPROCESSABLE, *(within(issue, BINARY, at) for issue in wrong))
     found = [row for change in changes for row in _find_attachments(context, change.version)]
     if not found:
         return
@@ -52,6 +62,34 @@ async def check_attachments(
     issues = [issue for row in found for issue in await _compare(context, row, {**seen, **near})]
     if issues:
         raise FhirError(Category.UNPROCESSABLE, *(within(issue, _CITING, at) for issue in issues))
+
+
+def _is_replaced(change: Change) -> bool:
+    is_binary = change.version.identity.resource_type == BINARY and change.version.content is not None
+    return is_binary and change.previous is not None
+
+
+async def _find_contradicted(
+    context: Context, request: Request, change: Change, together: Iterable[Change]
+) -> list[Issue]:
+    """What the documents of a Binary's maker state of it and its new content is not: his own, so he learns nothing."""
+    binary = change.version.identity
+    asked = replace(request, requester=SERVER, memory=Memory(), resource_type=_CITING, resource_id="")
+    query = SearchQuery((_CITING,), _citing(context, binary), count=_MOST)
+    stored = (await context.reader.search(query, await open_gate(context, asked, "search-type"))).versions
+    documents = {row.identity: row for row in stored if row.owner == change.version.owner}
+    documents.update({row.version.identity: row.version for row in together})
+    rows = [row for document in documents.values() for row in _find_attachments(context, document)]
+    issues = [
+        issue for row in rows if row.cited == binary for issue in await _compare(context, row, {binary: change.version})
+    ]
+    return [replace(issue, expression=f"{BINARY}.data") for issue in issues]
+
+
+def _citing(context: Context, binary: Identity) -> Clause:
+    """What is true of the documents that cite a Binary."""
+    texts = (str(binary), f"{context.base_url}/{binary}")
+    return And((OfType((_CITING,)), Has(_CITING, "location", (LinkValue(texts),))))
 
 
 async def read_cited(context: Context, request: Request, cited: set[Identity]) -> Mapping[Identity, Version]:

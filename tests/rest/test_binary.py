@@ -219,6 +219,32 @@ async def test_a_document_is_what_its_reference_says(
         assert server.count(ty="DocumentReference") == 0
 
 
+@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+async def test_a_content_is_not_replaced_under_a_document_that_says_what_it_is(server: Server, content: bytes) -> None:
+    url = await upload(server, SMALL)
+    stated = {"url": url.removeprefix("/fhir/"), "hash": b64encode(sha1(SMALL).digest()).decode()}
+    document = {"resourceType": "DocumentReference", "status": "current", "content": [{"attachment": stated}]}
+    created = (await server.client.post("DocumentReference", json=document)).json()
+    other = [("content-type", "image/png")]
+    refused = await server.exchange("PUT", url, other, [content + b"other"])
+    assert refused.status == 422
+    issue = refused.json()["issue"][0]
+    assert (issue["details"]["coding"][0]["code"], issue["expression"]) == ("attachment-hash", ["Binary.data"])
+    assert (await get(server, url)).body == SMALL
+    assert (await server.exchange("PUT", url, other, [SMALL])).status == 200, "the same content is no other"
+    # both together are right again
+    data = b64encode(b"both").decode()
+    binary = {"resourceType": "Binary", "id": url.rpartition("/")[2], "contentType": "text/plain", "data": data}
+    anew = {**created, "content": [{"attachment": {**stated, "hash": b64encode(sha1(b"both").digest()).decode()}}]}
+    entries = [
+        {"resource": row, "request": {"method": "PUT", "url": f"{row['resourceType']}/{row['id']}"}}
+        for row in (binary, anew)
+    ]
+    answer = await server.client.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, answer.text
+    assert (await get(server, url)).body == b"both"
+
+
 async def test_a_document_that_comes_with_its_content_is_checked_against_it(server: Server) -> None:
     def bundle(size: int) -> Json:
         binary = {"resourceType": "Binary", "contentType": "text/plain", "data": b64encode(b"abc").decode()}
