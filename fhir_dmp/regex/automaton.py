@@ -19,7 +19,9 @@ MAX_POSITIONS = 1000
 _MAX_KEPT = 10_000
 _MARKS = ("<start>", "<end>")
 """Longer than one character: no set of characters accepts them."""
-_START, _END = (OneOf(re.compile(mark)) for mark in _MARKS)
+_BOTH = "<both>"
+"""The mark of a text without characters, whose start is its end: there anchors stand in any order."""
+_START, _END = (OneOf(re.compile(f"{mark}|{_BOTH}")) for mark in _MARKS)
 
 
 def compile_regex(text: str) -> Callable[[str], bool]:
@@ -85,6 +87,9 @@ class Automaton:
     def _marked(self, text: str) -> Iterator[str]:
         """The text with a mark for each anchor: several may stand for the same place."""
         before, after = self._anchors
+        if not text:
+            yield from [_BOTH] * (before + after)
+            return
         yield from [_MARKS[0]] * before
         yield from text
         yield from [_MARKS[1]] * after

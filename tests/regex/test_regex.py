@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fhir_dmp.regex.automaton import Automaton
@@ -28,6 +28,7 @@ CATASTROPHIC = ["(a+)+$", "(a|a)*b", "(a*)*b", "(.*,){20}x", "^(([a-z])+.)+[A-Z]
 LONG = "a" * 50_000 + "!"
 
 
+@example(pattern="$^", texts=["", "a"])
 @given(pattern=PATTERNS, texts=st.lists(st.text("ab1.", max_size=7), max_size=20))
 def test_automaton_answers_as_python_does(pattern: str, texts: list[str]) -> None:
     automaton = Automaton(parse_pattern(pattern))
