@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import driver
 from bench.measure import Comparison, Measure, Row, Sample, compare
-from bench.processes import Target, cpu_of
+from bench.processes import Target, cpu_of, run_server
 from bench.record import OBSERVATIONS, build_observation
 from bench.setting import Bench
 from fhir_dmp.json_text import write_json
@@ -23,13 +23,23 @@ from fhir_dmp.json_text import write_json
 LOADED = 3_000
 """Resources of one load."""
 _DIVIDED_SECONDS = 60
+_NUMBERS = count()
+_WORKERS = 2
+"""Processes of a server that is to use more than one processor."""
 
 
 def load(bench: Bench) -> list[Row]:
     """Loads files of new Observations with full validation, the command's start and end included."""
     floor = {"driver's insert_many": bench.driver(driver.insert_many, LOADED)}
-    ours = Comparison(f"fhir-dmp load of {LOADED:,}", _loading(bench.server), "driver's insert_many", 0.25)
-    return compare(floor, [ours], rounds=3)
+    with run_server(bench.uri, workers=_WORKERS) as several:
+        return compare(
+            floor,
+            [
+                Comparison(f"fhir-dmp load of {LOADED:,}{what}", _loading(server), "driver's insert_many", 0.25)
+                for what, server in (("", bench.server), (f", {_WORKERS} workers", several))
+            ],
+            rounds=3,
+        )
 
 
 def export(bench: Bench) -> list[Row]:
@@ -40,13 +50,12 @@ def export(bench: Bench) -> list[Row]:
 
 
 def _loading(target: Target) -> Measure:
-    numbers = count()
     program = shutil.which("fhir-dmp", path=str(Path(sys.executable).parent)) or "fhir-dmp"
 
     def measure(_: float) -> Sample:
         with tempfile.TemporaryDirectory(prefix="fhir-dmp-bench-") as folder:
             file = Path(folder) / "observations.ndjson"
-            rows = [{**build_observation(number), "id": f"l-{next(numbers)}"} for number in range(LOADED)]
+            rows = [{**build_observation(number), "id": f"l-{next(_NUMBERS)}"} for number in range(LOADED)]
             file.write_bytes(b"".join(write_json(row) + b"\n" for row in rows))
             command = [program, "load", str(file), "--url", f"http://127.0.0.1:{target.port}/fhir"]
             before, began = cpu_of(target.pid), time.perf_counter()

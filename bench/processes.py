@@ -34,9 +34,15 @@ class Target:
 
 @contextmanager
 def run_server(
-    uri: str, issuers: str = "", database: str = DATABASE, *, is_traced: bool = True, **changed: str
+    uri: str,
+    issuers: str = "",
+    database: str = DATABASE,
+    *,
+    is_traced: bool = True,
+    workers: int = 1,
+    **changed: str,
 ) -> Iterator[Target]:
-    """Runs `fhir-dmp serve`, one worker, on a database of that MongoDB; it needs tokens where there are issuers.
+    """Runs `fhir-dmp serve` on a database of that MongoDB; it needs tokens where there are issuers.
 
     `changed` are further settings, without their prefix.
     """
@@ -51,7 +57,8 @@ def run_server(
         **{f"FHIR_DMP_{name}": value for name, value in changed.items()},
     }
     port = free_port()
-    command = [*program, "serve", "--auth", "required" if issuers else "open", "--port", str(port)]
+    options = ["--auth", "required" if issuers else "open", "--port", str(port), "--workers", str(workers)]
+    command = [*program, "serve", *options]
     with _run(command, environment, port, "/health/ready") as target:
         yield target
 
@@ -119,6 +126,7 @@ def over_http(load: ProcessPoolExecutor, target: Target, requests: Sequence[byte
 
 
 def cpu_of(pid: int) -> float:
-    """Returns the CPU time of a process, in seconds."""
+    """Returns the CPU time of a process and of those that it has started and that still run, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(cpu_of(int(child)) for child in children)
