@@ -19,8 +19,11 @@ STEP = 50
 """Events that are filed before requests have time of their own."""
 LATER = 0.5
 """Seconds from an event to its filing, where there is nothing else to do."""
-PAUSE = 9.0
-"""How long requests have to themselves, as a multiple of what a step took; nothing where none come."""
+PAUSE = 1.0
+"""Seconds that requests have to themselves after a step, where little waits; less where more does.
+
+Nothing where no requests come, or MOST events wait.
+"""
 _LEFT_BEHIND = 60.0
 """Seconds from one look at what other processes left behind to the next."""
 LONGEST_SECONDS = 5.0
@@ -97,13 +100,12 @@ class Clerk:
         self._task = None
 
     async def _step(self) -> None:
-        loop = asyncio.get_running_loop()
-        before, began, filed = self._recorded, loop.time(), 0
+        before, filed = self._recorded, 0
         for chain in list(self._chains):
             filed += await self._filing.file(of_chain(chain), STEP - filed) if filed < STEP else 0
         self._settle(filed, self._recorded - before)
-        if self._recorded != before and self._room.is_set():
-            await asyncio.sleep((loop.time() - began) * PAUSE)
+        if self._recorded != before:
+            await asyncio.sleep(PAUSE * max(0.0, 1 - self._waiting / MOST))
 
     def _settle(self, filed: int, meanwhile: int) -> None:
         """Counts what waits; where fewer were found than a step has, nothing waits but what came meanwhile."""
