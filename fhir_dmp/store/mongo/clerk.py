@@ -108,8 +108,8 @@ class Clerk:
             await asyncio.sleep(PAUSE * max(0.0, 1 - self._waiting / MOST))
 
     def _settle(self, filed: int, meanwhile: int) -> None:
-        """Counts what waits; where fewer were found than a step has, nothing waits but what came meanwhile."""
-        self._waiting = max(meanwhile, self._waiting - filed) if filed >= STEP else meanwhile
+        """Counts what waits: only where fewer were found than a step has, nothing does but what came meanwhile."""
+        self._waiting = max(1, meanwhile, self._waiting - filed) if filed >= STEP else meanwhile
         if filed < STEP and len(self._chains) > 1:
             self._chains = dict([self._chains.popitem()])
         if self._waiting < MOST:

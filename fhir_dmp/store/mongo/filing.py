@@ -18,7 +18,6 @@ from typing import Any
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
-from pymongo.write_concern import WriteConcern
 
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.search.index import Indexer
@@ -45,8 +44,6 @@ class Filing:
     def __init__(self, database: AsyncDatabase[Document], indexer: Indexer) -> None:
         """`database` has the write concern of what must be durable; `indexer` is the server's."""
         self._recorded = database[RECORDED]
-        # one that comes back after a failure of the database is filed again, which changes nothing
-        self._done_with = database.get_collection(RECORDED, write_concern=WriteConcern(w=1))
         self._resources = database[RESOURCE]
         self._indexer = indexer
         self._turn = asyncio.Lock()
@@ -80,7 +77,7 @@ class Filing:
         documents = await self._build(events)
         refused = await self._insert(documents)
         free = [row["_id"] for row in rows if not self._is_blocked(row, refused)]
-        await self._done_with.delete_many({"_id": {"$in": free}})
+        await self._recorded.delete_many({"_id": {"$in": free}})
         if refused:
             await self._set_aside(refused)
         return len(events)
