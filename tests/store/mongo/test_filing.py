@@ -28,6 +28,7 @@ ALL = Restriction(Everything())
 EVENTS = OfType(("AuditEvent",))
 QUERY = SearchQuery(("AuditEvent",), EVENTS, count=10)
 ENTITY = Has("AuditEvent", "entity", (LinkValue(("DocumentReference/d-1",)),))
+DOCUMENTS = 40
 Look = Callable[[Reader, Identity], Awaitable[object]]
 
 
@@ -176,12 +177,12 @@ async def test_events_that_are_recorded_are_proved(place: Place) -> None:
 
 
 async def test_clerk_files_what_nobody_looks_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clerk, "LATER", 0.0)
-    # in as many documents, most of them found while the clerk is at work
-    for number in range(3 * clerk.STEP // 5):
-        await asyncio.gather(*(place.record(event_of(number)) for _ in range(5)))
+    monkeypatch.setattr(clerk, "LATER", 0.5)
+    # in as many documents: of the next step nothing may still be there that was filed
+    for number in range(DOCUMENTS):
+        await asyncio.gather(*(place.record(event_of(number)) for _ in range(16)))
     async with asyncio.timeout(30):
-        while place.numbers() != (0, 3 * clerk.STEP):  # noqa: ASYNC110  nobody says when it is there
+        while place.numbers() != (0, 16 * DOCUMENTS):  # noqa: ASYNC110  nobody says when it is there
             await asyncio.sleep(0.01)
     # and begins again
     await place.record()
