@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fhir_dmp.audit.access import Access, Recorder, Refusal
-from fhir_dmp.audit.agent import Roles, build_agents
+from fhir_dmp.audit.agent import Roles
 from fhir_dmp.audit.code import (
     APPLICATION,
     AUTHORIZER,
@@ -20,13 +20,11 @@ from fhir_dmp.audit.code import (
     SECURITY_ALERT,
     TOKEN,
     TOKEN_PREFIX,
-    Outcome,
 )
-from fhir_dmp.audit.event import build_patient, build_purpose, build_query, build_reasons, build_source
-from fhir_dmp.instant import write_instant
+from fhir_dmp.audit.event import Shape, build_common, build_patient, build_query, build_reasons
 from fhir_dmp.json_text import JsonObject
 
-_ROLES = Roles(APPLICATION, AUTHORIZER, RECIPIENT)
+_SHAPE = Shape("E", Roles(APPLICATION, AUTHORIZER, RECIPIENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +40,11 @@ def build_decision(access: Access, decision: Decision, recorder: Recorder) -> Js
     """Builds the AuditEvent of a decision, without id and version; `access` says who asked, when and how."""
     refusal = decision.refusal
     by_consent = bool(decision.consents or (refusal and refusal.consents))
-    event: JsonObject = {
+    kind = SECURITY_ALERT, DECISION_BY_CONSENT if by_consent else DECISION_BY_ROLE
+    return {
         "resourceType": "AuditEvent",
         "meta": {"profile": [PROFILE]},
-        "type": SECURITY_ALERT,
-        "subtype": [DECISION_BY_CONSENT if by_consent else DECISION_BY_ROLE],
-        "action": "E",
-        "period": {"start": write_instant(access.began), "end": write_instant(access.now)},
-        "recorded": write_instant(access.now),
-        "outcome": (Outcome.REFUSED if refusal else Outcome.SUCCESS).value,
-    }
-    if refusal:
-        event["outcomeDesc"] = refusal.text or refusal.rule
-    if purpose := build_purpose(access.requester, access.mode):
-        event["purposeOfEvent"] = list(purpose)
-    return {
-        **event,
-        "agent": list(build_agents(access.requester, access.address, access.matrix, _ROLES, recorder)),
-        "source": build_source(recorder),
+        **build_common(access, recorder, kind, _SHAPE, refusal),
         "entity": _build_entities(access, decision),
     }
 

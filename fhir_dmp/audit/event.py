@@ -46,23 +46,23 @@ from fhir_dmp.instant import write_instant
 from fhir_dmp.json_text import JsonObject
 
 
-class _Shape(NamedTuple):
-    """What BALP prescribes for a group of interactions."""
+class Shape(NamedTuple):
+    """What BALP prescribes for a group of events."""
 
     action: Literal["C", "R", "U", "D", "E"]
     roles: Roles
 
 
 _WRITING = Roles(SOURCE, DESTINATION, AUTHOR)
-_READ = _Shape("R", Roles(DESTINATION, SOURCE, RECIPIENT))
-_QUERY = _Shape("E", Roles(SOURCE, DESTINATION, RECIPIENT))
+_READ = Shape("R", Roles(DESTINATION, SOURCE, RECIPIENT))
+_QUERY = Shape("E", Roles(SOURCE, DESTINATION, RECIPIENT))
 _SHAPES = {
     "read": _READ,
     "vread": _READ,
-    "create": _Shape("C", _WRITING),
-    "update": _Shape("U", _WRITING),
-    "patch": _Shape("U", _WRITING),
-    "delete": _Shape("D", Roles(APPLICATION, CUSTODIAN, AUTHOR)),
+    "create": Shape("C", _WRITING),
+    "update": Shape("U", _WRITING),
+    "patch": Shape("U", _WRITING),
+    "delete": Shape("D", Roles(APPLICATION, CUSTODIAN, AUTHOR)),
 }
 _PATIENT_REQUEST = "PATRQT"
 RESULT = "result"
@@ -73,35 +73,37 @@ MAX_QUERY = 4096
 
 def build_events(access: Access, recorder: Recorder) -> list[JsonObject]:
     """Builds the AuditEvents of an interaction, at least one, without id and version."""
-    common = _build_common(access, recorder)
+    shape, subtype = _SHAPES.get(access.interaction, _QUERY), coding(INTERACTION, access.interaction)
+    common = build_common(access, recorder, (REST, subtype), shape, access.refusal)
     entities = list(_build_request(access))
     return [_assemble(access, common, entities, part) for part in _divide(access)]
 
 
-def _build_common(access: Access, recorder: Recorder) -> JsonObject:
-    """Builds what all events of an interaction have in common."""
-    shape = _SHAPES.get(access.interaction, _QUERY)
+def build_common(
+    access: Access, recorder: Recorder, kind: tuple[JsonObject, JsonObject], shape: Shape, refusal: Refusal | None
+) -> JsonObject:
+    """Builds what all events about an access have in common; `kind` is their type and subtype."""
     event: JsonObject = {
-        "type": REST,
-        "subtype": [coding(INTERACTION, access.interaction)],
+        "type": kind[0],
+        "subtype": [kind[1]],
         "action": shape.action,
         "period": {"start": write_instant(access.began), "end": write_instant(access.now)},
         "recorded": write_instant(access.now),
-        "outcome": (Outcome.REFUSED if access.refusal else Outcome.SUCCESS).value,
+        "outcome": (Outcome.REFUSED if refusal else Outcome.SUCCESS).value,
     }
-    if access.refusal:
-        event["outcomeDesc"] = access.refusal.text or access.refusal.rule
-    if purpose := build_purpose(access.requester, access.mode):
+    if refusal:
+        event["outcomeDesc"] = refusal.text or refusal.rule
+    if purpose := _build_purpose(access.requester, access.mode):
         event["purposeOfEvent"] = list(purpose)
     return {
         **event,
         "agent": list(build_agents(access.requester, access.address, access.matrix, shape.roles, recorder)),
-        "source": build_source(recorder),
+        "source": _build_source(recorder),
     }
 
 
 @lru_cache(maxsize=4096)
-def build_purpose(requester: Requester, mode: Mode) -> tuple[JsonObject, ...]:
+def _build_purpose(requester: Requester, mode: Mode) -> tuple[JsonObject, ...]:
     """Builds AuditEvent.purposeOfEvent: what for and in which mode the record was opened, and the reason if one given.
 
     Of a program that says no purpose it is empty, which is no emergency.
@@ -114,7 +116,7 @@ def build_purpose(requester: Requester, mode: Mode) -> tuple[JsonObject, ...]:
 
 
 @lru_cache(maxsize=16)
-def build_source(recorder: Recorder) -> JsonObject:
+def _build_source(recorder: Recorder) -> JsonObject:
     """Builds AuditEvent.source: this server, which saw what it reports."""
     return {
         "site": recorder.site,
