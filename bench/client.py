@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from itertools import cycle
 
 from bench.measure import Sample
@@ -45,6 +46,15 @@ def post(path: str, port: int, body: bytes) -> bytes:
         f"content-length: {len(body)}",
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def post_bundle(connection: HTTPConnection, bundle: bytes) -> None:
+    """Stores a Bundle, for what comes before a measure; raises RuntimeError where it is refused."""
+    connection.request("POST", "/fhir", bundle, {"content-type": "application/fhir+json"})
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(body.decode())
 
 
 def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Sample:

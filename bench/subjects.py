@@ -10,7 +10,7 @@ from bench import driver
 from bench.access import access
 from bench.audit import audit
 from bench.bulk import export, load
-from bench.client import get, post
+from bench.client import get, post, post_bundle
 from bench.measure import Comparison, Row, compare
 from bench.processes import over_http
 from bench.record import CODES, OBSERVATIONS, PATIENTS, build_observation, build_transaction
@@ -117,11 +117,7 @@ def load_observations(port: int) -> None:
     connection = HTTPConnection("127.0.0.1", port)
     for start in range(0, OBSERVATIONS, 100):
         bundle = build_transaction(range(start, start + 100), "o-")
-        connection.request("POST", "/fhir", bundle, {"content-type": "application/fhir+json"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(body.decode())
+        post_bundle(connection, bundle)
     connection.close()
 
 

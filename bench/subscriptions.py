@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
 
-from bench.client import post
+from bench.client import post, post_bundle
 from bench.measure import Comparison, Measure, Row, Sample, compare
 from bench.processes import Target, cpu_of, free_port, over_http, run_server, worker
 from bench.record import build_observation
@@ -84,11 +84,7 @@ def subscribe(target: Target, endpoint: int) -> tuple[float, float]:
             for number in range(start, start + _TOGETHER)
         ]
         bundle = write_json({"resourceType": "Bundle", "type": "transaction", "entry": entries})
-        connection.request("POST", "/fhir", bundle, {"content-type": "application/fhir+json"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(body.decode())
+        post_bundle(connection, bundle)
     connection.close()
     asyncio.run(_hear(target.port, endpoint, [_observe(0, f"s-{PATIENTS - 1}")]))
     return time.perf_counter() - began, cpu_of(target.pid) - before
