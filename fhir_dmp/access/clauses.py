@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fhir_dmp.search.query import And, Clause, Everything, Has, Marked, Not, Nothing, OfType, Or, WithId
 
@@ -37,7 +38,8 @@ def no(clause: Clause) -> Clause:
     return Not(clause)
 
 
-def authored_by(texts: Iterable[str]) -> Clause:
+@lru_cache(maxsize=1024)
+def authored_by(texts: frozenset[str]) -> Clause:
     """Returns what one of these parties answers for, by the texts they are known by."""
     found = tuple(sorted(texts))
     return Marked("author", found) if found else NOTHING

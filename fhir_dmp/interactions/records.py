@@ -105,26 +105,26 @@ class Records:
         return {**{patient: state for patient, state in known.items() if state}, **read}
 
     async def _read_states(self, patients: Collection[str]) -> Mapping[str, RecordState]:
-        rows = await self._find(_DECIDING, AboutPatient(tuple(patients)))
+        persons, rows = await self._find_deciding(patients)
         consents: dict[str, list[JsonObject]] = {}
         for row in rows:
-            if row["resourceType"] == "Consent":
-                consents.setdefault(_patient_of(row, self.reading), []).append(row)
-        found = {
-            row["id"]: build_record(row, consents.get(row["id"], ()), self.reading)
-            for row in rows
-            if row["resourceType"] == "Patient"
-        }
+            consents.setdefault(_patient_of(row, self.reading), []).append(row)
+        found = {row["id"]: build_record(row, consents.get(row["id"], ()), self.reading) for row in persons}
         targets = related_targets(directive for state in found.values() for directive in state.directives)
         return await self._with_references(found, targets) if targets else found
 
+    async def _find_deciding(self, patients: Collection[str]) -> tuple[list[JsonObject], list[JsonObject]]:
+        """Returns Patients and their Consents, type by type: the ids of one type are a range, where a search stays."""
+        wanted = tuple(patients)
+        persons = await self._find(("Patient",), WithId("Patient", wanted))
+        return persons, await self._find(("Consent",), AboutPatient(wanted))
+
     async def supposed(self, patient: str, draft: JsonObject | None = None) -> RecordState | None:
         """Returns the state of a record, as if a draft Consent were active where one is given; None where not here."""
-        rows = await self._find(("Patient", "Consent"), AboutPatient((patient,)))
-        consents = [row for row in rows if row["resourceType"] == "Consent"]
-        person = next((row for row in rows if row["resourceType"] == "Patient"), None)
-        if person is None:
+        persons, consents = await self._find_deciding((patient,))
+        if not persons:
             return None
+        (person,) = persons
         if draft is None:
             state = build_record(person, consents, self.reading)
         else:

@@ -19,7 +19,7 @@ from fhir_dmp.store.job_port import Job, JobKind, Lease
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.indexes import JOB
 
-LEASE: Milliseconds = 5 * 60_000
+LEASE: Milliseconds = 60_000
 """How long a worker that says nothing keeps a job."""
 Document = dict[str, Any]
 

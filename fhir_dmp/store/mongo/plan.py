@@ -81,16 +81,18 @@ def build_plan(
         order = tuple((name, -direction) for name, direction in order)
     place = query.before or query.after
     after = _build_after(order, place[: len(order) - 1] + place[-1:], query.is_inclusive) if place else {}
+    ids = _build_ids(query) if order[0][0] == "_id" else {}
     resource_type = query.resource_types[0] if query.resource_types else ""
     return SearchPlan(
         filter=all_of(
             [
+                ids,
                 _build_types(query, order),
                 build_filter(query.clause, *restrictions, built=built, is_by_date=order[0][0] == "dl"),
             ]
         ),
         order=order,
-        after=all_of([_build_end(query, order), after]) if after else {},
+        after=after,
         computed={name: _build_key(resource_type, rule) for name, rule in rules if name.startswith("k")},
     )
 
@@ -100,15 +102,17 @@ def _build_types(query: SearchQuery, order: Order) -> Filter:
     return one_of("ty", query.resource_types) if order[0][0] in _ORDERED_BY_TYPE else {}
 
 
-def _build_end(query: SearchQuery, order: Order) -> Filter:
-    """Where the ids of one type end: beyond, the index has those of others, none of which match.
+def _build_ids(query: SearchQuery) -> Filter:
+    """Where the ids of one type are, for rows in their order: before and beyond are those of others, which never match.
 
     What contains a resource of the type may be of another, so the clause has to say it.
     """
     parts = query.clause.clauses if isinstance(query.clause, And) else (query.clause,)
     types = next((part.resource_types for part in parts if isinstance(part, OfType)), ())
-    is_by_id = order == (("_id", 1),) and len(types) == 1
-    return {"_id": {"$lt": after_prefix(f"{types[0]}/")}} if is_by_id else {}
+    if len(types) != 1:
+        return {}
+    first = f"{types[0]}/"
+    return {"_id": {"$gte": first, "$lt": after_prefix(first)}}
 
 
 def build_sample(resource_types: Sequence[str]) -> Filter:
