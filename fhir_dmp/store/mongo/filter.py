@@ -122,10 +122,14 @@ def all_of(filters: Sequence[Filter]) -> Filter:
 
 
 def any_of(filters: Sequence[Filter]) -> Filter:
-    """Builds the disjunction of filters."""
+    """Builds the disjunction of filters, each said once.
+
+    Of two equal ones within another disjunction MongoDB 6.0 makes a list of one, takes that for the condition beside it
+    when it plans, and so looks up the value in the wrong index: it finds nothing.
+    """
     if not all(filters):
         return {}
-    possible = [item for item in filters if item != NOTHING]
+    possible = list({repr(item): item for item in filters if item != NOTHING}.values())
     if len(possible) > 1:
         return {"$or": possible}
     return possible[0] if possible else NOTHING

@@ -28,6 +28,7 @@ from fhir_dmp.search.query import (
     AboutPatient,
     And,
     Clause,
+    Contains,
     Everything,
     Handling,
     Has,
@@ -36,6 +37,8 @@ from fhir_dmp.search.query import (
     Nothing,
     OfType,
     Or,
+    TokenValue,
+    WordsValue,
 )
 from fhir_dmp.store.mongo.contained import build_contained_count
 from fhir_dmp.store.mongo.facts import build_fields, parse_facts
@@ -126,6 +129,20 @@ def test_filter_decides_every_case_of_the_tables(collection: Collection[Document
             for part in (Everything(), AboutPatient((facts.patient or "",))):
                 wanted = expected if matches(part, facts) else set()
                 assert select(collection, parsed.clause, part) == wanted, (case["line"], query)
+
+
+def test_a_value_that_is_said_twice_is_looked_up_once(collection: Collection[Document]) -> None:
+    """MongoDB finds nothing by two equal alternatives beside another condition, within other alternatives."""
+    contained = {"resourceType": "Observation", "id": "a", "status": "final", "code": {"text": "x"}}
+    narrative = {"status": "generated", "div": "<div>droit</div>"}
+    resource = {**contained, "id": "1", "text": narrative, "contained": [contained]}
+    facts = Indexer(make_space(["Observation"])).facts(resource)
+    collection.delete_many({})
+    collection.insert_one(build_document(facts))
+    status = Has("Observation", "status", (TokenValue(None, "final"), TokenValue(None, "amended")))
+    alternative = And((OfType(("Observation",)), Has("Observation", "_text", (WordsValue(("droit",)),) * 2), status))
+    assert matches(alternative, facts)
+    assert select(collection, Or((alternative, Contains(alternative)))) == {"1"}
 
 
 @WORLDS
