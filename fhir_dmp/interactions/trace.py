@@ -44,7 +44,7 @@ async def run_traced(route: Route, context: Context, request: Request) -> Result
         return await route.run(context, request)
     soonest = _soonest()
     try:
-        result = await route.run(context, request)
+        result = await _run(route, context, request)
     except FhirError as fault:
         await record_refusal(context, route.interaction, request, fault)
         if request.resource_id:
@@ -54,6 +54,17 @@ async def run_traced(route: Route, context: Context, request: Request) -> Result
     if request.resource_id and result.status is Status.NO_CONTENT:
         await _wait_until(soonest)
     return result
+
+
+async def _run(route: Route, context: Context, request: Request) -> Result:
+    """Runs an interaction. The events that others leave meanwhile may go out with its own."""
+    if context.trail is None:
+        return await route.run(context, request)
+    context.trail.expect()
+    try:
+        return await route.run(context, request)
+    finally:
+        context.trail.excuse()
 
 
 async def record_refused_entry(context: Context, interaction: str, request: Request, fault: FhirError) -> None:

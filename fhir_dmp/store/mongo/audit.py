@@ -41,6 +41,10 @@ ANCHOR_SECONDS = 10.0
 JOINED = 100
 """Events that go out in one command: as many as do not keep the process from other work for long."""
 
+PATIENCE = 0.001
+"""Seconds that events wait for those of interactions under way, where several come at once: a commit takes as long, and
+costs more than all else of a read.
+"""
 _ANCHOR_TRIES = 50
 _LARGEST = 4_000_000
 """Bytes of events in one document: a quarter of what MongoDB takes, as one event may be a large one."""
@@ -73,11 +77,19 @@ class MongoAuditTrail:
         self._anchors = database[ANCHOR]
         self._now = now
         self._anchor_seconds = anchor_seconds
-        self._entries = Coalescer(self._commit, largest=JOINED)
+        self._entries = Coalescer(self._commit, largest=JOINED, patience=PATIENCE)
         self._chain: Head | None = None
         self._unanchored: Head | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._anchoring: asyncio.Task[None] | None = None
+
+    def expect(self) -> None:
+        """See the port."""
+        self._entries.expect()
+
+    def excuse(self) -> None:
+        """See the port."""
+        self._entries.excuse()
 
     async def record(self, events: Sequence[JsonObject]) -> Sequence[str]:
         """See the port."""

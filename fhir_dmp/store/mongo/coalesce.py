@@ -12,16 +12,26 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+_TURNS = 2
+"""Turns of the loop in which more may come: what arrives together is not read from all its sockets in one."""
 Fetch = Callable[[list[Key]], Awaitable[Mapping[Key, Value]]]
 
 
 class Coalescer(Generic[Key, Value]):
     """Joins concurrent reads. A read never gets what was fetched before it was asked for."""
 
-    def __init__(self, fetch: Fetch[Key, Value], largest: int = 500) -> None:
-        """`fetch` reads several keys at once; `largest` bounds how many, unless one read asks for more."""
+    def __init__(self, fetch: Fetch[Key, Value], largest: int = 500, patience: float = 0.0) -> None:
+        """`fetch` reads several keys at once; `largest` bounds how many, unless one read asks for more.
+
+        Where several went out together last, the next wait for whoever is expected, twice as long as `patience`
+        (seconds) at most.
+        """
         self._fetch = fetch
         self._largest = largest
+        self._patience = patience
+        self._expected = 0
+        self._together = 0
+        self._departure: asyncio.Future[None] | None = None
         self._waiting: list[tuple[list[Key], asyncio.Future[Mapping[Key, Value]]]] = []
         self._flight: asyncio.Task[None] | None = None
 
@@ -29,6 +39,16 @@ class Coalescer(Generic[Key, Value]):
     def is_idle(self) -> bool:
         """Tells whether nobody waits and nothing is under way."""
         return self._flight is None and not self._waiting
+
+    def expect(self) -> None:
+        """Learns of somebody who is about to read."""
+        self._expected += 1
+
+    def excuse(self) -> None:
+        """Learns that somebody who was expected is here now, or has nothing to read."""
+        self._expected -= 1
+        if not self._expected:
+            self._depart()
 
     async def read(self, keys: Iterable[Key]) -> dict[Key, Value]:
         """Returns the values of those keys that have one."""
@@ -45,10 +65,30 @@ class Coalescer(Generic[Key, Value]):
         """Fetches until nobody waits. What joins during a fetch goes with the next one."""
         try:
             while self._waiting:
+                await self._gather()
                 keys, futures = self._board()
                 await self._answer(keys, futures)
         finally:
             self._flight = None
+
+    async def _gather(self) -> None:
+        """Lets others come where several came last: those who are expected, and who is in the sockets now."""
+        for _ in range(_TURNS if self._together > 1 else 0):
+            if self._patience and self._expected:
+                await self._await_expected()
+            else:
+                await asyncio.sleep(0)
+
+    async def _await_expected(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._departure = loop.create_future()
+        timer = loop.call_later(self._patience, self._depart)
+        await self._departure
+        timer.cancel()
+
+    def _depart(self) -> None:
+        if self._departure and not self._departure.done():
+            self._departure.set_result(None)
 
     def _board(self) -> tuple[list[Key], list[asyncio.Future[Mapping[Key, Value]]]]:
         """Takes those who wait, first come first served, up to the largest number of keys."""
@@ -59,6 +99,7 @@ class Coalescer(Generic[Key, Value]):
                 break
             keys.update(dict.fromkeys(wanted))
             boarded += 1
+        self._together = boarded
         futures = [future for _, future in self._waiting[:boarded]]
         del self._waiting[:boarded]
         return list(keys), futures

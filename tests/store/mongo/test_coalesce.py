@@ -80,3 +80,31 @@ async def test_large_crowds_go_in_several_queries() -> None:
     coalescer = Coalescer(source.fetch, largest=10)
     await asyncio.gather(*(coalescer.read([number]) for number in range(25)))
     assert [len(keys) for keys in source.asked] == [10, 10, 5]
+
+
+async def test_several_wait_for_who_is_expected_and_go_out_together() -> None:
+    source = Source()
+    coalescer = Coalescer(source.fetch, patience=5)
+    await asyncio.gather(coalescer.read([1]), coalescer.read([2]))
+    coalescer.expect()
+    early = asyncio.create_task(coalescer.read([3]))
+    await asyncio.sleep(0.02)
+    assert source.asked == [[1, 2]]
+    coalescer.excuse()
+    assert await coalescer.read([4]) == {4: "v4"}
+    assert await early == {3: "v3"}
+    assert source.asked == [[1, 2], [3, 4]]
+
+
+async def test_who_does_not_come_is_waited_for_only_so_long() -> None:
+    coalescer = Coalescer(Source().fetch, patience=0.01)
+    await asyncio.gather(coalescer.read([1]), coalescer.read([2]))
+    coalescer.expect()
+    assert await asyncio.wait_for(coalescer.read([3]), 2) == {3: "v3"}
+
+
+async def test_a_single_reader_waits_for_nobody() -> None:
+    coalescer = Coalescer(Source().fetch, patience=60)
+    assert await coalescer.read([1]) == {1: "v1"}
+    coalescer.expect()
+    assert await asyncio.wait_for(coalescer.read([2]), 2) == {2: "v2"}
