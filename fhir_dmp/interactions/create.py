@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.interactions.attachments import check_attachments
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
@@ -18,9 +17,10 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.consequences import find_consequences, find_due
 from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import deposit_key, find_deposited
+from fhir_dmp.interactions.depositing import deposit_key, find_deposited, is_deposit
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status, owner_of
+from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
@@ -41,7 +41,7 @@ async def create(context: Context, request: Request) -> Result:
     if criteria is not None:
         return await _create_unless_exists(context, request, resource, criteria)
     identity = Identity(request.resource_type, context.new_id())
-    if request.resource_type in {DOCUMENT, BENEFIT}:
+    if is_deposit(resource):
         return await _deposit(context, request, resource, identity)
     change = first_version(context, resource, identity, request)
     if any(find_due(context, request, [change])):
@@ -104,6 +104,7 @@ async def _deposit_once(
     if key := deposit_key(context, request, resource):
         await writer.guard([key])
     if existing := await find_deposited(context, writer, request, resource):
+        require_same_submission(context, resource, existing)
         return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
     change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])

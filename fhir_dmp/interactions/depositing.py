@@ -20,6 +20,7 @@ from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.reimbursing import find_reimbursed
 from fhir_dmp.interactions.request import Parameters, Preconditions, Request
+from fhir_dmp.interactions.submitting import find_submitted
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.record.depositing import (
@@ -32,6 +33,7 @@ from fhir_dmp.record.depositing import (
     shows_more,
 )
 from fhir_dmp.record.patient_deposit import find_foreign_types
+from fhir_dmp.record.submission import LIST, names_of_submission
 from fhir_dmp.resource import Version, build_version, is_id
 from fhir_dmp.search.escape import escape_token
 from fhir_dmp.search.links import relative_to
@@ -41,30 +43,38 @@ _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
 _STATING = _PROFESSIONAL | {Kind.HEALTH_INSURANCE}
 """Who has to say who sees what he deposits."""
 _DEPOSITORS = _STATING | {Kind.PATIENT, Kind.REPRESENTATIVE}
-_DEPOSITED_BY = {DOCUMENT: _DEPOSITORS, BENEFIT: frozenset({Kind.HEALTH_INSURANCE})}
+_DEPOSITED_BY = {DOCUMENT: _DEPOSITORS, LIST: _DEPOSITORS, BENEFIT: frozenset({Kind.HEALTH_INSURANCE})}
 _MOST = 1000
 """How many documents of one type in one record are compared."""
 _HIDDEN = frozenset({Category.NOT_FOUND, Category.DELETED})
 
 
+def is_deposit(resource: JsonObject) -> bool:
+    """Tells whether a resource may be in its record already: a document, a reimbursement, a named submission set."""
+    return resource.get("resourceType") in {DOCUMENT, BENEFIT} or bool(names_of_submission(resource))
+
+
 def deposit_key(context: Context, request: Request, resource: JsonObject) -> str:
     """Returns the key by which deposits into a record wait for one another, "" of what is no such deposit."""
     kind = resource.get("resourceType", "")
-    if request.requester.kind not in _DEPOSITED_BY.get(kind, ()):
+    if request.requester.kind not in _DEPOSITED_BY.get(kind, ()) or not is_deposit(resource):
         return ""
     subject = _subject(context, resource)
     return f"{kind} in {subject}" if subject else ""
 
 
 async def find_deposited(context: Context, writer: Writer, request: Request, resource: JsonObject) -> Version | None:
-    """Returns the document, or reimbursement, that is here already; None where there is none that the requester sees.
+    """Returns the document, reimbursement or submission set that is here already; None where he sees none.
 
-    Raises FhirError (conflict) where its name has another content, or its content another name.
+    Raises FhirError (conflict) where its name has another content, or its content another name; of a submission set
+    that is asked later (see find_submitted).
     """
     if not deposit_key(context, request, resource):
         return None
     if resource["resourceType"] == BENEFIT:
         return await find_reimbursed(context, writer, request, resource, _subject(context, resource))
+    if resource["resourceType"] == LIST:
+        return await find_submitted(context, writer, request, resource, _subject(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
         return _require_same(found[0], resource, found[1])

@@ -121,7 +121,7 @@ def build_entry_error(fault: FhirError) -> JsonObject:
     return {"response": {"status": write_status(STATUS[fault.category]), "outcome": outcome}}
 
 
-_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "Patient", "RelatedPerson"})
+_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "List", "Patient", "RelatedPerson"})
 
 
 def _placed(issue: Issue, index: int) -> Issue:

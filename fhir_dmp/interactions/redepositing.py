@@ -1,6 +1,7 @@
 """What comes with a document that is here already is here too: its content is not stored beside it once more.
 
-A Binary that only such documents cite would be cited by none, as none of them is written.
+A Binary that only such documents cite would be cited by none, as none of them is written. The List of a submission that
+is here already has to submit the same.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import refuse_name
 from fhir_dmp.interactions.entry import within_entry
+from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.writing import Written
 from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.record.submission import LIST
 from fhir_dmp.resource import Version
 
 
@@ -33,6 +36,18 @@ async def reuse_contents(context: Context, located: Sequence[Written]) -> None:
         documents = citing.get(row.entry.full_url, []) if is_new else []
         if documents and all(_is_known_document(other) for other in documents):
             await _reuse(context, row, documents)
+
+
+def require_same_submissions(context: Context, located: Sequence[Written]) -> None:
+    """Raises FhirError (conflict) where a transaction submits something else under a name that is here.
+
+    Its references have been resolved. One that was found by criteria may be another: so they are meant.
+    """
+    for row in located:
+        is_list = row.is_existing_match and row.entry.request.resource_type == LIST
+        if is_list and row.match and row.resource and not row.entry.request.preconditions.if_none_exist:
+            with within_entry(row.entry.index):
+                require_same_submission(context, row.resource, row.match)
 
 
 def _is_known_document(row: Written) -> bool:

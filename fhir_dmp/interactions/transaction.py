@@ -28,7 +28,7 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import deposit_key, find_deposited, refuse_twice
+from fhir_dmp.interactions.depositing import deposit_key, find_deposited, is_deposit, refuse_twice
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -40,7 +40,7 @@ from fhir_dmp.interactions.entry import (
 )
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
-from fhir_dmp.interactions.redepositing import reuse_contents
+from fhir_dmp.interactions.redepositing import require_same_submissions, reuse_contents
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import name_subject, resolve_references
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
@@ -51,6 +51,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.depositing import name_of
 from fhir_dmp.record.reimbursement import names_of
+from fhir_dmp.record.submission import LIST, names_of_submission
 from fhir_dmp.reference import Slot, find_slots, may_be_conditional
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
@@ -77,7 +78,7 @@ class Prepared:
     new_id: str
     slots: Sequence[Slot]
     deposit: JsonObject | None = None
-    """The document or reimbursement that it deposits, its subject found; None where it deposits none."""
+    """The document, reimbursement or submission set that it deposits, its subject found; None where there is none."""
 
     @property
     def resource_type(self) -> str:
@@ -246,6 +247,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
             if row.entry.method == "PATCH" and row.resource:
                 await require_valid(inside, row.entry.request, row.resource)
     await resolve_references(context, writer, located)
+    require_same_submissions(context, located)
     for row in located:
         with within_entry(row.entry.index):
             row.change = build_change(context, row)
@@ -259,7 +261,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:
     request = row.entry.request
-    if row.entry.method != "POST" or row.resource_type not in {DOCUMENT, BENEFIT} or request.resource is None:
+    if row.entry.method != "POST" or request.resource is None or not is_deposit(request.resource):
         return row
     with within_entry(row.entry.index):
         return replace(row, deposit=await name_subject(context, request, request.resource))
@@ -340,6 +342,8 @@ def _names(resource_type: str, resource: JsonObject) -> list[str]:
     """What names a deposit in its record."""
     if resource_type == BENEFIT:
         return [f"{BENEFIT} {name} of {resource.get('patient')}" for name in names_of(resource)]
+    if resource_type == LIST:
+        return [f"{LIST} {name} of {resource.get('subject')}" for name in names_of_submission(resource)]
     name = name_of(resource) if resource_type == DOCUMENT else ""
     return [f"{DOCUMENT} {name} of {resource.get('subject')}"] if name else []
 

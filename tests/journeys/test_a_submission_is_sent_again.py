@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from fhir_dmp.interactions import binary as holding
-from tests.journeys.feeding import open_fed, report
-from tests.journeys.story import Actor, Story, faults
+from tests.journeys.feeding import CHU, deposited, open_fed, report
+from tests.journeys.story import FINESS, Actor, Story, faults
 
 Json = Any
+IHE = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
+LIST_TYPES = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
 
 
 def submission(story: Story, patient: Actor, content: bytes, *, has_hash: bool = True, criteria: str = "") -> Json:
@@ -110,3 +112,118 @@ async def test_a_content_that_something_new_cites_as_well_is_stored(story: Story
     sent["entry"].append({"resource": other, "request": {"method": "POST", "url": "DocumentReference"}})
     assert [status for status, _ in answered(await chu.post("", sent))] == ["200", "201", "201"]
     assert binaries(story) == before + 1
+
+
+def submission_set(story: Story, patient: Actor, **changed: Json) -> Json:
+    """A submission with the List that names it, as MHD and PDSm have it."""
+    sent = submission(story, patient, b"%PDF-1.7 of a set")
+    url = sent["entry"][0]["fullUrl"]
+    submitted = {
+        "resourceType": "List",
+        "status": "current",
+        "mode": "working",
+        "code": {"coding": [{"system": LIST_TYPES, "code": "submissionset"}]},
+        "extension": [
+            {"url": f"{IHE}/ihe-sourceId", "valueIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3"}}
+        ],
+        "identifier": [
+            {"use": "usual", "system": "urn:ietf:rfc:3986", "value": f"urn:oid:1.2.250.1.999.{patient.id}"},
+        ],
+        "subject": sent["entry"][0]["resource"]["subject"],
+        "source": sent["entry"][0]["resource"]["author"][0],
+        "date": "2026-01-01T00:00:00Z",
+        "entry": [{"item": {"reference": url}}],
+        **changed,
+    }
+    sent["entry"].append({"resource": submitted, "request": {"method": "POST", "url": "List"}})
+    return sent
+
+
+def lists(story: Story) -> int:
+    return story.behind.count(ty="List")
+
+
+@pytest.mark.parametrize("use", ["usual", "official"])
+async def test_its_list_is_there_once(story: Story, use: str) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    named = [{"use": use, "system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{patient.id}"}]
+    sent = submission_set(story, patient, identifier=named)
+    first = answered(await chu.post("", sent))
+    assert [status for status, _ in first] == ["201"] * 3
+    before = lists(story)
+    # who sends again may say anew when he sent it
+    sent["entry"][2]["resource"]["date"] = "2026-01-02T00:00:00Z"
+    assert answered(await chu.post("", sent)) == [("200", location) for _, location in first]
+    assert lists(story) == before
+
+
+async def test_a_list_that_is_sent_several_times_at_once_is_stored_once(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent, before = submission_set(story, patient), lists(story)
+    answers = [answered(answer) for answer in await asyncio.gather(*(chu.post("", sent) for _ in range(4)))]
+    assert sorted(row[2][0] for row in answers) == ["200", "200", "200", "201"]
+    assert lists(story) == before + 1
+
+
+async def test_a_list_is_there_once_also_by_itself(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    row = submission_set(story, patient)["entry"][2]["resource"]
+    row["entry"] = [{"item": {"reference": await deposited(chu, report(story, patient, "1"))}}]
+    answers = [await chu.post("List", row) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+    row["entry"] = [{"item": {"reference": await deposited(chu, report(story, patient, "2"))}}]
+    answer = await chu.post("List", row)
+    assert (answer.status_code, faults(answer)) == (409, ["submission-name-taken List.identifier"])
+
+
+OTHERS: dict[str, Json] = {
+    "of other documents": {"entry": [{"item": {"display": "autre"}}]},
+    "of another source": {
+        "source": {"identifier": {"system": FINESS, "value": CHU}, "reference": "PractitionerRole/other"}
+    },
+    "of another system of that source": {
+        "extension": [
+            {"url": f"{IHE}/ihe-sourceId", "valueIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.4"}}
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+async def test_another_submission_under_that_name_is_refused(story: Story, changed: Json) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    answered(await chu.post("", submission_set(story, patient)))
+    before = lists(story), binaries(story)
+    answer = await chu.post("", submission_set(story, patient, **changed))
+    assert (answer.status_code, faults(answer)) == (
+        409, ["submission-name-taken Bundle.entry[2].resource.identifier"],
+    )  # fmt: skip
+    assert (lists(story), binaries(story)) == before
+
+
+async def test_two_lists_of_one_name_are_not_stored_by_one_bundle(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission_set(story, patient)
+    sent["entry"].append(sent["entry"][2])
+    answer = await chu.post("", sent)
+    assert (answer.status_code, faults(answer)[0].split()[0]) == (400, "transaction-duplicate")
+
+
+async def test_a_list_that_is_no_submission_is_stored_as_often_as_it_is_sent(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission_set(story, patient, code={"coding": [{"system": LIST_TYPES, "code": "folder"}]})
+    answered(await chu.post("", sent))
+    assert [status for status, _ in answered(await chu.post("", sent))] == ["200", "200", "201"]
+
+
+@pytest.mark.parametrize("changed", [{}, {"entry": [{"item": {"display": "autre"}}]}], ids=["the same", "another"])
+async def test_a_list_that_the_sender_does_not_see_is_as_one_that_is_not_here(story: Story, changed: Json) -> None:
+    """Whoever submits under somebody else's name is not told that it is taken: of either he gets a List of his own."""
+    chu, clinic, patient = story.hospital(), story.hospital("990000028"), await open_fed(story)
+    theirs = [{"identifier": {"system": FINESS, "value": "990000028"}}]
+    (_, _, (_, location)) = answered(await chu.post("", submission_set(story, patient)))
+    await clinic.sees_nothing(location.partition("/fhir/")[2].partition("/_history")[0])
+    sent = submission_set(story, patient, source=theirs[0], **changed)
+    sent["entry"][0]["resource"]["author"] = theirs
+    assert [status for status, _ in answered(await clinic.post("", sent))] == ["201"] * 3

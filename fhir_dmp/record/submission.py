@@ -1,0 +1,53 @@
+"""A submission set: the List that says what was submitted together, by whom, and under which name. Pure.
+
+IHE MHD, https://profiles.ihe.net/ITI/MHD/StructureDefinition-IHE.MHD.Minimal.SubmissionSet.html; in France PDSm,
+pdsm-submissionset-comprehensive. Its uniqueId names one submission for ever (IHE ITI TF-3 4.2.3.3.12).
+"""
+
+from __future__ import annotations
+
+from fhir_dmp.access.change import Item
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.search.links import relative_to
+
+LIST = "List"
+_CODE = ("https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "submissionset")
+_SOURCE_ID = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
+_NAMING = frozenset({"usual", "official"})
+"""Of identifiers: the uniqueId is the usual one, the entryUUID the official one."""
+
+
+def names_of_submission(resource: JsonObject) -> list[str]:
+    """Returns what names a submission set: its uniqueId and entryUUID as `system|value`; none of any other List."""
+    if resource.get("resourceType") != LIST:
+        return []
+    codings = resource.get("code", {}).get("coding", ())
+    if _CODE not in {(row.get("system"), row.get("code")) for row in codings}:
+        return []
+    rows = [row for row in resource.get("identifier", ()) if row.get("use") in _NAMING]
+    return [f"{row['system']}|{row['value']}" for row in rows if row.get("system") and row.get("value")]
+
+
+def is_same_submission(new: Item, other: Item, base_url: str) -> bool:
+    """Tells whether two submission sets of one name are one: the same source submits the same for the same patient.
+
+    What is said about it (date, title, note) may have been written anew by who sends again.
+    """
+    if new.facts.patient != other.facts.patient or new.marks("author") != other.marks("author"):
+        return False
+    one, two = (_submitted(item.resource, base_url) for item in (new, other))
+    return one == two
+
+
+def _submitted(resource: JsonObject, base_url: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The source's identifiers, and what was submitted: each once, in no order."""
+    extensions = [row for row in resource.get("extension", ()) if row.get("url") == _SOURCE_ID]
+    items = [row.get("item", {}) for row in resource.get("entry", ())]
+    return (
+        frozenset(_write(row.get("valueIdentifier", {})) for row in extensions),
+        frozenset(relative_to(base_url, item.get("reference") or _write(item.get("identifier", {}))) for item in items),
+    )
+
+
+def _write(identifier: JsonObject) -> str:
+    return f"{identifier.get('system', '')}|{identifier.get('value', '')}"
