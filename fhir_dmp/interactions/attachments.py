@@ -1,12 +1,13 @@
 """Is a document what its DocumentReference says: hash and size of an attachment against the Binary that it cites.
 
+And is it there: what a document cites is not deleted under it.
 https://hl7.org/fhir/R4/datatypes.html#Attachment
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha1
 
@@ -16,16 +17,17 @@ from fhir_dmp.interactions.content import within
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Memory, Request
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.outcome import Category, FhirError, Issue
+from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.resource import Identity, Version, is_id
 from fhir_dmp.search.query import And, Clause, Has, LinkValue, OfType, SearchQuery
 from fhir_dmp.store.content_port import Content
 from fhir_dmp.store.port import Change
 
 _CITING = "DocumentReference"
-_MOST = 100
-"""How many documents that cite a Binary are looked at."""
+_PAGE = 100
+"""How many documents that cite a Binary are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,52 @@ async def _find_contradicted(
 ) -> list[Issue]:
     """What the documents of a Binary's maker state of it and its new content is not: his own, so he learns nothing."""
     binary = change.version.identity
-    asked = replace(request, requester=SERVER, memory=Memory(), resource_type=_CITING, resource_id="")
-    query = SearchQuery((_CITING,), _citing(context, binary), count=_MOST)
-    stored = (await context.reader.search(query, await open_gate(context, asked, "search-type"))).versions
-    documents = {row.identity: row for row in stored if row.owner == change.version.owner}
+    documents = {row.identity: row async for row in _find_citing(context, request, change.version)}
     documents.update({row.version.identity: row.version for row in together})
     rows = [row for document in documents.values() for row in _find_attachments(context, document)]
     issues = [
         issue for row in rows if row.cited == binary for issue in await _compare(context, row, {binary: change.version})
     ]
     return [replace(issue, expression=f"{BINARY}.data") for issue in issues]
+
+
+async def require_uncited(
+    context: Context, request: Request, changes: Iterable[Change], together: Iterable[Change] = ()
+) -> None:
+    """Raises FhirError (conflict) where a Binary is deleted that a document of its maker cites.
+
+    Asked are the documents as they are once all that is written `together` is. Who comes so far may delete the Binary,
+    and is told of none of them by name.
+    """
+    deleted = [change.version for change in changes if _is_deleted(change)]
+    written = {change.version.identity: change.version for change in together} if deleted else {}
+    for binary in deleted:
+        stored = [row async for row in _find_citing(context, request, binary) if row.identity not in written]
+        if stored or any(_cites(context, row, binary.identity) for row in written.values()):
+            message = (
+                "A document cites this Binary, which is its content: delete the document first, or together with it."
+            )
+            raise error(Category.CONFLICT, "content-cited", message)
+
+
+def _is_deleted(change: Change) -> bool:
+    return change.version.identity.resource_type == BINARY and change.version.content is None
+
+
+def _cites(context: Context, document: Version, binary: Identity) -> bool:
+    is_document = document.identity.resource_type == _CITING and document.content is not None
+    return is_document and binary in cited_by(context, parse_json_object(document.content or b"{}"))
+
+
+async def _find_citing(context: Context, request: Request, binary: Version) -> AsyncIterator[Version]:
+    """Yields the documents of a Binary's maker that cite it, whoever may see them."""
+    asked = replace(request, requester=SERVER, memory=Memory(), resource_type=_CITING, resource_id="")
+    everything = await open_gate(context, asked, "search-type")
+    query = SearchQuery((_CITING,), _citing(context, binary.identity), count=_PAGE)
+    async for page in walk(context.reader, query, everything):
+        for version in page.versions:
+            if version.owner == binary.owner:
+                yield version
 
 
 def _citing(context: Context, binary: Identity) -> Clause:

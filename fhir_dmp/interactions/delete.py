@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fhir_dmp.interactions.attachments import require_uncited
 from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.context import Context
@@ -54,5 +57,6 @@ async def _delete(context: Context, request: Request, current: Version | None, w
     change = last_version(context, request, current)
     if change:
         await authorise(context, request, "delete", [change])
+        await require_uncited(replace(context, reader=writer), request, [change])
         await writer.write([change])
     return deleted(change)

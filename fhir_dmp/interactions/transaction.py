@@ -15,7 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
-from fhir_dmp.interactions.attachments import check_attachments
+from fhir_dmp.interactions.attachments import check_attachments, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
@@ -286,6 +286,8 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
         if row.change:
             entry = row.entry
             await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
+            with within_entry(entry.index):
+                await require_uncited(context, entry.request, [row.change], changes)
 
 
 def interaction_of(entry: Entry) -> str:

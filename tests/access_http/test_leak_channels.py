@@ -482,6 +482,37 @@ async def test_row_15_a_hidden_referrer_stops_no_deletion(record: Record) -> Non
     assert answer.status_code == 204
 
 
+@pytest.mark.parametrize("in_bundle", [True, False])
+async def test_row_15_a_deletion_does_not_tell_whether_a_document_cites_the_binary(
+    record: Record, *, in_bundle: bool
+) -> None:
+    """By a document that she sees, by one that is hidden from her, by none: she is told what is told of no Binary."""
+    house, petit = record.house, {**record.house.petit(), **AS_JSON}
+    post, binary = house.guarded.client.post, {"resourceType": "Binary", "contentType": "text/plain", "data": "aGk="}
+    seen, hidden, alone = [(await post("Binary", json=binary, headers=petit)).json()["id"] for _ in range(3)]
+    own = document("x", record.patient, "N", author="Practitioner/petit", content=_content(seen))
+    own.pop("id")
+    assert (await post("DocumentReference", json=own, headers=petit)).status_code == 201
+    await house.put(document(record.masked, record.patient, "MASQUE_PS", content=_content(hidden)))
+    answers = []
+    for name in (seen, hidden, alone, "never-was"):
+        url = f"Binary/{name}"
+        entry = {"request": {"method": "DELETE", "url": url}}
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+        if in_bundle:
+            answers.append(told(await post("", json=bundle, headers=petit), name))
+        else:
+            answers.append(told(await house.guarded.client.delete(url, headers=petit), name))
+    assert answers == answers[:1] * 4
+    assert answers[0].status == (200 if in_bundle else 204)
+    for name in (seen, hidden, alone):
+        assert (await house.get(f"Binary/{name}", petit)).status_code == 200
+
+
+def _content(binary: str) -> Json:
+    return [{"attachment": {"contentType": "text/plain", "url": f"Binary/{binary}"}}]
+
+
 @pytest.mark.parametrize("kind", ["batch", "transaction"])
 @pytest.mark.parametrize("entry", [
     {"request": {"method": "GET", "url": "DocumentReference/{}"}},

@@ -245,6 +245,78 @@ async def test_a_content_is_not_replaced_under_a_document_that_says_what_it_is(s
     assert (await get(server, url)).body == b"both"
 
 
+CITED: Json = {"resourceType": "DocumentReference", "status": "current"}
+
+
+async def cite(server: Server, url: str) -> str:
+    """A document whose content is at a relative URL, as `[type]/[id]`."""
+    content = [{"attachment": {"url": url.removeprefix("/fhir/")}}]
+    answer = await server.client.post("DocumentReference", json={**CITED, "content": content})
+    assert answer.status_code == 201, answer.text
+    return f"DocumentReference/{answer.json()['id']}"
+
+
+def bundle_of(*entries: Json) -> Json:
+    return {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)}
+
+
+@pytest.mark.parametrize("way", ["by id", "by criteria", "in a transaction", "in a batch"])
+async def test_a_content_is_not_deleted_under_a_document(server: Server, way: str) -> None:
+    url = await upload(server, SMALL)
+    document, binary = await cite(server, url), url.removeprefix("/fhir/")
+    wanted = binary.replace("/", "?_id=") if way == "by criteria" else binary
+
+    async def delete() -> tuple[int, Json]:
+        if not way.startswith("in a"):
+            answer = await server.client.delete(wanted)
+            return answer.status_code, answer.json() if answer.content else None
+        bundle = bundle_of({"request": {"method": "DELETE", "url": wanted}}) | {"type": way.removeprefix("in a ")}
+        answer = await server.client.post("", json=bundle)
+        if answer.status_code != 200:
+            return answer.status_code, answer.json()
+        told = answer.json()["entry"][0]["response"]
+        return int(told["status"][:3]), told.get("outcome")
+
+    status, outcome = await delete()
+    assert status == 409
+    assert (outcome["issue"][0]["code"], outcome["issue"][0]["details"]["coding"][0]["code"]) == (
+        "conflict", "content-cited",
+    )  # fmt: skip
+    assert (await get(server, url)).body == SMALL
+    assert (await server.client.delete(document)).status_code == 204
+    assert (await delete())[0] == 204
+    assert (await get(server, url)).status == 410
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+async def test_a_content_is_deleted_together_with_its_documents(server: Server, *, is_last: bool) -> None:
+    url = await upload(server, SMALL)
+    documents = [await cite(server, url) for _ in range(2)]
+    entries = [{"request": {"method": "DELETE", "url": name}} for name in (url.removeprefix("/fhir/"), *documents)]
+    one = await server.client.post("", json=bundle_of(*entries[:2]))
+    assert (one.status_code, one.json()["issue"][0]["expression"]) == (409, ["Bundle.entry[0]"]), (
+        "the other has it still"
+    )
+    assert server.count(ty="DocumentReference") == 2
+    both = await server.client.post("", json=bundle_of(*(entries[::-1] if is_last else entries)))
+    assert both.status_code == 200, both.text
+    assert (await get(server, url)).status == 410
+
+
+async def test_a_content_is_deleted_together_with_a_change_to_another(server: Server) -> None:
+    url, other = await upload(server, SMALL), await upload(server, b"other")
+    name = await cite(server, url)
+    changed = {**CITED, "id": name.partition("/")[2]}
+    asked = [{"request": {"method": "DELETE", "url": url.removeprefix("/fhir/")}}]
+    for target, status in ((url, 409), (other, 200)):
+        row = {**changed, "content": [{"attachment": {"url": target.removeprefix("/fhir/")}}]}
+        answer = await server.client.post(
+            "", json=bundle_of(*asked, {"resource": row, "request": {"method": "PUT", "url": name}})
+        )
+        assert answer.status_code == status, answer.text
+    assert (await get(server, url)).status == 410
+
+
 async def test_a_document_that_comes_with_its_content_is_checked_against_it(server: Server) -> None:
     def bundle(size: int) -> Json:
         binary = {"resourceType": "Binary", "contentType": "text/plain", "data": b64encode(b"abc").decode()}
