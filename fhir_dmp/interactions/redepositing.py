@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from fhir_dmp.access.reimbursement import DOCUMENT
 from fhir_dmp.interactions.attachments import cited_by, describe, describe_content, read_cited
@@ -15,9 +16,11 @@ from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import refuse_name
 from fhir_dmp.interactions.entry import within_entry
+from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.writing import Written
 from fhir_dmp.json_text import parse_json_object
+from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.submission import LIST
 from fhir_dmp.resource import Version
 
@@ -25,8 +28,8 @@ from fhir_dmp.resource import Version
 async def reuse_contents(context: Context, located: Sequence[Written]) -> None:
     """Gives each Binary that only documents cite which are here already the one that they cite, of the same content.
 
-    Raises FhirError (conflict) where a document of that name has another content. One that was found by criteria may
-    have: then the Binary is one of its own.
+    Raises FhirError (conflict) where they cite none of the same content that the requester sees: by whatever way they
+    were found, the Binary would be stored for nothing.
     """
     if not any(_is_known_document(row) for row in located):
         return
@@ -72,9 +75,17 @@ async def _reuse(context: Context, row: Written, documents: Sequence[Written]) -
         if brought and found and (found.size, found.sha1) == (brought.size, brought.sha1):
             row.match, row.identity = version, version.identity
             return
-    if seen and not documents[0].entry.request.preconditions.if_none_exist:
-        with within_entry(documents[0].entry.index):
-            refuse_name(stored[0])
+    named = next((known for known in documents if not known.entry.request.preconditions.if_none_exist), None)
+    if seen and named and named.match:
+        with within_entry(named.entry.index):
+            refuse_name(named.match)
+    _refuse_uncited(row, stored[0])
+
+
+def _refuse_uncited(row: Written, document: Version) -> NoReturn:
+    message = f"What cites this Binary is here already, as {document.identity}, which does not have this content."
+    with within_entry(row.entry.index):
+        raise error(Category.CONFLICT, "content-uncited", message) from DepositRefused(document.patient)
 
 
 async def _read_contents(context: Context, row: Written, documents: Sequence[Version]) -> list[Version]:

@@ -86,6 +86,45 @@ async def test_a_document_that_its_criteria_find_brings_no_content_twice(story: 
     assert binaries(story) == before
 
 
+@pytest.mark.parametrize("has_hash", [True, False])
+async def test_another_content_for_a_document_that_its_criteria_find_is_refused(
+    story: Story, *, has_hash: bool
+) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    criteria = f"subject=Patient/{patient.id}&status=current"
+    one, two = (
+        submission(story, patient, content, has_hash=has_hash, criteria=criteria)
+        for content in (b"%PDF-1.7 one", b"%PDF-1.7 two")
+    )
+    answered(await chu.post("", one))
+    before = binaries(story)
+    answer = await chu.post("", two)
+    assert (answer.status_code, faults(answer)) == (409, ["content-uncited Bundle.entry[1]"])
+    assert binaries(story) == before
+    # what something new cites as well is stored for that
+    cited = two["entry"][0]["resource"]["content"]
+    row = {
+        "resource": report(story, patient, "2", content=cited),
+        "request": {"method": "POST", "url": "DocumentReference"},
+    }
+    two["entry"].append(row)
+    assert [status for status, _ in answered(await chu.post("", two))] == ["200", "201", "201"]
+
+
+async def test_a_content_that_is_in_the_document_itself_is_not_stored_beside_it(story: Story) -> None:
+    """The document is here, by its name, with its data within: its Binary would be cited by nothing."""
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission(story, patient, b"%PDF-1.7 within")
+    attachment = sent["entry"][0]["resource"]["content"][0]["attachment"]
+    within = {name: row for name, row in attachment.items() if name != "url"}
+    within["data"] = sent["entry"][1]["resource"]["data"]
+    await deposited(chu, report(story, patient, "1", content=[{"attachment": within}]))
+    before = binaries(story)
+    answer = await chu.post("", sent)
+    assert (answer.status_code, faults(answer)) == (409, ["content-uncited Bundle.entry[1]"])
+    assert binaries(story) == before
+
+
 async def test_another_content_under_that_name_is_refused_although_no_hash_tells(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     await chu.post("", submission(story, patient, b"%PDF-1.7 one", has_hash=False))
