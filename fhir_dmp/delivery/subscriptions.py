@@ -53,10 +53,15 @@ def build_standing(resource: JsonObject, events: int) -> Standing:
 async def load_audience(context: Context) -> Audience:
     """Returns the subscriptions that are active now; one whose criteria no longer hold here ends in error."""
     audience = Audience()
-    async for version in _find_active(context):
+    async for version in _find_with_status(context, "active"):
         if row := await _listen(context, version):
             audience.put(row)
     return audience
+
+
+async def find_begun(context: Context) -> list[str]:
+    """Returns the ids of those that are active, or will be once they have shaken hands."""
+    return [version.identity.resource_id async for version in _find_with_status(context, "active", "requested")]
 
 
 async def find_listening(context: Context, subscription_id: str) -> Listening | None:
@@ -112,10 +117,10 @@ def _restate(context: Context, previous: Version, status: str, reason: str) -> C
     return Change(version, previous, context.indexer.facts(stamped), facts_of(context, previous))
 
 
-async def _find_active(context: Context) -> AsyncIterator[Version]:
+async def _find_with_status(context: Context, *statuses: str) -> AsyncIterator[Version]:
     everything = await open_gate(context, _as_server(), "search-type")
-    is_active = Has(SUBSCRIPTION, "status", (TokenValue(None, "active"),))
-    query = SearchQuery((SUBSCRIPTION,), all_of([OfType((SUBSCRIPTION,)), is_active]), count=_PAGE)
+    has_status = Has(SUBSCRIPTION, "status", tuple(TokenValue(None, status) for status in statuses))
+    query = SearchQuery((SUBSCRIPTION,), all_of([OfType((SUBSCRIPTION,)), has_status]), count=_PAGE)
     async for page in walk(context.reader, query, everything):
         for version in page.versions:
             yield version

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from fhir_dmp.delivery.collect import Collecting
 from fhir_dmp.delivery.send import Sending
-from fhir_dmp.delivery.subscriptions import load_audience, set_status
+from fhir_dmp.delivery.subscriptions import find_begun, set_status
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.rest_hook import RestHook
 from fhir_dmp.store.event_port import Events, HistoryLost, LeaseLost
@@ -81,9 +81,12 @@ async def _prolong(context: Context, events: Events) -> None:
 
 
 async def _admit_loss(context: Context, events: Events) -> None:
-    """What was written meanwhile is not known any more: who subscribed is told by the status, and begins anew."""
+    """What was written meanwhile is not known any more: who subscribed is told by the status, and begins anew.
+
+    Also who has not shaken hands yet: that he asked for it may be among what is lost, and he would wait for ever.
+    """
     _log.error(_LOST)
     await events.forget()
     await events.begin()
-    for subscription_id in (await load_audience(context)).rows:
+    for subscription_id in await find_begun(context):
         await set_status(context, subscription_id, "error", _LOST)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import json
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from fhir_dmp.store.mongo.events import MongoEvents, stream_errors
 from fhir_dmp.store.mongo.store import MongoStore
 from fhir_dmp.watch import end
 from tests.access_http.house import Clock
-from tests.delivery.asking import by_criteria, until
+from tests.delivery.asking import by_criteria, by_topic, until
 from tests.delivery.endpoint import Endpoint, open_endpoint
 from tests.rest.server import BASE_URL
 
@@ -138,11 +140,16 @@ async def test_a_version_is_taken_into_the_outbox_once(stage: Stage) -> None:
     assert [row.number for row in await outbox.sent("s", 1, 1, 9)] == [1]
 
 
+@pytest.mark.parametrize(("status", "asked"), [
+    ("active", partial(by_criteria, "Observation")), ("requested", partial(by_topic, "new-document")),
+])  # fmt: skip
 async def test_where_the_database_forgot_what_was_written_all_subscriptions_say_so(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, status: str, asked: Callable[[Endpoint], Json]
 ) -> None:
     async with open_endpoint() as endpoint:
-        name = await stage.store(by_criteria("Observation", endpoint))
+        name = await stage.store(asked(endpoint))
+        begun = json.loads((stage.database.resource.find_one({"_id": f"Subscription/{name}"}) or {})["b"])
+        assert begun["status"] == status
         with pytest.raises(HistoryLost), stream_errors():
             raise OperationFailure("Resume of change stream was not possible", OPLOG_ROLLED_OVER)
         follow, lost = MongoEvents.follow, [HistoryLost()]
@@ -156,7 +163,9 @@ async def test_where_the_database_forgot_what_was_written_all_subscriptions_say_
         stage.start()
         failed = {"_id": f"Subscription/{name}", "v": 2}
         await until(lambda: stage.database.resource.count_documents(failed) == 1)
-        assert b"may be missing" in (stage.database.resource.find_one(failed) or {})["b"]
+        stored = json.loads((stage.database.resource.find_one(failed) or {})["b"])
+        assert stored["status"] == "error"
+        assert "may be missing" in stored["error"]
         await stage.store(by_criteria("Observation", endpoint))
         await until(lambda: not lost)
         await stage.store(observation(0))
