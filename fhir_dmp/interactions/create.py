@@ -87,6 +87,7 @@ async def _create_unless_exists(
         await writer.guard([guard_key(request.resource_type, query)])
         existing = await match_one(writer, query, restriction)
         if existing:
+            require_same_submission(context, resource, existing)
             return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
         return await _deposit_once(context, writer, request, resource, identity)
 

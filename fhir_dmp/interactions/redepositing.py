@@ -44,11 +44,11 @@ async def reuse_contents(context: Context, located: Sequence[Written]) -> None:
 def require_same_submissions(context: Context, located: Sequence[Written]) -> None:
     """Raises FhirError (conflict) where a transaction submits something else under a name that is here.
 
-    Its references have been resolved. One that was found by criteria may be another: so they are meant.
+    Its references have been resolved.
     """
     for row in located:
         is_list = row.is_existing_match and row.entry.request.resource_type == LIST
-        if is_list and row.match and row.resource and not row.entry.request.preconditions.if_none_exist:
+        if is_list and row.match and row.resource:
             with within_entry(row.entry.index):
                 require_same_submission(context, row.resource, row.match)
 

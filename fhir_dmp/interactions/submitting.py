@@ -40,10 +40,13 @@ async def find_submitted(
 
 
 def require_same_submission(context: Context, resource: JsonObject, stored: Version) -> None:
-    """Raises FhirError (conflict) where the stored List of a submission set's name is another submission."""
-    if not names_of_submission(resource):
-        return
+    """Raises FhirError (conflict) where a stored List has the name of a submission set, and is another submission.
+
+    One that criteria found may have another name: so they are meant.
+    """
     kept = parse_json_object(stored.content or b"{}")
+    if set(names_of_submission(resource)).isdisjoint(names_of_submission(kept)):
+        return
     sent, other = (
         Item(row, context.indexer.facts({**row, "id": stored.identity.resource_id})) for row in (resource, kept)
     )

@@ -13,8 +13,8 @@ from fhir_dmp.search.links import relative_to
 LIST = "List"
 _CODE = ("https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "submissionset")
 _SOURCE_ID = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
-_NAMING = frozenset({"usual", "official"})
-"""Of identifiers: the uniqueId is the usual one, the entryUUID the official one."""
+_UNIQUE_ID, _ENTRY_UUID = "usual", "official"
+"""The uses of identifiers that name one."""
 
 
 def names_of_submission(resource: JsonObject) -> list[str]:
@@ -24,16 +24,24 @@ def names_of_submission(resource: JsonObject) -> list[str]:
     codings = resource.get("code", {}).get("coding", ())
     if _CODE not in {(row.get("system"), row.get("code")) for row in codings}:
         return []
-    rows = [row for row in resource.get("identifier", ()) if row.get("use") in _NAMING]
-    return [f"{row['system']}|{row['value']}" for row in rows if row.get("system") and row.get("value")]
+    return [*_identifiers(resource, _UNIQUE_ID), *_identifiers(resource, _ENTRY_UUID)]
+
+
+def _identifiers(resource: JsonObject, use: str) -> list[str]:
+    rows = [row for row in resource.get("identifier", ()) if row.get("use") == use]
+    return [_write(row) for row in rows if row.get("system") and row.get("value")]
 
 
 def is_same_submission(new: Item, other: Item, base_url: str) -> bool:
     """Tells whether two submission sets of one name are one: the same source submits the same for the same patient.
 
-    What is said about it (date, title, note) may have been written anew by who sends again.
+    Nor has either another uniqueId. What is said about it (date, title, note) may have been written anew by who sends
+    again.
     """
     if new.facts.patient != other.facts.patient or new.marks("author") != other.marks("author"):
+        return False
+    ids = [set(_identifiers(item.resource, _UNIQUE_ID)) for item in (new, other)]
+    if all(ids) and ids[0].isdisjoint(ids[1]):
         return False
     one, two = (_submitted(item.resource, base_url) for item in (new, other))
     return one == two

@@ -241,6 +241,28 @@ async def test_another_submission_under_that_name_is_refused(story: Story, chang
     assert (lists(story), binaries(story)) == before
 
 
+@pytest.mark.parametrize("criteria", ["identifier={}", "title=never"], ids=["that find it", "that do not"])
+async def test_another_submission_under_that_name_is_refused_with_criteria_too(story: Story, criteria: str) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission_set(story, patient)
+    answered(await chu.post("", sent))
+    row = sent["entry"][2]
+    asked = criteria.format(row["resource"]["identifier"][0]["value"])
+    row["request"]["ifNoneExist"] = f"subject=Patient/{patient.id}&{asked}"
+    assert [status for status, _ in answered(await chu.post("", sent))] == ["200"] * 3
+    row["resource"]["entry"] = [{"item": {"display": "autre"}}]
+    answer = await chu.post("", sent)
+    assert (answer.status_code, faults(answer)) == (
+        409, ["submission-name-taken Bundle.entry[2].resource.identifier"],
+    )  # fmt: skip
+    alone = await chu.post(f"List?{row['request']['ifNoneExist']}", row["resource"])
+    assert (alone.status_code, faults(alone)) == (409, ["submission-name-taken List.identifier"])
+    # a List of another name is what the criteria are for
+    row["resource"]["identifier"] = [{**row["resource"]["identifier"][0], "value": f"urn:oid:1.2.{patient.id}"}]
+    row["request"]["ifNoneExist"] = f"subject=Patient/{patient.id}"
+    assert answered(await chu.post("", sent))[2][0] == "200"
+
+
 async def test_two_lists_of_one_name_are_not_stored_by_one_bundle(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     sent = submission_set(story, patient)

@@ -51,6 +51,12 @@ def test_the_same_is_submitted_where_the_items_are_the_same_in_whatever_order(on
     assert is_same_submission(_item(_list(one)), _item(_list(absolute)), BASE) == (set(one) == set(other))
 
 
+def test_of_one_entry_uuid_the_unique_id_is_not_another() -> None:
+    both, *others = ([{"use": "usual", "system": "s", "value": value}] for value in "112")
+    one = _item(_list([], *both))
+    assert [is_same_submission(one, _item(_list([], *rows)), BASE) for rows in [*others, []]] == [True, False, True]
+
+
 @pytest.mark.parametrize("other", [
     _item(_list([]), author="b"), _item(_list([]), patient="2"), _item(_list([], source="2")),
     _item({**_list([]), "entry": [{"item": {"identifier": {"system": "s", "value": "1"}}}]}),
