@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from http.client import HTTPConnection, HTTPResponse
 from itertools import count
 from pathlib import Path
 
 from bench import driver
+from bench.client import ask
 from bench.measure import Comparison, Measure, Row, Sample, compare
 from bench.processes import Target, cpu_of, run_server
 from bench.record import OBSERVATIONS, build_observation
@@ -78,7 +78,7 @@ def fetch(port: int, url: str, seconds: float) -> Sample:
     """Fetches a file until the time is over, and counts its lines."""
     lines, errors, began = 0, 0, time.perf_counter()
     while time.perf_counter() < began + seconds:
-        answer = _get(port, url, {"accept": "application/fhir+ndjson"})
+        answer = ask(port, "GET", url, headers={"accept": "application/fhir+ndjson"})
         found = 0
         while chunk := answer.read(1 << 20):
             found += chunk.count(b"\n")
@@ -89,19 +89,13 @@ def fetch(port: int, url: str, seconds: float) -> Sample:
 
 def _begin(port: int) -> str:
     """Asks for an export; returns the URL of its first file once it is divided."""
-    asked = _get(port, "/fhir/$export?_type=Observation", {"prefer": "respond-async"})
+    asked = ask(port, "GET", "/fhir/$export?_type=Observation", headers={"prefer": "respond-async"})
     status = asked.headers["content-location"]
     deadline = time.monotonic() + _DIVIDED_SECONDS
     while time.monotonic() < deadline:
-        answer = _get(port, status, {})
+        answer = ask(port, "GET", status)
         if answer.status == 200:
             url: str = json.loads(answer.read())["output"][0]["url"]
             return url
         time.sleep(0.5)
     raise RuntimeError("the export is not divided")
-
-
-def _get(port: int, url: str, headers: dict[str, str]) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/fhir" + url.partition("/fhir")[2], headers=headers)
-    return connection.getresponse()

@@ -10,10 +10,12 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from itertools import cycle
+from types import MappingProxyType
+from typing import BinaryIO
 
 from bench.measure import Sample
 
@@ -46,6 +48,15 @@ def post(path: str, port: int, body: bytes) -> bytes:
         f"content-length: {len(body)}",
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def ask(
+    port: int, method: str, url: str, body: BinaryIO | None = None, headers: Mapping[str, str] = MappingProxyType({})
+) -> HTTPResponse:
+    """Asks on a connection of its own, whatever the URL's host, for its path from `/fhir` on."""
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request(method, "/fhir" + url.partition("/fhir")[2], body, headers)
+    return connection.getresponse()
 
 
 def post_bundle(connection: HTTPConnection, bundle: bytes) -> None:

@@ -15,14 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from pymongo import MongoClient
 from rich.progress import Progress, TaskID
 
+from bench.client import ask
 from bench.processes import DATABASE, Target, cpu_of, run_server
 from fhir_dmp.json_text import JsonObject, write_json
 from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo
@@ -81,15 +80,16 @@ def _write(file: Path, number: int) -> None:
 
 
 def _upload(file: Path, server: Target) -> str:
-    """Returns the status's path once the server has said that it has the file."""
+    """Returns the status's URL once the server has said that it has the file."""
     size, began = file.stat().st_size, time.perf_counter()
     headers = {"content-type": "application/fhir+ndjson", "prefer": "respond-async", "content-length": str(size)}
     with file.open("rb") as body:
-        answer = _ask(server, "POST", "/fhir/$import", body, headers)
+        answer = ask(server.port, "POST", "/fhir/$import", body, headers)
     if answer.status != 202:
         raise RuntimeError(answer.read().decode())
     print(f"{size / 1e6:,.0f} MB were durable after {time.perf_counter() - began:.1f} s")
-    return "/fhir" + answer.headers["content-location"].partition("/fhir")[2]
+    url: str = answer.headers["content-location"]
+    return url
 
 
 def _watch(url: str, server: Target, progress: Progress, bar: TaskID, until: int) -> None:
@@ -98,7 +98,7 @@ def _watch(url: str, server: Target, progress: Progress, bar: TaskID, until: int
     done = start
     while done < until:
         time.sleep(_POLL_SECONDS)
-        answer = _ask(server, "GET", url)
+        answer = ask(server.port, "GET", url)
         done = int(answer.headers["x-progress"].split()[2]) if answer.status == 202 else until
         progress.update(bar, completed=done)
     seconds, used = time.perf_counter() - began, cpu_of(server.pid) - cpu
@@ -112,9 +112,9 @@ def _peak(server: Target) -> int:
 
 
 def _check(uri: str, server: Target, url: str, lines: int) -> int:
-    manifest = json.loads(_ask(server, "GET", url).read())
+    manifest = json.loads(ask(server.port, "GET", url).read())
     (refused,) = manifest["error"]
-    errors = _ask(server, "GET", "/fhir" + refused["url"].partition("/fhir")[2]).read().splitlines()
+    errors = ask(server.port, "GET", refused["url"]).read().splitlines()
     outcomes: list[JsonObject] = [json.loads(row) for row in errors]
     with MongoClient[dict[str, object]](uri) as client:
         database = client[DATABASE]
@@ -125,14 +125,6 @@ def _check(uri: str, server: Target, url: str, lines: int) -> int:
         print(f"refused: {outcome['id']}, {outcome['issue'][0]['details']['text']}")
     is_right = [row["id"] for row in outcomes] == [f"line-{lines // 2 + 1}"]
     return int(not (is_right and stored == lines - 1 and again == 0))
-
-
-def _ask(
-    server: Target, method: str, path: str, body: BinaryIO | None = None, headers: dict[str, str] | None = None
-) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", server.port)
-    connection.request(method, path, body, headers or {})
-    return connection.getresponse()
 
 
 if __name__ == "__main__":

@@ -15,19 +15,16 @@ from fhir_dmp.access.requester import SERVER
 from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.content import within
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import build_citing, open_gate
 from fhir_dmp.interactions.request import Memory, Request
 from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.resource import Identity, Version, is_id
-from fhir_dmp.search.query import And, Clause, Has, LinkValue, OfType, SearchQuery
 from fhir_dmp.store.content_port import Content
 from fhir_dmp.store.port import Change
 
 _CITING = "DocumentReference"
-_PAGE = 100
-"""How many documents that cite a Binary are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +114,10 @@ async def _find_citing(context: Context, request: Request, binary: Version) -> A
     """Yields the documents of a Binary's maker that cite it, whoever may see them."""
     asked = replace(request, requester=SERVER, memory=Memory(), resource_type=_CITING, resource_id="")
     everything = await open_gate(context, asked, "search-type")
-    query = SearchQuery((_CITING,), _citing(context, binary.identity), count=_PAGE)
-    async for page in walk(context.reader, query, everything):
+    async for page in walk(context.reader, build_citing(context, binary.identity), everything):
         for version in page.versions:
             if version.owner == binary.owner:
                 yield version
-
-
-def _citing(context: Context, binary: Identity) -> Clause:
-    """What is true of the documents that cite a Binary."""
-    texts = (str(binary), f"{context.base_url}/{binary}")
-    return And((OfType((_CITING,)), Has(_CITING, "location", (LinkValue(texts),))))
 
 
 async def read_cited(context: Context, request: Request, cited: set[Identity]) -> Mapping[Identity, Version]:

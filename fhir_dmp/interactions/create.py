@@ -24,7 +24,7 @@ from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.resource import Identity, build_version
+from fhir_dmp.resource import Identity, Version, build_version
 from fhir_dmp.store.port import Change, Writer
 
 
@@ -87,11 +87,16 @@ async def _create_unless_exists(
         await writer.guard([guard_key(request.resource_type, query)])
         existing = await match_one(writer, query, restriction)
         if existing:
-            require_same_submission(context, resource, existing)
-            return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+            return _answer_with(context, request, resource, existing)
         return await _deposit_once(context, writer, request, resource, identity)
 
     return await context.store.transact(work)
+
+
+def _answer_with(context: Context, request: Request, resource: JsonObject, existing: Version) -> Result:
+    """What is here already, in place of the new one; raises FhirError (conflict) where it is another submission."""
+    require_same_submission(context, resource, existing)
+    return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
 
 
 async def _deposit(context: Context, request: Request, resource: JsonObject, identity: Identity) -> Result:
@@ -105,8 +110,7 @@ async def _deposit_once(
     if key := deposit_key(context, request, resource):
         await writer.guard([key])
     if existing := await find_deposited(context, writer, request, resource):
-        require_same_submission(context, resource, existing)
-        return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+        return _answer_with(context, request, resource, existing)
     change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
     await check_attachments(replace(context, reader=writer), request, [change])

@@ -209,11 +209,15 @@ async def _open_binaries(
 
 async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Identity]:
     """The documents that cite a Binary and are of its maker."""
+    versions = (await context.reader.search(build_citing(context, binary), _EVERYTHING)).versions
+    return [version.identity for version in versions if version.owner == owner]
+
+
+def build_citing(context: Context, binary: Identity) -> SearchQuery:
+    """Builds the search for the documents that cite a Binary, whosever they are, some at a time."""
     texts = (str(binary), f"{context.base_url}/{binary}")
     citing = Has("DocumentReference", "location", (LinkValue(texts),))
-    query = SearchQuery(("DocumentReference",), And((OfType(("DocumentReference",)), citing)), count=_CITING)
-    versions = (await context.reader.search(query, _EVERYTHING)).versions
-    return [version.identity for version in versions if version.owner == owner]
+    return SearchQuery(("DocumentReference",), And((OfType(("DocumentReference",)), citing)), count=_CITING)
 
 
 async def _with_groups(

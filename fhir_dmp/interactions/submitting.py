@@ -44,8 +44,9 @@ def require_same_submission(context: Context, resource: JsonObject, stored: Vers
 
     One that criteria found may have another name: so they are meant.
     """
-    kept = parse_json_object(stored.content or b"{}")
-    if set(names_of_submission(resource)).isdisjoint(names_of_submission(kept)):
+    names = names_of_submission(resource)
+    kept = parse_json_object(stored.content or b"{}") if names else {}
+    if set(names).isdisjoint(names_of_submission(kept)):
         return
     sent, other = (
         Item(row, context.indexer.facts({**row, "id": stored.identity.resource_id})) for row in (resource, kept)
