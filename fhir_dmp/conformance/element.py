@@ -5,8 +5,8 @@ https://hl7.org/fhir/R4/profiling.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from fhir_dmp.conformance.finding import LIMIT, RIGHT, Code, Finding, Findings, one
@@ -26,14 +26,16 @@ class Member:
     code: str
     repeats: bool
 
-    def items(self, parent: JsonObject) -> Iterator[Item]:
-        """Yields the values of the property with what stands beside them."""
-        value, companion = parent.get(self.key), parent.get(f"_{self.key}")
+    def items(self, parent: JsonObject) -> list[Item]:
+        """Returns the values of the property with what stands beside them."""
+        key, kind, step = self.key, self.type_name, self.step
+        value, companion = parent.get(key), parent.get(f"_{key}")
+        if value is None and companion is None:
+            return []
         if not self.repeats:
-            yield Item(self.key, self.type_name, value, companion, (self.step,))
-            return
-        for index, (item, element) in enumerate(zip_longest(value or (), companion or ())):
-            yield Item(self.key, self.type_name, item, element, (self.step, index))
+            return [Item(key, kind, value, companion, (step,))]
+        both = enumerate(zip_longest(value or (), companion or ()))
+        return [Item(key, kind, item, element, (step, index)) for index, (item, element) in both]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Count:
         return f"expected {limit} of '{name}', found {number}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ElementRule:
     """What a profile demands of an element. `types` are the JSON properties it leaves a choice, None where all."""
 
@@ -66,11 +68,20 @@ class ElementRule:
     types: frozenset[str] | None
     rules: Mapping[str, Rule]
     slicing: SlicingRule | None
+    _keys: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Finds out which properties the element is written as, with what stands beside them."""
+        keys = [member.key for member in self.members]
+        self._keys = frozenset([*keys, *[f"_{key}" for key in keys]])
 
     def validate(self, value: JsonObject, visit: Visit) -> Findings:
         """Returns what there is to say of the element in an object."""
-        present = [item for item in self.members if item.key in value or f"_{item.key}" in value]
-        items = [item for member in present for item in member.items(value)]
+        items: list[Item] = []
+        if not self._keys.isdisjoint(value):
+            items = [item for member in self.members for item in member.items(value)]
+        elif self.count is None and self.slicing is None:
+            return RIGHT
         findings: list[Finding] = []
         reason = self.count.explain(self.name, len(items)) if self.count else ""
         if reason:

@@ -33,14 +33,14 @@ def _filled(values: Sequence[Json], length: int) -> list[Json]:
 
 
 def choices(parent: JsonObject, table: dict[str, Child]) -> list[tuple[Json, Json, str]]:
-    """Returns (value, element, type) for each property of a choice that stands in an object."""
+    """Returns (value, element, type) for each property of a choice that stands in an object.
+
+    The table has what stands beside primitives too, under `_name`.
+    """
     found: list[tuple[Json, Json, str]] = []
-    for key in parent:
-        child = table.get(key)
-        if child is not None:
-            found += _values(parent, child)
-        elif key.startswith("_") and key[1:] in table and key[1:] not in parent:
-            found += _values(parent, table[key[1:]])
+    for key in [key for key in parent if key in table]:
+        if not (key[0] == "_" and key[1:] in parent):
+            found += _values(parent, table[key])
     return found
 
 

@@ -153,9 +153,9 @@ class _Walk:
             self._sink(value, element, type_name)
 
     def _choice(self, parent: str, children: tuple[Child, ...]) -> None:
-        table = self._source.constant({child.key: child for child in children})
-        keys = [child.key for child in children]
-        known = self._source.constant(frozenset(keys) | {"_" + child.key for child in children if child.is_primitive})
+        keys = {child.key: child for child in children}
+        keys |= {"_" + child.key: child for child in children if child.is_primitive}
+        table, known = self._source.constant(keys), self._source.constant(frozenset(keys))
         value, element, type_name = (self._source.name(prefix) for prefix in "vek")
         with (
             self._source.block(f"if not {known}.isdisjoint({parent}):"),

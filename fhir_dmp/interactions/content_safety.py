@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import NamedTuple
 
@@ -17,12 +18,13 @@ from fhir_dmp.interactions.content import within
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.request import Request
-from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.json_text import Json, JsonObject, write_json
 from fhir_dmp.outcome import Category, FhirError, Issue, error
 from fhir_dmp.record.content import HEAD, explain_name, explain_type
 from fhir_dmp.scanner.port import ScannerAway
 
 _log = logging.getLogger(__name__)
+_CONTENT = re.compile(rb'"(?:contentType|data)":')
 
 
 class Content(NamedTuple):
@@ -79,15 +81,7 @@ def find_contents(value: Json, expression: str) -> Iterator[Content]:
 
 def may_hold_contents(resource: JsonObject) -> bool:
     """Tells whether anything in a resource may be a content: sooner than what is, and where."""
-    inside: list[Json] = [resource]
-    while inside:
-        value = inside.pop()
-        if type(value) is dict:
-            if "contentType" in value or "data" in value:
-                return True
-            value = value.values()
-        inside += [item for item in value if type(item) is dict or type(item) is list]
-    return False
+    return _CONTENT.search(write_json(resource)) is not None
 
 
 def _is_content(value: JsonObject) -> bool:

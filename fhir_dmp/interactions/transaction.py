@@ -70,7 +70,10 @@ _WRITES = {
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A writing entry before it meets the store: its criteria, the id it would get, the pointers in its resource."""
+    """A writing entry before it meets the store: its criteria, the pointers in its resource, and the id it would get.
+
+    That is "" where its URL says which one it is about.
+    """
 
     entry: Entry
     restriction: Restriction
@@ -208,7 +211,8 @@ async def _prepare(context: Context, entry: Entry, *, are_named: bool) -> Prepar
         if entry.shape == "[type]/[id]":
             with within_entry(entry.index):
                 check_body_id(request.resource, request.resource_id)
-    return Prepared(entry, restriction, criteria, context.new_id(), slots)
+    new_id = context.new_id() if entry.shape == "[type]" else ""
+    return Prepared(entry, restriction, criteria, new_id, slots)
 
 
 async def _require_valid(context: Context, bundle: JsonObject, writes: Iterable[Prepared]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fhir_dmp.json_text import Json, write_json
+from fhir_dmp.recurring import Recurring
 from fhir_dmp.search.found import Found
 from fhir_dmp.search.security import Noticed
 
@@ -37,10 +38,8 @@ class Keepsake:
 
     def __init__(self, most: int = 4096, longest: int = 4096) -> None:
         """Keeps nothing of a property whose JSON has over `longest` bytes."""
-        self._most = most
         self._longest = longest
-        self._new: dict[tuple[str, str, bytes], Gathered] = {}
-        self._old: dict[tuple[str, str, bytes], Gathered] = {}
+        self._kept: Recurring[tuple[str, str, bytes], Gathered] = Recurring(most)
 
     def find(self, resource_type: str, name: str, value: Json, gather: Gather) -> Gathered:
         """Returns what a property holds, which `gather` adds where it is new. Nothing may be added to it: it is kept.
@@ -51,17 +50,12 @@ class Keepsake:
             key = (resource_type, name, write_json(value))
         except TypeError:  # it is no JSON, as an integer of many digits: it has facts, and is not kept
             return _gather(name, value, gather)
-        found = self._new.get(key)
+        found = self._kept.find(key)
         if found is None:
-            found = self._old.get(key) or _gather(name, value, gather)
+            found = _gather(name, value, gather)
             if len(key[2]) <= self._longest:
-                self._keep(key, found)
+                self._kept.keep(key, found)
         return found
-
-    def _keep(self, key: tuple[str, str, bytes], gathered: Gathered) -> None:
-        if len(self._new) >= self._most:
-            self._old, self._new = self._new, {}
-        self._new[key] = gathered
 
 
 def _gather(name: str, value: Json, gather: Gather) -> Gathered:

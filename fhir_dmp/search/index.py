@@ -15,11 +15,11 @@ from fhir_dmp.fhirpath.compile import Program, compile_expression
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.search.composite import Base, Part
+from fhir_dmp.search.composite import Part
 from fhir_dmp.search.contained import INSIDE, contained_in, ways_into
 from fhir_dmp.search.conversion import make_conversion
-from fhir_dmp.search.element import ElementPlan, PartPlan, Way
-from fhir_dmp.search.facts import ContainedFact, DateFact, Facts, LinkFact, Security
+from fhir_dmp.search.element import ElementPlan, Memory, PartPlan, Way, plan_element
+from fhir_dmp.search.facts import CompositeFact, ContainedFact, DateFact, Facts, LinkFact, Security
 from fhir_dmp.search.found import Conversion, Found, Target
 from fhir_dmp.search.gathered import Gather, Gathered, Keepsake
 from fhir_dmp.search.links import MISSING, patient_id, relative_to, type_of
@@ -71,6 +71,7 @@ class _Plan:
     is_worded: bool
     main: Main
     gather: Gather
+    form: str
 
 
 class Indexer:
@@ -81,7 +82,7 @@ class Indexer:
         self._space = space
         self._own = space.own
         self._plans: dict[str, _Plan] = {}
-        self._kept = Keepsake()
+        self._kept, self._elements = Keepsake(), Memory()
         self._inside: Indexer | None = None
 
     @property
@@ -114,7 +115,8 @@ class Indexer:
 
     def _facts(self, resource: JsonObject) -> Facts:
         if self._own is not self._space.own:  # the space has other parameters now
-            self._own, self._plans, self._kept = self._space.own, {}, Keepsake()
+            self._own, self._plans = self._space.own, {}
+            self._kept, self._elements = Keepsake(), Memory()
         resource_type = resource["resourceType"]
         plan = self._plans.get(resource_type)
         if plan is None:
@@ -123,8 +125,11 @@ class Indexer:
         found = gathered.found
         for parameter, program in plan.programs:
             self._evaluate(resource, parameter, program, found)
-        composites = [fact for element in plan.elements for fact in element.facts(resource, self._holds)]
+        composites: list[CompositeFact] = []
+        for element in plan.elements:
+            composites += element.facts(resource, self._holds, self._elements)
         return self._collect(resource, plan.main, found, gathered.noticed)._replace(
+            form=plan.form,
             composites=_distinct(composites),
             points=_distinct(found.points),
             words=words_of(resource, gathered.stems) if plan.is_worded else NO_WORDS,
@@ -163,7 +168,7 @@ class Indexer:
         for parameter in self._space.indexed(resource_type):
             if parameter.code in ALWAYS:
                 continue
-            elements += [self._plan_element(parameter, base) for base in parameter.bases]
+            elements += self._plan_elements(resource_type, parameter)
             for route in parameter.paths.routes:
                 self._add_route(root, parameter, route)
             programs += [
@@ -172,13 +177,14 @@ class Indexer:
             ]
         is_worded = not self._space.parameters(resource_type).keys().isdisjoint(WORDED)
         gather = partial(self._gather_property, root, is_worded=is_worded)
-        return _Plan(root, tuple(programs), tuple(elements), is_worded, self._space.main(resource_type), gather)
+        main, form = self._space.main(resource_type), self._space.form(resource_type)
+        return _Plan(root, tuple(programs), tuple(elements), is_worded, main, gather, form)
 
-    def _plan_element(self, parameter: Parameter, base: Base) -> ElementPlan:
-        parts = [
-            self._plan_part(component, part) for component, part in zip(parameter.components, base.parts, strict=True)
-        ]
-        return ElementPlan(parameter.code, base.steps, tuple(parts))
+    def _plan_elements(self, resource_type: str, parameter: Parameter) -> Iterator[ElementPlan]:
+        for number, base in enumerate(parameter.bases):
+            parts = zip(parameter.components, base.parts, strict=True)
+            plans = [self._plan_part(component, part) for component, part in parts]
+            yield plan_element(f"{resource_type}.{parameter.code} {number}", parameter.code, base.steps, plans)
 
     def _plan_part(self, component: Parameter, part: Part) -> PartPlan:
         keys = (step.name for route in part.routes for step in route.steps[:1] if isinstance(step, Key))
@@ -267,7 +273,6 @@ class Indexer:
             next((date for date in found.dates if date.parameter == main.date), None),
             tuple([token for token in tokens if token.parameter == main.code]),
             self._security(resource, noticed, patient, dates),
-            form=self._space.form(resource["resourceType"]),
         )
 
     def _patient(self, resource: JsonObject, links: tuple[LinkFact, ...], main: Main) -> str | None:

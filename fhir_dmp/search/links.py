@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 
 OF_TYPE = "of-type"
@@ -41,7 +42,8 @@ def split_reference(text: str, resource_types: Collection[str]) -> RelativeRefer
     return RelativeReference(found[1], found[2], found[3] or "")
 
 
-def reference_texts(reference: str, base_url: str, resource_types: Collection[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=16384)
+def reference_texts(reference: str, base_url: str, resource_types: frozenset[str]) -> tuple[str, ...]:
     """Returns the texts by which a Reference.reference is found; none for a contained or malformed one."""
     link = relative_to(base_url, reference)
     relative = split_reference(link, resource_types)

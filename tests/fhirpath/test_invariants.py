@@ -111,7 +111,8 @@ def _places(node: Node, path: str, scope: Scope) -> Iterator[Place]:
         return
     group = node.type_name if parent is node.value else "Element"
     for key, child in model_of(load_registry()).keys(group).items():
-        for value, element, type_name in choices({k: parent[k] for k in (key, "_" + key) if k in parent}, {key: child}):
+        table = dict.fromkeys((key, "_" + key), child)
+        for value, element, type_name in choices({k: parent[k] for k in table if k in parent}, table):
             yield from _child_places(Node(value, type_name, element), f"{group}.{key}", scope)
 
 

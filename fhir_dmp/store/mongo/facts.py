@@ -65,9 +65,10 @@ _TOKEN = re.compile(r"[^.]+\.([^=|>]+)([=|>])(.*)", re.DOTALL)
 
 def build_fields(facts: Facts) -> Document:
     """Builds the fields that hold the facts of a version, but for its type, id and time."""
-    fields = _build_searched(facts, _mark_texts(facts, are_indexed=True))
+    marks = facts.security.marks
+    fields = _build_searched(facts, [marked(mark.kind, mark.text) for mark in marks if mark.kind in INDEXED_MARKS])
     more = {
-        "k": list(_mark_texts(facts, are_indexed=False)),
+        "k": [marked(mark.kind, mark.text) for mark in marks if mark.kind not in INDEXED_MARKS],
         "ct": [_build_contained(fact, facts.resource_type) for fact in facts.contained],
         "f": facts.form,
     }
@@ -82,7 +83,7 @@ def _build_searched(facts: Facts, more: Iterable[str]) -> Document:
         **_build_arrays(facts, resource_type, more),
         "cm": [_build_composite(fact, resource_type) for fact in facts.composites],
         "g": [_build_point(f"{resource_type}.{fact.parameter}", fact) for fact in facts.points],
-        "w": list(_word_texts(facts.words, resource_type)),
+        "w": _build_words(facts.words, resource_type),
         "pt": facts.patient,
         "c": [in_system(f"{resource_type}.{code.parameter}", code.system, code.code) for code in facts.codes],
     }
@@ -122,9 +123,9 @@ def _build_point(prefix: str, fact: PointFact) -> Document:
     return {"p": prefix, **{name: Int64(value) for name, value in fact.point._asdict().items()}}
 
 
-def _word_texts(words: Words, resource_type: str) -> Iterator[str]:
-    yield from (in_narrative(resource_type, stem) for stem in words.narrative)
-    yield from (in_content(resource_type, stem) for stem in words.content)
+def _build_words(words: Words, resource_type: str) -> list[str]:
+    narrative, content = in_narrative(resource_type, ""), in_content(resource_type, "")
+    return [*[narrative + stem for stem in words.narrative], *[content + stem for stem in words.content]]
 
 
 def in_narrative(resource_type: str, stem: str) -> str:
@@ -154,12 +155,6 @@ def _build_security(security: Security) -> Document:
 def marked(kind: str, text: str) -> str:
     """Returns the item of k, or of t, of a mark."""
     return f"{MARK}{kind}>{text}"
-
-
-def _mark_texts(facts: Facts, *, are_indexed: bool) -> Iterator[str]:
-    for mark in facts.security.marks:
-        if (mark.kind in INDEXED_MARKS) == are_indexed:
-            yield marked(mark.kind, mark.text)
 
 
 def in_any_system(prefix: str, code: str) -> str:
@@ -198,11 +193,9 @@ def wide(prefix: str) -> str:
     return f"{prefix}~"
 
 
-def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:
-    for token in facts.tokens:
-        yield from _forms_of(resource_type, token)
-    for link in facts.links:
-        yield linked(f"{resource_type}.{link.parameter}", link.text)
+def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> list[str]:
+    forms = [form for token in facts.tokens for form in _forms_of(resource_type, token)]
+    return [*forms, *[linked(f"{resource_type}.{link.parameter}", link.text) for link in facts.links]]
 
 
 @lru_cache(maxsize=16384)
@@ -228,11 +221,13 @@ def _build_date(prefix: str, fact: DateFact) -> Document:
 def _build_quantity(prefix: str, fact: QuantityFact) -> Document:
     low = hold_decimal(fact.low)
     if fact.low == fact.high:
-        ends = {"p": prefix, "l": low, "h": low}
+        built: Document = {"p": prefix, "l": low, "h": low}
     else:
-        ends = {"p": wide(prefix), "l": low, "h": hold_decimal(fact.high)}
-    unit = (("s", fact.system), ("c", fact.code), ("u", fact.unit))
-    return {**ends, **{name: text for name, text in unit if text}}
+        built = {"p": wide(prefix), "l": low, "h": hold_decimal(fact.high)}
+    for name, text in (("s", fact.system), ("c", fact.code), ("u", fact.unit)):
+        if text:
+            built[name] = text
+    return built
 
 
 def parse_facts(document: Document) -> Facts:

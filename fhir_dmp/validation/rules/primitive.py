@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.json_text import FhirDecimal, Json, JsonObject
 from fhir_dmp.validation.finding import RIGHT, FindingCode, Findings, one, quote, wrong_type
 from fhir_dmp.validation.formats.format import Format
 from fhir_dmp.validation.formats.narrative import NARRATIVE_FORMAT
@@ -20,7 +20,8 @@ MAX_DIGITS = 1000
 """Digits of a decimal; what is stored for searching keeps 34 of them."""
 MAX_EXPONENT = 6000
 """The power of ten of a decimal's first digit, either way: within what MongoDB's Decimal128 can hold."""
-_PLAIN_DECIMAL = 34
+_PLAIN = 34
+"""Characters of a decimal without exponent that need not be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class DecimalRule:
 def _is_bounded(value: int | Decimal) -> bool:
     if isinstance(value, int):
         return abs(value) < 10**18 or abs(value) < 10**MAX_DIGITS
+    if isinstance(value, FhirDecimal) and len(value.literal) <= _PLAIN and value.literal.replace(".", "").isdecimal():
+        return True
     if not value.is_finite():
         return False
     _, digits, exponent = value.as_tuple()
