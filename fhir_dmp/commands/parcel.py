@@ -8,7 +8,7 @@ https://hl7.org/fhir/R4/http.html#upsert
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_dmp.commands.report import Place, Refusal
 from fhir_dmp.json_text import Json, JsonObject, write_json
@@ -59,11 +59,13 @@ class Parcel:
     kind: str = "transaction"
     is_whole: bool = False
     depends: bool = False
+    urls: frozenset[str] = field(init=False)
+    """The resources whose next version is among the entries."""
 
-    @property
-    def urls(self) -> frozenset[str]:
-        """The resources whose next version is among the entries."""
-        return frozenset(entry.url for entry in self.entries if entry.method != "POST")
+    def __post_init__(self) -> None:
+        """Finds the URLs once: each parcel is compared with all that are under way."""
+        urls = frozenset(entry.url for entry in self.entries if entry.method != "POST")
+        object.__setattr__(self, "urls", urls)
 
     def build_bundle(self, kind: str, *, plain: bool) -> bytes:
         """Builds the Bundle; `plain` for servers that assign ids."""
