@@ -53,12 +53,15 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
         total = await count_matches(context, query, restriction, 0)
         return _answer(context, request, query, SearchPage((), None), total)
     page = await _find_page(context, query, restriction)
-    query = replace(query, ignored=(*query.ignored, *warn_of_versions(context, asked, page.versions)))
+    if warnings := warn_of_versions(context, asked, page.versions):
+        query = replace(query, ignored=(*query.ignored, *warnings))
     sources = as_resources(page.versions) if query.contained is Contained.ALONE else page.versions
     included = await find_included(context, request, query, sources) if query.includes else ()
-    shown = await redact(context, request, [*page.versions, *included])
+    found = [*page.versions, *included]
+    shown = await redact(context, request, found)
     matched = len(page.versions)
-    page = replace(page, versions=shown[:matched])
+    if shown is not found:
+        page = replace(page, versions=shown[:matched])
     counted = await _count(context, query, restriction, page)
     return _answer(context, request, query, page, counted, shown[matched:])
 

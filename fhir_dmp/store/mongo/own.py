@@ -6,8 +6,9 @@ whatever it knew then, a result is never of facts that are only in part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from fhir_dmp.outcome import Category, FhirError, error
@@ -65,14 +66,19 @@ def _is_of(name: str, code: str) -> bool:
     return name.startswith(code) and not (rest[:1].isalnum() or rest[:1] == "-")
 
 
-def _conditions(value: object) -> Iterator[Has]:
+def _conditions(value: Any) -> list[Has]:  # noqa: ANN401  a clause, or whatever is in one
+    """All that a clause asks for by a parameter, wherever in it; what it asks of a value is no clause."""
     if isinstance(value, Has):
-        yield value
+        return [value]
+    found: list[Has] = []
     if isinstance(value, Contains) and value.way:
-        yield Has(value.way.resource_type, value.way.parameter, ())
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _conditions(item)
-    elif is_dataclass(value):
-        for member in fields(value):
-            yield from _conditions(getattr(value, member.name))
+        found.append(Has(value.way.resource_type, value.way.parameter, ()))
+    for item in value if type(value) is tuple else [getattr(value, name) for name in _members(value.__class__)]:
+        if type(item) is tuple or _members(item.__class__):
+            found += _conditions(item)
+    return found
+
+
+@cache
+def _members(kind: type) -> tuple[str, ...]:
+    return tuple(member.name for member in fields(kind)) if is_dataclass(kind) else ()

@@ -148,7 +148,7 @@ class MongoStore(MongoReader):
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
         """See the port."""
         if not find_asked(self._own, query.clause, query.resource_types, query.sort):
-            return await super().search(query, restriction)
+            return await self._search(query, restriction)
         await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.search(query, restriction))
 
