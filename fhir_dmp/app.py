@@ -213,7 +213,9 @@ def _follow_parameters(definitions: RulesSource, space: SearchSpace) -> None:
 @asynccontextmanager
 async def _working(store: MongoStore, context: Context) -> AsyncIterator[None]:
     """Does the jobs that are due and tells subscribers what is written, while the server runs."""
-    works = [work_for_ever(context, MongoJobs(store.database))]
+    bell = asyncio.Event()
+    store.after_schedule = bell.set
+    works = [work_for_ever(context, MongoJobs(store.database), bell)]
     if context.subscription_hosts:
         works.append(deliver_for_ever(context, MongoEvents(store.database)))
     workers = [asyncio.create_task(work) for work in works]

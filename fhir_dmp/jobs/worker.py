@@ -32,7 +32,7 @@ WORKS: Mapping[JobKind, Work] = {
 }
 
 PAUSE_SECONDS = 10.0
-"""How often a worker without work looks for some."""
+"""How often a worker looks for work that nobody rings for: what becomes due, and what another left."""
 FIRST_RETRY: Milliseconds = 60_000
 LONGEST_RETRY: Milliseconds = 6 * 3_600_000
 _log = logging.getLogger("fhir_dmp.jobs")
@@ -46,14 +46,16 @@ async def run_due(context: Context, jobs: Jobs, works: Mapping[JobKind, Work] = 
     return done
 
 
-async def work_for_ever(context: Context, jobs: Jobs, pause: float = PAUSE_SECONDS) -> None:
-    """Does what is due until it is cancelled; a store that does not answer is asked again later."""
+async def work_for_ever(context: Context, jobs: Jobs, bell: asyncio.Event, pause: float = PAUSE_SECONDS) -> None:
+    """Does what is due until it is cancelled, at once where the bell is rung; what failed is looked at again later."""
     while True:
+        bell.clear()
         try:
             await run_due(context, jobs)
         except Exception:  # noqa: BLE001  whatever went wrong, the next look may go right
             _log.exception("the jobs cannot be read")
-        await asyncio.sleep(pause)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(bell.wait(), pause)
 
 
 async def _run(context: Context, jobs: Jobs, lease: Lease, works: Mapping[JobKind, Work]) -> bool:

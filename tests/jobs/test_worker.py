@@ -12,6 +12,7 @@ from fhir_dmp.jobs import erase as erasing
 from fhir_dmp.jobs.worker import FIRST_RETRY, LONGEST_RETRY, WORKS, retry_after, run_due, work_for_ever
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
 from fhir_dmp.store.mongo.jobs import LEASE, MongoJobs
+from fhir_dmp.store.port import Writer
 from tests.journeys.story import Actor, Story, parameters, reference_of
 
 Json = Any
@@ -88,7 +89,30 @@ async def test_a_job_that_fails_is_tried_again_later(story: Story) -> None:
 async def test_the_worker_of_a_server_does_what_becomes_due(story: Story) -> None:
     patient = await _close_full_record(story)
     story.clock.now += 61 * 24 * 3_600_000
-    worker = asyncio.create_task(work_for_ever(story.context, MongoJobs(story.behind_store.database), pause=0.01))
+    bell = asyncio.Event()
+    worker = asyncio.create_task(work_for_ever(story.context, MongoJobs(story.behind_store.database), bell, pause=0.01))
+    for _ in range(500):
+        await asyncio.sleep(0.02)
+        if _left(story, patient.id) == 0:
+            break
+    worker.cancel()
+    assert _left(story, patient.id) == 0
+
+
+async def test_what_is_scheduled_here_begins_without_waiting_for_the_next_look(story: Story) -> None:
+    patient = await _close_full_record(story)
+    bell, store, jobs = asyncio.Event(), story.behind_store, MongoJobs(story.behind_store.database)
+    store.after_schedule = bell.set
+    worker = asyncio.create_task(work_for_ever(story.context, jobs, bell, pause=3600))
+    await asyncio.sleep(0.2)
+    story.clock.now += 61 * 24 * 3_600_000
+
+    async def schedule(writer: Writer) -> None:
+        job = await writer.find_job(JobKind.ERASE, patient.id)
+        assert job
+        await writer.schedule(job)
+
+    await story.context.store.transact(schedule)
     for _ in range(500):
         await asyncio.sleep(0.02)
         if _left(story, patient.id) == 0:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from pymongo import MongoClient
@@ -215,15 +216,24 @@ def faults(answer: httpx.Response) -> list[str]:
 
 @asynccontextmanager
 async def open_stage(mongodb_uri: str, client: MongoClient[dict[str, Any]], clock: Clock) -> AsyncIterator[Story]:
-    """Sets up both servers with their directory, and the context of a third, which does the jobs."""
+    """Sets up both servers with their directory, and the context of a third, which alone does the jobs.
+
+    The servers have no workers: a job is done when the story says so.
+    """
     sources = Sources(now=clock)
-    async with run_both(mongodb_uri, client, sources) as (behind, guarded):
+    async with AsyncExitStack() as stack:
+        with patch("fhir_dmp.app.work_for_ever", _work_never):
+            behind, guarded = await stack.enter_async_context(run_both(mongodb_uri, client, sources))
         await _store_directory(behind)
         with tempfile.TemporaryDirectory(prefix="fhir-dmp-") as folder:
             given = {"MONGODB_URI": mongodb_uri, "DATABASE": behind.database.name, "DATA_DIR": folder}
             environ = {f"FHIR_DMP_{key}": value for key, value in {**given, "BASE_URL": BASE_URL}.items()}
             async with open_context(read_settings(environ), sources) as context:
                 yield Story(guarded, behind, clock, context)
+
+
+async def _work_never(*_: object) -> None:
+    """Stands for the worker of a server."""
 
 
 async def _store_directory(behind: Server) -> None:

@@ -86,6 +86,8 @@ class MongoStore(MongoReader):
         """Is told the types of what has just become durable, before the write is acknowledged."""
         self.file_events: Callable[[Filter], Awaitable[object]] = _ignore
         """Files recorded events, those that a filter selects (filing.py): none where no trace is kept."""
+        self.after_schedule: Callable[[], None] = _do_nothing
+        """Is told that there is a job that may be due."""
 
     async def prepare(self) -> None:
         """Checks that the database can run transactions and creates what is absent; raises StoreUnusable."""
@@ -232,35 +234,33 @@ class MongoStore(MongoReader):
         filed: list[Filter] = []
         while True:
             try:
-                result, written = await self._transact(work, filed)
+                result, writer = await self._transact(work, filed)
             except Unfiled as fault:
                 await self._look_for_events(fault.wanted)
                 filed.append(fault.wanted)
             else:
                 break
-        if written:
-            await self._finish(written)
+        if writer.has_scheduled:
+            self.after_schedule()
+        if writer.written:
+            await self._finish(writer.written)
         return result
 
     async def _transact(
         self, work: Callable[[Writer], Awaitable[Result]], filed: Sequence[Filter]
-    ) -> tuple[Result, set[str]]:
-        """Returns the result, and the types of what was written."""
-        written: set[str] = set()
+    ) -> tuple[Result, MongoWriter]:
+        """Returns the result, and the writer whose transaction was committed."""
 
-        async def run(session: AsyncClientSession) -> Result:
+        async def run(session: AsyncClientSession) -> tuple[Result, MongoWriter]:
             writer = MongoWriter(self.database, session, self._milliseconds, self._own, filed)
-            result = await work(writer)
-            written.update(writer.written)
-            return result
+            return await work(writer), writer
 
         async with self._places:
             with database_errors():
                 async with self._client.start_session() as session:
-                    result = await session.with_transaction(
+                    return await session.with_transaction(
                         run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
-        return result, written
 
     async def _look_for_events(self, wanted: Filter | None) -> None:
         """Has events filed that are recorded by now, whichever process recorded them."""
@@ -277,6 +277,10 @@ class MongoStore(MongoReader):
 
 async def _ignore(told: object) -> None:
     del told
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def connect(uri: str) -> Client:

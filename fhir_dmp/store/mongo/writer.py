@@ -64,6 +64,8 @@ class MongoWriter(MongoReader):
         self._openings = database[OPENING]
         self.written: set[str] = set()
         """The types of what was written."""
+        self.has_scheduled = False
+        """Tells whether there is a job that was not there before, or not as it is."""
 
     async def _look_for_events(self, wanted: Filter | None) -> None:
         """Raises Unfiled: the transaction sees the database as it was when it began."""
@@ -96,6 +98,7 @@ class MongoWriter(MongoReader):
 
     async def schedule(self, job: Job) -> None:
         """See the port."""
+        self.has_scheduled = True
         document = build_job(job)
         await self._jobs.replace_one({"_id": job.key}, document, upsert=True, session=self._session)
 
