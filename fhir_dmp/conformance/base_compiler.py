@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fhir_dmp.conformance.base import BaseTrees
 from fhir_dmp.conformance.binding import CodeRequiredCheck, build_bindings
 from fhir_dmp.conformance.extension import ExtensionsCheck
-from fhir_dmp.conformance.group import ArrayCheck, Check, GroupRule, ValueCheck
+from fhir_dmp.conformance.group import ArrayCheck, Check, GroupRule, RecurringCheck, ValueCheck, may_recur
 from fhir_dmp.conformance.invariant import build_invariants
 from fhir_dmp.conformance.known import Known
 from fhir_dmp.conformance.profile_rule import ProfileRule
@@ -65,7 +65,9 @@ class BaseCompiler:
         rule = combine(list(self._rules(prop, group)))
         if rule is not None:
             made = (ArrayCheck if prop.element.repeats else ValueCheck)(step, f"_{key}", rule)
-            checks[key] = made.check
+            model = self._known.model
+            recurs = group.name in model.resource_types and may_recur(key, prop.group, model)
+            checks[key] = RecurringCheck(made.check).check if recurs else made.check
         if prop.group in self._known.model.primitive_types:
             companion = self._companion(prop, group)
             step = Step(f"_{key}", prop.element.name)

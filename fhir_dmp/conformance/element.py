@@ -68,6 +68,8 @@ class ElementRule:
     types: frozenset[str] | None
     rules: Mapping[str, Rule]
     slicing: SlicingRule | None
+    recurs: bool = False
+    """Whether its values may be those of another resource: then it is one property, without companion."""
     _keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,12 @@ class ElementRule:
 
     def validate(self, value: JsonObject, visit: Visit) -> Findings:
         """Returns what there is to say of the element in an object."""
+        item = value.get(self.members[0].key) if self.recurs else None
+        if item is None:
+            return self._validate(value, visit)
+        return visit.run.remember(self, item, lambda: self._validate(value, visit))
+
+    def _validate(self, value: JsonObject, visit: Visit) -> Findings:
         items: list[Item] = []
         if not self._keys.isdisjoint(value):
             items = [item for member in self.members for item in member.items(value)]

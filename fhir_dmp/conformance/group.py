@@ -9,10 +9,21 @@ from typing import TypeAlias
 from fhir_dmp.conformance.finding import LIMIT, RIGHT, Finding, Findings
 from fhir_dmp.conformance.visit import Rule, Visit
 from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.recurring import UNIQUE
+from fhir_dmp.spec.registry import Registry
 from fhir_dmp.validation.finding import Step
 
 Check: TypeAlias = Callable[[JsonObject, Json, Visit], Findings]
 """What there is to say of a JSON property: its object, its value, the visit."""
+
+
+_LOOKS_AROUND = frozenset({"Reference", "Resource", "Extension"})
+"""Types of values of which not the value alone decides."""
+
+
+def may_recur(key: str, group: str, model: Registry) -> bool:
+    """Tells whether the values of a resource's property may be those of another, and are worth remembering."""
+    return key not in UNIQUE and group not in _LOOKS_AROUND and group not in model.primitive_types
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +69,17 @@ class ValueCheck:
         """Returns what there is to say of the value."""
         found = self.rule.validate(value, parent.get(self.companion), visit)
         return [finding.under(self.step) for finding in found] if found else RIGHT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecurringCheck:
+    """A property without companion whose values recur: what has nothing to be said of is not looked at again."""
+
+    then: Check
+
+    def check(self, parent: JsonObject, value: Json, visit: Visit) -> Findings:
+        """Returns what there is to say of the value."""
+        return visit.run.remember(self, value, lambda: self.then(parent, value, visit))
 
 
 @dataclass(frozen=True, slots=True)

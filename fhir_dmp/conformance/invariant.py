@@ -61,7 +61,7 @@ class InvariantRule:
             return RIGHT
         context = Node(value, self.type_name, element) if self._is_primitive else None
         try:
-            holds = program.holds(visit.scope, value, context)
+            holds = program.holds(visit.scope if program.looks_around else None, value, context)
         except FhirError as fault:
             return self._tell(visit, fault.issues[0].message)
         if holds or (holds is None and self.is_lenient):

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/profiling.html. Inheritance is in the snapshot already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fhir_dmp.conformance.base import BaseTrees
@@ -13,6 +14,7 @@ from fhir_dmp.conformance.binding import build_bindings
 from fhir_dmp.conformance.condition import AllCondition
 from fhir_dmp.conformance.discriminator import ConditionBuilder
 from fhir_dmp.conformance.element import Count, ElementRule, LinkRule, Member, ObjectRule
+from fhir_dmp.conformance.group import may_recur
 from fhir_dmp.conformance.invariant import InvariantRule, build_invariants
 from fhir_dmp.conformance.known import Known
 from fhir_dmp.conformance.profile_rule import ProfileRule
@@ -25,7 +27,7 @@ from fhir_dmp.conformance.visit import Rule, combine
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.snapshot.node import Node
 from fhir_dmp.spec.element import Binding
-from fhir_dmp.spec.registry import BASE
+from fhir_dmp.spec.registry import BASE, Registry
 from fhir_dmp.spec.structure import Property
 from fhir_dmp.validation.finding import Step
 
@@ -55,9 +57,17 @@ def compile_profile(tree: Node, definition: JsonObject, known: Known, trees: Bas
     rules: list[Rule] = [*compilation.build_invariants(row, base, None, type_name)]
     rules += _values(row, None)
     content = compilation.object(tree, type_name)
+    if content and type_name in known.model.resource_types:
+        content = ObjectRule(tuple(_note_recurring(rule, known.model) for rule in content.elements))
     rules += [content] if content else []
     compilation.link()
     return Compiled(combine(rules), tuple(compilation.unusable.items()))
+
+
+def _note_recurring(rule: ElementRule, model: Registry) -> ElementRule:
+    member = rule.members[0]
+    recurs = len(rule.members) == 1 and may_recur(member.key, member.type_name, model)
+    return replace(rule, recurs=True) if recurs else rule
 
 
 class _Compilation:

@@ -11,10 +11,11 @@ from fhir_dmp.conformance.finding import RIGHT, Code, Finding, Findings, has_err
 from fhir_dmp.conformance.group import GroupRule
 from fhir_dmp.conformance.known import Context, Profile
 from fhir_dmp.conformance.profile_compiler import Compiled, compile_profile
-from fhir_dmp.conformance.visit import Functions, Visit
+from fhir_dmp.conformance.visit import Functions, Right, Visit
 from fhir_dmp.fhirpath.node import Node as Item
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError, Issue
+from fhir_dmp.recurring import Recurring
 from fhir_dmp.snapshot.generate import Snapshots, generate_snapshot
 from fhir_dmp.snapshot.node import Node
 from fhir_dmp.spec.registry import BASE, Registry
@@ -39,6 +40,8 @@ class Profiles:
         self._snapshots = Snapshots(self._find)
         self._base = BaseTrees(registry)
         self._compiler = BaseCompiler(self, self._base)
+        self.right: Right = Recurring()
+        """What was found right before, by these definitions."""
         self._profiles: dict[str, Profile] = {}
         self._unknown: set[str] = set()
 
@@ -103,8 +106,11 @@ class Profiles:
             return profile.rule.validate(value, element, visit) if profile.rule else RIGHT
         run, key = visit.run, (id(value), profile.canonical)
         if key in run.active:
+            run.looks += 1
             return RIGHT
-        if key not in run.verdicts:
+        if key in run.verdicts:
+            run.looks += 1  # whoever asked first may have looked around
+        else:
             run.active.add(key)
             run.verdicts[key] = self._validate(profile, value, visit)
             run.active.discard(key)

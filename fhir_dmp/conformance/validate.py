@@ -77,7 +77,7 @@ def validate_profiles(
 def _report(
     resource: JsonObject, profiles: Profiles, canonicals: tuple[str, ...], environment: Environment, depth: Depth
 ) -> Report:
-    run = Run(environment, profiles.functions)
+    run = Run(environment, profiles.functions, profiles.right)
     visit = run.visits[id(resource)] = Visit(run, resource)
     try:
         findings = _validate_itself(resource, profiles, visit, depth)

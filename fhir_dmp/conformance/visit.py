@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from fhir_dmp.conformance.bundle import BundleIndex
 from fhir_dmp.conformance.finding import RIGHT, Code, Findings, PathStep, one
 from fhir_dmp.fhirpath.node import Budget, Node, Scope
 from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.recurring import Recurring, text_of
 from fhir_dmp.terminology.question import CodeQuestion
 
 Resolve = Callable[[str], JsonObject | None]
@@ -56,12 +57,22 @@ class Functions(NamedTuple):
     conforms_to: ConformsTo | None = None
 
 
+Right: TypeAlias = Recurring[tuple[object, bytes], bool]
+"""Values of which a rule had nothing to say, by the rule and their JSON: True for each."""
+
+
 @dataclass(slots=True)
 class Run:
-    """One validation. `verdicts` and `active` are by identity of the value, which the caller holds all the while."""
+    """One validation. `verdicts`, `active` and `texts` are by identity of a value, which the caller holds meanwhile.
+
+    `looks` counts what rules asked for beyond the value they are about, and what they left to be told or looked up.
+    """
 
     environment: Environment
     functions: Functions = field(default_factory=Functions)
+    right: Right = field(default_factory=Recurring)
+    looks: int = 0
+    texts: dict[int, bytes | None] = field(default_factory=dict)
     deferred: dict[Deferred, None] = field(default_factory=dict)
     questions: dict[CodeQuestion, None] = field(default_factory=dict)
     told: set[tuple[Code, str]] = field(default_factory=set)
@@ -72,6 +83,7 @@ class Run:
 
     def tell(self, code: Code, subject: str, message: str) -> Findings:
         """Returns an information about something that was not checked, once for each subject."""
+        self.looks += 1
         key = (code, subject)
         if key in self.told or len(self.told) >= _TOLD:
             return RIGHT
@@ -80,11 +92,13 @@ class Run:
 
     def defer(self, reference: str, profiles: tuple[str, ...]) -> None:
         """Asks for a look-up."""
+        self.looks += 1
         if len(self.deferred) < _DEFERRED:
             self.deferred[Deferred(reference, profiles)] = None
 
     def ask(self, question: CodeQuestion) -> bool | None:
         """Returns what the terminology server said; None where it did not yet, or where there is none."""
+        self.looks += 1
         answers = self.environment.answers
         if answers is None:
             return None
@@ -93,26 +107,49 @@ class Run:
             self.questions[question] = None
         return answer
 
+    def remember(self, rule: object, value: Json, ask: Callable[[], Findings]) -> Findings:
+        """Returns what a rule, by `ask`, has to say of a value: nothing where it had nothing to say of its like.
+
+        So is remembered only what a rule found by the value alone: where it looked around, what is there decides.
+        """
+        text = self._text(value)
+        if text is None:
+            return ask()
+        if self.right.find((rule, text)):
+            return RIGHT
+        before = self.looks
+        found = ask()
+        if not found and self.looks == before:
+            self.right.keep((rule, text), True)  # noqa: FBT003  that it was right is what is kept
+        return found
+
+    def _text(self, value: Json) -> bytes | None:
+        """The JSON of a value, which the rules of a type and of each profile ask for."""
+        key = id(value)
+        if key not in self.texts:
+            self.texts[key] = text_of(value)
+        return self.texts[key]
+
 
 class Visit:
-    """One resource of a run. `container` is the resource that contains it, `full_url` its own in a Bundle."""
+    """One resource of a run. Whoever asks it for anything looks beyond the value that he is about (Run.looks)."""
 
-    __slots__ = ("_index", "bundle", "container", "full_url", "resource", "run", "scope")
+    __slots__ = ("_bundle", "_container", "_full_url", "_index", "_resource", "_scope", "run")
 
     def __init__(self, run: Run, resource: JsonObject, *, around: Visit | None = None, contained: bool = False) -> None:
         """Starts at `around`, the resource that this one stands in."""
         self.run = run
-        self.resource = resource
-        self.container: JsonObject | None = (around.container or around.resource) if around and contained else None
+        self._resource = resource
+        self._container: JsonObject | None = (around.container or around.resource) if around and contained else None
         self._index: BundleIndex | None = None
-        self.bundle = around.bundle_of_parts if around else None
-        self.full_url: str = around.full_url if around and contained else ""
-        if self.bundle and not contained:
-            self.full_url = self.bundle.full_url(resource)
+        self._bundle = around.bundle_of_parts if around else None
+        self._full_url: str = around.full_url if around and contained else ""
+        if self._bundle and not contained:
+            self._full_url = self._bundle.full_url(resource)
         functions = run.functions
-        self.scope = Scope(
+        self._scope = Scope(
             resource,
-            outermost=self.container,
+            outermost=self._container,
             now=run.environment.now,
             budget=run.budget,
             resolve=self.resolve,
@@ -121,15 +158,47 @@ class Visit:
         )
 
     @property
+    def resource(self) -> JsonObject:
+        """The resource."""
+        self.run.looks += 1
+        return self._resource
+
+    @property
+    def container(self) -> JsonObject | None:
+        """The resource that contains it."""
+        self.run.looks += 1
+        return self._container
+
+    @property
+    def bundle(self) -> BundleIndex | None:
+        """The Bundle that it stands in."""
+        self.run.looks += 1
+        return self._bundle
+
+    @property
+    def full_url(self) -> str:
+        """Its own, or its container's, in that Bundle; "" where it has none."""
+        self.run.looks += 1
+        return self._full_url
+
+    @property
+    def scope(self) -> Scope:
+        """What expressions about its parts may look at."""
+        self.run.looks += 1
+        return self._scope
+
+    @property
     def bundle_of_parts(self) -> BundleIndex | None:
         """The Bundle that the resources in this one stand in: itself if it is one, else that which it stands in."""
-        if self._index is None and self.resource.get("resourceType") == "Bundle":
-            self._index = BundleIndex(self.resource)
-        return self._index or self.bundle
+        self.run.looks += 1
+        if self._index is None and self._resource.get("resourceType") == "Bundle":
+            self._index = BundleIndex(self._resource)
+        return self._index or self._bundle
 
     def enter(self, resource: JsonObject, *, contained: bool = False) -> Visit:
         """Returns the visit of a resource that stands in this one; the same each time."""
-        if resource is self.resource:
+        self.run.looks += 1
+        if resource is self._resource:
             return self
         known = self.run.visits.get(id(resource))
         if known is None:
@@ -138,15 +207,16 @@ class Visit:
 
     def resolve(self, reference: str) -> JsonObject | None:
         """Returns the target of a reference, None where it is not at hand."""
+        self.run.looks += 1
         if reference.startswith("#"):
             return self._contained(reference[1:])
-        found = self.bundle.find(reference, self.full_url) if self.bundle else None
+        found = self._bundle.find(reference, self._full_url) if self._bundle else None
         if found is None and self.run.environment.resolve:
             found = self.run.environment.resolve(reference)
         return found
 
     def _contained(self, resource_id: str) -> JsonObject | None:
-        container = self.container or self.resource
+        container = self._container or self._resource
         if not resource_id:
             return container
         contained: list[JsonObject] = container.get("contained", [])

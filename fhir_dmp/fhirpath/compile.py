@@ -106,7 +106,12 @@ class Program:
         """
         return list(self._call(self._find, scope, value, context))
 
-    def holds(self, scope: Scope, value: Json, context: Node | None = None) -> bool | None:
+    @property
+    def looks_around(self) -> bool:
+        """Tells whether `holds` needs a scope: else the value alone decides."""
+        return self._test.needs_scope or self._test.needs_context
+
+    def holds(self, scope: Scope | None, value: Json, context: Node | None = None) -> bool | None:
         """Tells whether the expression is true of a JSON value: for invariants. None where it is empty."""
         answer: bool | None = self._call(self._test, scope, value, context)
         return answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fhir_dmp.json_text import Json, JsonObject, write_json
-from fhir_dmp.recurring import Recurring
+from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.recurring import Recurring, text_of
 from fhir_dmp.search.facts import CompositeFact
 from fhir_dmp.search.found import Conversion, Found
 from fhir_dmp.search.path import Equals, Key, RefersTo, Step
@@ -19,7 +19,6 @@ Way = tuple[tuple[Step, ...], Conversion]
 
 Memory = Recurring[tuple[str, bytes], tuple[CompositeFact, ...]]
 """What elements had, by the plan's name and the properties that it looks at."""
-_LONGEST = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,13 @@ class ElementPlan:
         """What an element has: values with their codes recur, as other properties do (gathered.py)."""
         if not self.sources or type(element) is not dict:
             return self._find(resource, element, holds)
-        try:
-            text = write_json([(resource if is_outside else element).get(key) for is_outside, key in self.sources])
-        except TypeError:  # it is no JSON, as an integer of many digits
+        text = text_of([(resource if is_outside else element).get(key) for is_outside, key in self.sources])
+        if text is None:
             return self._find(resource, element, holds)
         known = memory.find((self.name, text))
         if known is None:
             known = self._find(resource, element, holds)
-            if len(text) <= _LONGEST:
-                memory.keep((self.name, text), known)
+            memory.keep((self.name, text), known)
         return known
 
     def _find(self, resource: JsonObject, element: Json, holds: Holds) -> tuple[CompositeFact, ...]:

@@ -15,6 +15,7 @@ from fhir_dmp.fhirpath.compile import Program, compile_expression
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.recurring import UNIQUE
 from fhir_dmp.search.composite import Part
 from fhir_dmp.search.contained import INSIDE, contained_in, ways_into
 from fhir_dmp.search.conversion import make_conversion
@@ -32,8 +33,6 @@ from fhir_dmp.search.words import NO_WORDS, stems_of, words_of
 Fact = TypeVar("Fact")
 Condition = Equals | RefersTo
 _NO_VALUE = frozenset({"id", "extension"})
-_UNIQUE = frozenset({"meta", "text", "contained", "content", "presentedForm", "period", "what", "detail"})
-"""Properties whose values are rarely those of another resource."""
 _PLAIN = frozenset({"resourceType", "reference", "contentType", "code", "text"})
 """Properties that say something of the object that has them."""
 _DIVIDED = frozenset({"entity"})
@@ -143,7 +142,7 @@ class Indexer:
                 self._walk(resource, inside, gathered.found)
         resource_type = resource["resourceType"]
         for path, name, value in _properties(resource, plan.root):
-            if name not in _UNIQUE and (type(value) is dict or type(value) is list):
+            if name not in UNIQUE and (type(value) is dict or type(value) is list):
                 gathered.add(self._kept.find(resource_type, path, value, plan.gather))
             else:
                 plan.gather(path, value, gathered)

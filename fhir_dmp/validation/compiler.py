@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.recurring import Recurring
 from fhir_dmp.spec.registry import Registry
 from fhir_dmp.spec.structure import Group, Property
 from fhir_dmp.validation.finding import Step
-from fhir_dmp.validation.linker import Linker
+from fhir_dmp.validation.linker import Linker, Right
 from fhir_dmp.validation.rule import AllRule, Rule
 from fhir_dmp.validation.rules.cardinality import ArrayRule, build_required
 from fhir_dmp.validation.rules.choice import build_choices
@@ -38,6 +39,7 @@ class Schemas:
     def __init__(self, model: Registry) -> None:
         """Compiles nothing yet."""
         self.model = model
+        self.right: Right = Recurring()
         self._known: dict[str, Schema] = {}
 
     def schema(self, type_name: str) -> Schema:
@@ -67,6 +69,7 @@ class _Compilation:
     def __init__(self, schemas: Schemas, known: Mapping[str, Schema]) -> None:
         self.model = schemas.model
         self.schema = schemas.schema
+        self.right = schemas.right
         self.linked: dict[str, Schema] = {}
         self._known = known
         self._pending: list[tuple[Schema, Group]] = []

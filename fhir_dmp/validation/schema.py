@@ -6,7 +6,7 @@ The rules of a property see its value; those of `rules` see the whole object. Pr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -75,9 +75,13 @@ class Schema:
         """Returns what is wrong with the object; stops once there are LIMIT findings."""
         if type(value) is not dict or not value or (len(value) == 1 and "id" in value and self.needs_content):
             return self._refuse(value)
+        return self.validate_rest(value, value.items(), scope)
+
+    def validate_rest(self, value: JsonObject, rest: Iterable[tuple[str, Json]], scope: Scope) -> Findings:
+        """Returns what is wrong with an object whose properties are right but for the `rest`."""
         findings: list[Finding] = []
         accepts, checks = self._accepts, self._checks
-        for key, item in value.items():
+        for key, item in rest:
             accept = accepts.get(key) if type(item) is str else None
             if accept is not None and accept(item):
                 continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.recurring import UNIQUE, text_of
 from fhir_dmp.spec.structure import Group
 from fhir_dmp.validation.finding import LIMIT, RIGHT, Finding, FindingCode, Findings, Step, one, quote, wrong_type
 from fhir_dmp.validation.linker import KnownSchemas
@@ -48,7 +49,25 @@ class ResourceRule:
         schema = find_schema(value, self.schemas)
         if not isinstance(schema, Schema):
             return schema
-        return schema.validate(value, Scope(schema.name, _contained_types(value)))
+        if "contained" in value:  # to which its references may lead
+            return schema.validate(value, Scope(schema.name, _contained_types(value)))
+        return self._validate_rest(schema, value)
+
+    def _validate_rest(self, schema: Schema, value: JsonObject) -> Findings:
+        """What is wrong with a resource, but for properties that were found right before in one of its type."""
+        right, rest, fresh = self.schemas.right, [], []
+        for key, item in value.items():
+            text = text_of(item) if (type(item) is dict or type(item) is list) and key not in UNIQUE else None
+            if text is None or f"_{key}" in value:
+                rest.append((key, item))
+            elif not right.find((schema.name, key, text)):
+                rest.append((key, item))
+                fresh.append((schema.name, key, text))
+        findings = schema.validate_rest(value, rest, Scope(schema.name, _NONE_CONTAINED))
+        if not findings:
+            for known in fresh:
+                right.keep(known, True)  # noqa: FBT003  that it was right is what is kept
+        return findings
 
     def as_json(self) -> JsonObject:
         """Returns the rule as data."""
