@@ -48,3 +48,7 @@ class Recurring(Generic[Key, Kept]):
         if len(self._new) >= self._most:
             self._old, self._new = self._new, {}
         self._new[key] = found
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._new, self._old = {}, {}

@@ -25,6 +25,14 @@ def test_what_is_found_again_outlives_what_is_not() -> None:
     assert kept.find("forgotten") is None
 
 
+def test_nothing_is_left_once_it_is_cleared() -> None:
+    kept: Recurring[str, int] = Recurring(most=1)
+    for key in "ab":
+        kept.keep(key, 1)
+    kept.clear()
+    assert kept.find("a") is kept.find("b") is None
+
+
 @given(st.lists(st.integers(0, 40)), st.integers(1, 8))
 def test_twice_as_much_as_said_is_kept_at_most(keys: list[int], most: int) -> None:
     kept: Recurring[int, str] = Recurring(most)
