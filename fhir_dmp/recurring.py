@@ -12,7 +12,7 @@ from fhir_dmp.json_text import Json, write_json
 
 UNIQUE = frozenset({"meta", "text", "contained", "identifier", "content", "presentedForm", "period", "what", "detail"})
 """Properties of resources whose values are rarely those of another."""
-LONGEST = 4096
+LONGEST = 2048
 """Bytes of a text that is worth keeping."""
 Key = TypeVar("Key")
 Kept = TypeVar("Kept")

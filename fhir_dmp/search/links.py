@@ -15,6 +15,8 @@ OF_TYPE = "of-type"
 """Behind the parameter's name and a colon, it makes the parameter of the links that `identified` writes."""
 EXACT, IDENTIFIER, MISSING, TEXT, UCUM = "exact", "identifier", "missing", "text", "ucum"
 """So too the other facts that a modifier, or a unit, asks for."""
+_SHORT = 256
+"""Characters of a reference that is kept, with what it is found by."""
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]*)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
 _FOREIGN = re.compile(r"(.+/([A-Z][A-Za-z]*)/[A-Za-z0-9\-.]{1,64})/_history/[A-Za-z0-9\-.]{1,64}", re.DOTALL)
 _PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
@@ -42,9 +44,14 @@ def split_reference(text: str, resource_types: Collection[str]) -> RelativeRefer
     return RelativeReference(found[1], found[2], found[3] or "")
 
 
-@lru_cache(maxsize=16384)
 def reference_texts(reference: str, base_url: str, resource_types: frozenset[str]) -> tuple[str, ...]:
     """Returns the texts by which a Reference.reference is found; none for a contained or malformed one."""
+    find = _find_texts if len(reference) <= _SHORT else _find_texts.__wrapped__
+    return find(reference, base_url, resource_types)
+
+
+@lru_cache(maxsize=16384)
+def _find_texts(reference: str, base_url: str, resource_types: frozenset[str]) -> tuple[str, ...]:
     link = relative_to(base_url, reference)
     relative = split_reference(link, resource_types)
     if relative:

@@ -51,6 +51,8 @@ from fhir_dmp.search.words import Words
 
 Document = dict[str, Any]
 
+_SHORT = 256
+"""Characters of a code with its system that is kept, with its forms."""
 DAY = 25 * 3_600_000
 """The longest day there is, in milliseconds: what is no longer is narrow."""
 INDEXED_MARKS = frozenset({"author"})
@@ -194,14 +196,20 @@ def wide(prefix: str) -> str:
 
 
 def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> list[str]:
-    forms = [form for token in facts.tokens for form in _forms_of(resource_type, token)]
+    tokens = [
+        (_forms_of if len(token.system) + len(token.code) <= _SHORT else _build_forms)(resource_type, token)
+        for token in facts.tokens
+    ]
+    forms = [form for both in tokens for form in both]
     return [*forms, *[linked(f"{resource_type}.{link.parameter}", link.text) for link in facts.links]]
 
 
-@lru_cache(maxsize=16384)
-def _forms_of(resource_type: str, token: TokenFact) -> tuple[str, str]:
+def _build_forms(resource_type: str, token: TokenFact) -> tuple[str, str]:
     prefix = f"{resource_type}.{token.parameter}"
     return in_any_system(prefix, token.code), in_system(prefix, token.system, token.code)
+
+
+_forms_of = lru_cache(maxsize=16384)(_build_forms)
 
 
 def _string_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:
