@@ -244,7 +244,8 @@ def _authors(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
     if resource["resourceType"] == "Subscription":
         own = [row for row in _objects(resource.get("extension")) if row.get("url") == SUBSCRIBER]
         yield from (f"{SUBSCRIBER}|{row.get('valueString')}" for row in own)
-    contained = {item.get("id"): item for item in _objects(resource.get("contained"))}
+    named = ((item.get("id"), item) for item in _objects(resource.get("contained")))
+    contained: dict[Json, JsonObject] = {name: item for name, item in named if type(name) is str}
     for path in AUTHORS.get(resource["resourceType"], ()):
         values: list[Any] = [resource]
         for key in path.split("."):

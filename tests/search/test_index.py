@@ -178,6 +178,12 @@ def test_whatever_stands_in_a_resource_nothing_is_raised(resource: Any, data: st
     assert all(quantity.low <= quantity.high for quantity in facts.quantities)
 
 
+@pytest.mark.parametrize("name", [[], {}, None, 1, ["a"]])
+def test_contained_resource_with_an_id_that_is_none_has_no_facts_of_it(name: Any) -> None:
+    row = {"resourceType": "Appointment", "id": "1", "contained": [{"resourceType": "Patient", "id": name}]}
+    assert INDEXER.facts(row).contained == ()
+
+
 def spoil(value: Any, data: st.DataObject) -> Any:
     """The value with something else at a random place in it."""
     if isinstance(value, dict) and value and data.draw(st.booleans()):
