@@ -30,7 +30,8 @@ from fhir_dmp.store.mongo.embedded.mongod import MongodUnavailable, find_mongod
 from tests.commands.conftest import RunningServer
 from tests.durability.conftest import ServerProcess
 
-PEOPLE = 1500
+PEOPLE = 4000
+"""So many that a load is still under way when it is ended, however fast it is."""
 BUNDLES = 80
 A, B = "urn:uuid:0d9d4a9c-6d3b-4b5e-8c53-000000000001", "urn:uuid:0d9d4a9c-6d3b-4b5e-8c53-000000000002"
 TOTALS = {"Patient": PEOPLE, "Device": BUNDLES, "Observation": BUNDLES}
