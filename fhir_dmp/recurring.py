@@ -6,6 +6,7 @@ tenth of what a walk through it does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from fhir_dmp.json_text import Json, write_json
@@ -40,6 +41,14 @@ class Recurring(Generic[Key, Kept]):
         """Returns what is kept under a key, None where nothing is."""
         found = self._new.get(key)
         if found is None and (found := self._old.get(key)) is not None:
+            self.keep(key, found)
+        return found
+
+    def find_or_make(self, key: Key, make: Callable[[], Kept]) -> Kept:
+        """Returns what is kept under a key, made now where nothing is."""
+        found = self.find(key)
+        if found is None:
+            found = make()
             self.keep(key, found)
         return found
 

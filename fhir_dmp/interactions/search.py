@@ -57,11 +57,9 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
         query = replace(query, ignored=(*query.ignored, *warnings))
     sources = as_resources(page.versions) if query.contained is Contained.ALONE else page.versions
     included = await find_included(context, request, query, sources) if query.includes else ()
-    found = [*page.versions, *included]
-    shown = await redact(context, request, found)
+    shown = await redact(context, request, [*page.versions, *included])
     matched = len(page.versions)
-    if shown is not found:
-        page = replace(page, versions=shown[:matched])
+    page = replace(page, versions=shown[:matched])
     counted = await _count(context, query, restriction, page)
     return _answer(context, request, query, page, counted, shown[matched:])
 

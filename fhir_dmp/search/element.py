@@ -65,11 +65,7 @@ class ElementPlan:
         text = text_of([(resource if is_outside else element).get(key) for is_outside, key in self.sources])
         if text is None:
             return self._find(resource, element, holds)
-        known = memory.find((self.name, text))
-        if known is None:
-            known = self._find(resource, element, holds)
-            memory.keep((self.name, text), known)
-        return known
+        return memory.find_or_make((self.name, text), lambda: self._find(resource, element, holds))
 
     def _find(self, resource: JsonObject, element: Json, holds: Holds) -> tuple[CompositeFact, ...]:
         found, parts = Found(), reversed(self.parts)

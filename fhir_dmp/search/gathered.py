@@ -44,12 +44,7 @@ class Keepsake:
         text = text_of(value)
         if text is None:
             return _gather(name, value, gather)
-        key = (resource_type, name, text)
-        found = self._kept.find(key)
-        if found is None:
-            found = _gather(name, value, gather)
-            self._kept.keep(key, found)
-        return found
+        return self._kept.find_or_make((resource_type, name, text), lambda: _gather(name, value, gather))
 
 
 def _gather(name: str, value: Json, gather: Gather) -> Gathered:

@@ -40,6 +40,7 @@ class Schemas:
         """Compiles nothing yet."""
         self.model = model
         self.right: Right = Recurring()
+        """What was found right before."""
         self._known: dict[str, Schema] = {}
 
     def schema(self, type_name: str) -> Schema:

@@ -197,19 +197,17 @@ def wide(prefix: str) -> str:
 
 def _token_texts(facts: Facts | CompositeFact, resource_type: str) -> list[str]:
     tokens = [
-        (_forms_of if len(token.system) + len(token.code) <= _SHORT else _build_forms)(resource_type, token)
+        (_forms_of if len(token.system) + len(token.code) <= _SHORT else _forms_of.__wrapped__)(resource_type, token)
         for token in facts.tokens
     ]
     forms = [form for both in tokens for form in both]
     return [*forms, *[linked(f"{resource_type}.{link.parameter}", link.text) for link in facts.links]]
 
 
-def _build_forms(resource_type: str, token: TokenFact) -> tuple[str, str]:
+@lru_cache(maxsize=16384)
+def _forms_of(resource_type: str, token: TokenFact) -> tuple[str, str]:
     prefix = f"{resource_type}.{token.parameter}"
     return in_any_system(prefix, token.code), in_system(prefix, token.system, token.code)
-
-
-_forms_of = lru_cache(maxsize=16384)(_build_forms)
 
 
 def _string_texts(facts: Facts | CompositeFact, resource_type: str) -> Iterator[str]:

@@ -138,8 +138,12 @@ class MongoReader:
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
-        await self._look_for_events(sought((), clause, restriction.clause))
         await self._require_own(find_asked(self._own, clause, (), ()))
+        return await self._count(clause, restriction, limit)
+
+    async def _count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
+        """Counts by parameters of which all facts are there."""
+        await self._look_for_events(sought((), clause, restriction.clause))
         wanted = build_filter(clause, restriction.clause)
         bound: dict[str, Any] = {"limit": limit} if limit else {}
         with database_errors():

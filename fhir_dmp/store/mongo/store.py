@@ -157,7 +157,7 @@ class MongoStore(MongoReader):
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
         if not find_asked(self._own, clause, (), ()):
-            return await super().count(clause, restriction, limit)
+            return await self._count(clause, restriction, limit)
         await self._look_for_events(sought((), clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.count(clause, restriction, limit))
 
