@@ -101,12 +101,8 @@ class MongoReader:
 
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
         """See the port."""
-        await self._require_own(find_asked(self._own, query.clause, query.resource_types, query.sort))
-        return await self._search(query, restriction)
-
-    async def _search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
-        """Searches by parameters of which all facts are there."""
         await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
+        await self._require_own(find_asked(self._own, query.clause, query.resource_types, query.sort))
         count = query.count or 0
         with database_errors():
             plan = build_plan(query, restriction.clause, built=self._judge.parts(restriction))
@@ -138,12 +134,8 @@ class MongoReader:
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
-        await self._require_own(find_asked(self._own, clause, (), ()))
-        return await self._count(clause, restriction, limit)
-
-    async def _count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
-        """Counts by parameters of which all facts are there."""
         await self._look_for_events(sought((), clause, restriction.clause))
+        await self._require_own(find_asked(self._own, clause, (), ()))
         wanted = build_filter(clause, restriction.clause)
         bound: dict[str, Any] = {"limit": limit} if limit else {}
         with database_errors():

@@ -150,14 +150,14 @@ class MongoStore(MongoReader):
     async def search(self, query: SearchQuery, restriction: Restriction) -> SearchPage:
         """See the port."""
         if not find_asked(self._own, query.clause, query.resource_types, query.sort):
-            return await self._search(query, restriction)
+            return await super().search(query, restriction)
         await self._look_for_events(sought(query.resource_types, query.clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.search(query, restriction))
 
     async def count(self, clause: Clause, restriction: Restriction, limit: int) -> int:
         """See the port."""
         if not find_asked(self._own, clause, (), ()):
-            return await self._count(clause, restriction, limit)
+            return await super().count(clause, restriction, limit)
         await self._look_for_events(sought((), clause, restriction.clause))
         return await self._in_snapshot(lambda reader: reader.count(clause, restriction, limit))
 
