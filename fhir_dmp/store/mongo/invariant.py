@@ -81,8 +81,10 @@ def _check_past(reference: str, row: Document) -> Iterator[str]:
 def _check_content(reference: str, document: Document, resource: JsonObject | None) -> Iterator[str]:
     """The JSON of a version has its type, id, version and time; those of the document are the same."""
     resource_type, _, resource_id = reference.partition("/")
-    if document.get("ty") != resource_type or not is_id(resource_id):
+    if document.get("ty") != resource_type:
         yield f"the resource type beside it is {document.get('ty')}"
+    if not is_id(resource_id):
+        yield "its id is none"
     if document.get("b") is None:
         return
     if resource is None:
