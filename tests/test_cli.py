@@ -97,6 +97,8 @@ def test_a_value_that_an_option_does_not_take_is_one_line_too(arguments: str, ca
     ("name", "value", "message"),
     [
         ("FHIR_DMP_TIME_ZONE", "Mars", "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'"),
+        ("FHIR_DMP_DATABASE", "dossier médical", "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
+        ("FHIR_DMP_DATABASE", "x" * 64, "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
         ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
         ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
     ],
