@@ -93,6 +93,15 @@ def test_a_value_that_an_option_does_not_take_is_one_line_too(arguments: str, ca
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["version", "validate --help"])
+def test_an_output_that_cannot_be_written_is_the_environments_fault(command: str) -> None:
+    program = [_program(), *command.split()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 3
+    assert ended.stderr == "fhir-dmp: [Errno 28] No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
