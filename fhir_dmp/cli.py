@@ -6,6 +6,7 @@ Every error is one line on stderr. What the commands do is in fhir_dmp.commands.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -134,7 +135,15 @@ commands.add_typer(tokens, name="token")
 def main() -> None:
     """Runs the command line, and ends the process with an exit code."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:  # None where the shell closed it
+            sys.stdout.flush()
+    except OSError as fault:
+        # what is left to write would be tried again at the end, and fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or _tell(Exit.ENVIRONMENT, f"the output cannot be written: {fault.strerror}")
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -147,6 +156,9 @@ def run(arguments: list[str]) -> int:
         return _tell(Exit.ENVIRONMENT, str(fault))
     except typer.Abort:
         return Exit.INTERRUPTED
+    except OSError as fault:
+        # a full disk, most of all: what commands know better is a CommandError before
+        return _tell(Exit.ENVIRONMENT, str(fault))
     except _UsageError as fault:
         return _tell(Exit.USAGE, _word_usage(fault))
     return int(code or Exit.DONE)

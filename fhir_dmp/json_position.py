@@ -80,6 +80,8 @@ def find_fault(data: bytes) -> tuple[Position, str] | None:
     """
     try:
         text = data.decode()
+        if text.startswith("\ufeff"):
+            return Position(1, 1), "the text starts with a byte order mark; FHIR JSON is UTF-8 without one"
         json.loads(text)
         offset = _find_duplicate(text, _skip_blank(text, 0))
     except UnicodeDecodeError as fault:

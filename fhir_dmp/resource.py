@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 from fhir_dmp.instant import Milliseconds, write_instant
 from fhir_dmp.json_text import JsonObject, write_json
 
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+LONGEST_ID = 64
+_ID = re.compile(rf"[A-Za-z0-9\-.]{{1,{LONGEST_ID}}}")
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
 

@@ -29,7 +29,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.loader import Subject, load_definitions
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.packages.port import R4_PUBLISHED
-from fhir_dmp.resource import Identity, build_version
+from fhir_dmp.resource import LONGEST_ID, Identity, build_version
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.port import Change, Writer
 
@@ -61,10 +61,11 @@ async def _restriction(context: Context, resource_type: str) -> Restriction:
 
 
 def _definitions(context: Context) -> Iterator[JsonObject]:
+    """An id that R4 made longer than ids may be (that of one SearchParameter) is cut: its canonical stays."""
     for subject in _SUBJECTS:
         for definition in load_definitions(subject):
             if definition["resourceType"] in context.capability.types:
-                yield definition
+                yield definition | {"id": definition["id"][:LONGEST_ID]}
 
 
 async def _store(context: Context, definitions: Sequence[JsonObject]) -> int:

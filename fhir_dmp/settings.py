@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,9 @@ SETTINGS = (
     Setting("FHIR_DMP_MONGOD", "", "mongod binary of the embedded MongoDB; empty: the one that is installed"),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_DATABASE = re.compile(r"""[^ /\\."$\0]+""")
+_LONGEST_DATABASE = 63
+"""Bytes: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions."""
 _MOST_SECONDS = 60
 _MOST_BODY_SECONDS = 3600
 _MOST_BINARY = 2 * 1024 * 1024 * 1024
@@ -103,7 +107,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
     return Settings(
         mongodb_uri=read("FHIR_DMP_MONGODB_URI"),
-        database=read("FHIR_DMP_DATABASE"),
+        database=_read_database(read("FHIR_DMP_DATABASE")),
         data_dir=Path(read("FHIR_DMP_DATA_DIR") or user_data_path("fhir-dmp", appauthor=False)),
         base_url=_read_base_url(read("FHIR_DMP_BASE_URL")),
         validation=_read_depth(read("FHIR_DMP_VALIDATION")),
@@ -123,6 +127,14 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         client_certificate_header=read("FHIR_DMP_CLIENT_CERTIFICATE_HEADER"),
         log_level=_read_level(read("FHIR_DMP_LOG_LEVEL")),
     )
+
+
+def _read_database(text: str) -> str:
+    if not _DATABASE.fullmatch(text) or len(text.encode()) > _LONGEST_DATABASE:
+        raise SettingInvalid(
+            f"FHIR_DMP_DATABASE takes 1 to 63 characters without space, / \\ . $ and quotes, not {text!r}"
+        )
+    return text
 
 
 def _read_base_url(text: str) -> str:

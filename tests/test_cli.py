@@ -93,10 +93,21 @@ def test_a_value_that_an_option_does_not_take_is_one_line_too(arguments: str, ca
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["version", "validate --help"])
+def test_an_output_that_cannot_be_written_is_the_environments_fault(command: str) -> None:
+    program = [_program(), *command.split()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 3
+    assert ended.stderr == "fhir-dmp: [Errno 28] No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("FHIR_DMP_TIME_ZONE", "Mars", "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'"),
+        ("FHIR_DMP_DATABASE", "dossier médical", "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
+        ("FHIR_DMP_DATABASE", "x" * 64, "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
         ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
         ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
     ],

@@ -75,7 +75,7 @@ def test_every_element_of_any_json_is_found(value: Any, indent: int | str | None
         (b'{"a": 1} x', 1, 10, "Extra data"),
         (b'{"a":\n "\xe9"}', 2, 3, "the text is not UTF-8"),
         (b'{"a": "\xc3\xa9\xc3\xa9\xff"}', 1, 10, "the text is not UTF-8"),
-        (b'\xef\xbb\xbf{"a": 1}', 1, 1, "Unexpected UTF-8 BOM (decode using utf-8-sig)"),
+        (b'\xef\xbb\xbf{"a": 1}', 1, 1, "the text starts with a byte order mark; FHIR JSON is UTF-8 without one"),
         (b'{"a": 1, "b": {"c": [{"d": 1,\n "d": 2}]}, "a": 3}', 2, 2, "the property 'd' appears twice in one object"),
         (b'{"a": {"b": 1}, "a": 2}', 1, 17, "the property 'a' appears twice in one object"),
     ],

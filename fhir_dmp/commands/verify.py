@@ -15,6 +15,7 @@ from fhir_dmp.commands.preflight import check_settings
 from fhir_dmp.commands.progress import Meter, show_progress
 from fhir_dmp.commands.reach import reach_database
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.packages.port import DefinitionsUnavailable
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.packages import MongoPackages
@@ -62,6 +63,8 @@ def verify_database(anchor: str) -> bool:
             summary = asyncio.run(_verify(replace(settings, mongodb_uri=uri, base_url=base_url), anchor))
     except (FhirError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
+    except DefinitionsUnavailable as fault:
+        raise CommandError(Exit.ENVIRONMENT, f"the database does not answer: {fault}") from None
     typer.echo(str(summary))
     return not summary.findings
 

@@ -156,7 +156,7 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
     path, _, query = url.partition("?")
     shape, parts = parse_path([unquote(segment) for segment in path.split("/") if segment])
     resource = row.get("resource")
-    if method in {"POST", "PUT", "PATCH"} and not shape.endswith("_search") and resource is None:
+    if resource is None and _needs_resource(method, shape):
         message = f"A {method} needs a resource."
         raise error(Category.MALFORMED, "entry-resource-missing", message, f"Bundle.entry[{index}].resource")
     part = Request(
@@ -177,6 +177,12 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
     if method == "PATCH" and resource is not None:
         part = _carry_patch(context, part, resource, f"Bundle.entry[{index}].resource")
     return Entry(index, row.get("fullUrl", ""), method, shape, part)
+
+
+def _needs_resource(method: str, shape: str) -> bool:
+    """Tells whether an entry carries something. Operations are asked without parameters too, as they are outside."""
+    is_asked = method == "POST" and (shape.endswith("_search") or "$" in shape)
+    return method in {"POST", "PUT", "PATCH"} and not is_asked
 
 
 def _preconditions(wanted: JsonObject) -> Preconditions:

@@ -205,9 +205,10 @@ def _refuse(given: Given, wanted: str) -> FhirError:
 
 
 def answer_parameters(rows: Iterable[JsonObject], resource_id: str = "") -> Result:
-    """Returns the Result of an operation that answers with Parameters."""
+    """Returns the Result of an operation that answers with Parameters; where there are none, FHIR has no empty list."""
     body: JsonObject = {"resourceType": "Parameters"} | ({"id": resource_id} if resource_id else {})
-    return answer({**body, "parameter": list(rows)})
+    parameters = list(rows)
+    return answer(body | ({"parameter": parameters} if parameters else {}))
 
 
 def answer(resource: JsonObject) -> Result:

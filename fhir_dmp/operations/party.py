@@ -5,6 +5,7 @@ It has to be in the directory: a choice about who is not there would be about no
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from fhir_dmp.access.closure import STRUCTURE_SYSTEMS
@@ -25,6 +26,7 @@ from fhir_dmp.search.security import RPPS
 NAME = "professional"
 _TYPES = {"Practitioner": (RPPS,), "Organization": STRUCTURE_SYSTEMS}
 _PERSONS = ("Practitioner",)
+_RPPS = re.compile(r"[0-9]{11}")
 
 
 async def read_party(context: Context, request: Request, inputs: Inputs, *, is_person: bool = False) -> Party:
@@ -35,7 +37,7 @@ async def read_party(context: Context, request: Request, inputs: Inputs, *, is_p
     directory = await open_directory(context, request)
     rows = await _find(directory, given, _PERSONS if is_person else tuple(_TYPES))
     if len(rows) != 1:
-        message = "This is no professional or structure of the directory: an RPPS number, FINESS number or reference."
+        message = "This is nobody of the directory: an RPPS number, SYSTEM|NUMBER of a structure, or a reference."
         raise error(Category.UNPROCESSABLE, "professional-unknown", message, given.at)
     return _build_party(rows[0], given.at)
 
@@ -66,14 +68,21 @@ async def _find(directory: Directory, given: Given, types: tuple[str, ...]) -> l
 
 
 def _identifier(given: Given, types: tuple[str, ...]) -> TokenValue | None:
-    """The number: an Identifier, in a Reference or alone, or the text `system|value`."""
+    """The number: an Identifier, in a Reference or alone, or the text `system|value`, or an RPPS number alone."""
     if isinstance(given.value, str):
-        system, separator, value = given.value.partition("|")
-        row: JsonObject = {"system": system, "value": value} if separator else {}
+        row = _read_number(given.value)
     else:
         row = given.value.get("identifier", {}) if given.type_name == "Reference" else given.value or {}
     known = {system for name in types for system in _TYPES[name]}
     return TokenValue(str(row["system"]), str(row.get("value", ""))) if row.get("system") in known else None
+
+
+def _read_number(text: str) -> JsonObject:
+    """The parts of `system|value`, or of an RPPS number alone; none of what is a link."""
+    system, separator, value = text.partition("|")
+    if separator:
+        return {"system": system, "value": value}
+    return {"system": RPPS, "value": text} if _RPPS.fullmatch(text) else {}
 
 
 def _link(given: Given) -> str:

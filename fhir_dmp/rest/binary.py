@@ -27,6 +27,7 @@ _READS = frozenset({"[type]/[id]", "[type]/[id]/_history/[vid]"})
 _WRITES = frozenset({("POST", "[type]"), ("PUT", "[type]/[id]"), ("PUT", "[type]")})
 _AS_RESOURCE = frozenset({"application/fhir+json", "application/fhir+xml", "application/json", "text/json"})
 """Bodies that are a Binary resource. General XML is not: it is how CDA documents come."""
+_FOUND = frozenset({Status.OK, Status.NOT_MODIFIED})
 _PRINTABLE = re.compile(r"[ -~]+")
 """What may stand in a header: a code of FHIR may have a line break."""
 _SAFE: Headers = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox; default-src 'none'")]
@@ -50,12 +51,16 @@ async def respond_to_read(
 ) -> Response:
     """Builds the answer to a read: the content, or the resource where the client asks for a format of resources."""
     version = result.version
-    if version is None or version.content is None or result.status is not Status.OK or result.body is not None:
+    if version is None or version.content is None or result.status not in _FOUND or result.body is not None:
         return build_http_response(result, context.base_url)
-    content = await context.store.contents.describe(version.content_key) if version.content_key else None
     resource = parse_json_object(version.content)
     media_type = resource["contentType"]
-    if _wants_resource(headers.get(b"accept", ""), format_parameter, media_type):
+    is_resource = _wants_resource(headers.get(b"accept", ""), format_parameter, media_type)
+    if result.status is Status.NOT_MODIFIED:
+        same = build_http_response(result, context.base_url)
+        return same if is_resource else replace(same, headers=_head(version))
+    content = await context.store.contents.describe(version.content_key) if version.content_key else None
+    if is_resource:
         if wanted is None:
             raise error(Category.NOT_ACCEPTABLE, "format-unsupported", "This server speaks FHIR 4.0 as JSON and XML.")
         plain = build_http_response(result, context.base_url)
@@ -79,17 +84,25 @@ def _wants_resource(accept: str, format_parameter: str, media_type: str) -> bool
     return best[0] != native and best[1] > 0
 
 
-def _respond(version: Version, size: int, headers: HeaderMap, media_type: str) -> Response:
-    """The answer's head: the whole content, the part that was asked for, or that there is no such part."""
-    etag = f'"{version.version_id}"'
-    head = [
-        (b"etag", etag.encode()),
+def _etag(version: Version) -> str:
+    """The strong validator of a content: If-Range takes no other (RFC 9110, 13.1.5)."""
+    return f'"{version.version_id}"'
+
+
+def _head(version: Version) -> Headers:
+    return [
+        (b"etag", _etag(version).encode()),
         (b"last-modified", write_http_date(version.last_updated).encode()),
         (b"accept-ranges", b"bytes"),
         *_SAFE,
     ]
+
+
+def _respond(version: Version, size: int, headers: HeaderMap, media_type: str) -> Response:
+    """The answer's head: the whole content, the part that was asked for, or that there is no such part."""
+    head = _head(version)
     try:
-        is_same = is_unchanged(headers.get(b"if-range", ""), etag, version.last_updated)
+        is_same = is_unchanged(headers.get(b"if-range", ""), _etag(version), version.last_updated)
         part = parse_range(headers.get(b"range", ""), size) if is_same else None
     except Unsatisfiable:
         message = f"The range begins after the content's {size:,} bytes."

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson import Decimal128
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from fhir_dmp.audit.chain import ORIGIN, Anchor, Head, build_anchor, hash_event
 from fhir_dmp.cli import run
+from fhir_dmp.json_text import FhirDecimal
 from fhir_dmp.resource import Identity, Version, build_deletion, build_version
 from fhir_dmp.store.mongo.audit import MongoAuditTrail, build_anchor_document, parse_anchor
 from fhir_dmp.store.mongo.store import MongoStore, connect
@@ -238,6 +240,32 @@ async def test_database_that_was_left_alone_is_proved(documents: Documents, veri
     assert f"last anchor {last} " in output
     assert code == 0
     assert (await asyncio.to_thread(verify, "--anchor", str(last)))[0] == 0
+
+
+async def test_a_number_is_the_same_however_it_is_written(
+    mongodb_uri: str, database_name: str, documents: Documents, verify: Verify
+) -> None:
+    """A server that held a 1 before holds 1.0 as that 1."""
+    resource = {"resourceType": "Observation", "valueQuantity": {"value": FhirDecimal("1.0"), "code": "g"}}
+    stamped, version = build_version(resource, Identity("Observation", "1"), None, "POST", NOW)
+    row = Change(version, None, indexer().facts(stamped))
+    async with connect(mongodb_uri) as client:
+        await MongoStore(client, database_name).transact(lambda writer: writer.write([row]))
+    field = "q.$[].l"
+    documents["resource"].update_one({"_id": "Observation/1"}, {"$set": {field: Decimal128("1.00")}})
+    assert (await asyncio.to_thread(verify))[0] == 0
+    documents["resource"].update_one({"_id": "Observation/1"}, {"$set": {field: Decimal128("1.01")}})
+    assert (await asyncio.to_thread(verify))[0] == 1
+
+
+async def test_a_database_that_does_not_answer_is_the_environments_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FHIR_DMP_MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
+    assert await asyncio.to_thread(run, ["verify"]) == 3
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("fhir-dmp: the database does not answer: 127.0.0.1:1")
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)

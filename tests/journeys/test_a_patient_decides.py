@@ -47,6 +47,20 @@ async def test_a_patient_hides_a_document_blocks_a_doctor_reads_the_log_and_clos
     await patient.sees(f"{here}/$dmp-access-log")
 
 
+async def test_a_log_without_a_line_is_a_resource_that_fhir_takes(story: Story) -> None:
+    patient = await open_record(story)
+    log = await patient.sees(f"Patient/{patient.id}/$dmp-access-log?to=1900")
+    assert log == {"resourceType": "Parameters"}
+
+
+async def test_a_professional_is_named_by_his_rpps_number_alone(story: Story) -> None:
+    patient, nurse = await open_record(story), story.nurse()
+    await done(patient, f"Patient/{patient.id}/$dmp-authorize", professional=nurse.rpps)
+    await nurse.sees(f"Patient/{patient.id}")
+    log = await patient.sees(f"Patient/{patient.id}/$dmp-access-log?professional={nurse.rpps}")
+    assert [row["name"] for row in log["parameter"]] == ["access"]
+
+
 async def test_a_choice_made_once_more_changes_nothing(story: Story) -> None:
     patient, physician = await open_record(story), story.physician()
     here, who = f"Patient/{patient.id}", {"professional": story.nurse().by_number}

@@ -181,7 +181,10 @@ def texted(prefix: str, form: str) -> str:
 
 @lru_cache(maxsize=16384)
 def hold_decimal(number: Decimal) -> Decimal128:
-    """Returns a number as the database holds it; facts have no more digits than fit."""
+    """Returns a number as the database holds it; facts have no more digits than fit.
+
+    Equal numbers are one number here (1.0 may come back as 1): no fact tells how one was written.
+    """
     return Decimal128(number)
 
 

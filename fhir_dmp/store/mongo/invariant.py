@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bson import Decimal128
+
 from fhir_dmp.audit.proof import Finding
 from fhir_dmp.instant import write_instant
 from fhir_dmp.json_text import JsonObject, parse_json_object
@@ -81,8 +83,10 @@ def _check_past(reference: str, row: Document) -> Iterator[str]:
 def _check_content(reference: str, document: Document, resource: JsonObject | None) -> Iterator[str]:
     """The JSON of a version has its type, id, version and time; those of the document are the same."""
     resource_type, _, resource_id = reference.partition("/")
-    if document.get("ty") != resource_type or not is_id(resource_id):
+    if document.get("ty") != resource_type:
         yield f"the resource type beside it is {document.get('ty')}"
+    if not is_id(resource_id):
+        yield "its id is none"
     if document.get("b") is None:
         return
     if resource is None:
@@ -130,6 +134,19 @@ def _compare_facts(subject: str, document: Document, facts: Facts) -> Iterator[s
         return  # servers renew those of current versions; a search that needs them is refused until then
     expected = build_fields(facts)
     names = (expected.keys() | document.keys()) - _BESIDE
-    differing = sorted(name for name in names if expected.get(name) != document.get(name))
+    differing = sorted(name for name in names if not _is_same(expected.get(name), document.get(name)))
     if differing:
         yield f"{subject} are not those of its content (field {', '.join(differing)}): fhir-dmp reindex"
+
+
+def _is_same(expected: object, held: object) -> bool:
+    """Tells whether a field is what it should be. Numbers may be written otherwise: 1.0 as an equal 1 before it."""
+    return expected == held or _to_numbers(expected) == _to_numbers(held)
+
+
+def _to_numbers(held: object) -> object:
+    if isinstance(held, Decimal128):
+        return held.to_decimal()
+    if isinstance(held, dict):
+        return {name: _to_numbers(value) for name, value in held.items()}
+    return [_to_numbers(value) for value in held] if isinstance(held, list) else held
