@@ -195,7 +195,7 @@ async def _open_binaries(
     own = owner_of(request, Identity("Binary", ""))
     found = await context.reader.read_latest(identities, _EVERYTHING)
     for identity, binary in found.items():
-        documents = await _documents_of(context, identity, binary.owner)
+        documents = [row.identity for row in await _documents_of(context, identity, binary.owner)]
         if documents:
             part = replace(request, resource_type="DocumentReference", resource_id="")
             restriction = await open_gate(context, part, interaction, identities=documents)
@@ -207,10 +207,10 @@ async def _open_binaries(
     return Restriction(WithId("Binary", tuple(shown)))
 
 
-async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Identity]:
+async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Version]:
     """The documents that cite a Binary and are of its maker."""
     versions = (await context.reader.search(build_citing(context, binary), _EVERYTHING)).versions
-    return [version.identity for version in versions if version.owner == owner]
+    return [version for version in versions if version.owner == owner]
 
 
 def build_citing(context: Context, binary: Identity) -> SearchQuery:
@@ -330,6 +330,19 @@ async def judge_refused(context: Context, request: Request, interaction: str) ->
         return version, Reason(Rule.OTHER_RECORD)
     facts = context.indexer.facts(parse_json_object(version.content))
     return version, decide_item(inquiry, states[0], context.matrix, facts).reason
+
+
+async def find_shown_with(context: Context, version: Version) -> Sequence[Version]:
+    """Returns what says whose a version is, and from whom it is hidden, for the trace alone.
+
+    Of a Binary the documents that it is shown with, of a deletion what was deleted, else the version itself.
+    """
+    if version.identity.resource_type == "Binary":
+        return await _documents_of(context, version.identity, version.owner)
+    if version.content is None:
+        deleted = await context.reader.read_version(version.identity, version.version_id - 1, _EVERYTHING)
+        return [deleted] if deleted else []
+    return [version]
 
 
 def _records(context: Context) -> Records:
