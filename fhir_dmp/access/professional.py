@@ -13,7 +13,7 @@ from fhir_dmp.access.directive import Directive, blocks
 from fhir_dmp.access.inquiry import Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Condition, Grant, Path, Ways
-from fhir_dmp.access.provision import Opinion, Situation, compile_directive, names_label
+from fhir_dmp.access.provision import Opinion, Situation, compile_directive, permit_naming
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.search.query import Clause, ConfidentialUpTo, Marked, OfType
@@ -81,8 +81,8 @@ def _path(inquiry: Inquiry, state: RecordState, matrix: Matrix, purpose: str, al
     opinions = {directive: compile_directive(directive, situation) for directive in state.directives}
     after = (
         Condition(matrix.clause(inquiry.requester.profession), Reason(Rule.MATRIX, purpose=purpose)),
-        Condition(_unmasked(opinions, mode), Reason(Rule.MASKED, purpose=purpose)),
-        Condition(_not_too_confidential(opinions, mode), Reason(Rule.CONFIDENTIAL, purpose=purpose)),
+        Condition(_unmasked(state, situation, mode), Reason(Rule.MASKED, purpose=purpose)),
+        Condition(_not_too_confidential(state, situation, mode), Reason(Rule.CONFIDENTIAL, purpose=purpose)),
     )
     return Path(
         otherwise=Reason(Rule.NO_CONSENT, purpose=purpose),
@@ -128,18 +128,19 @@ def consent_denials(opinions: dict[Directive, Opinion], purpose: str, *, is_emer
             yield Condition(no(opinion.deny), Reason(rule, directive.consent, purpose))
 
 
-def _unmasked(opinions: dict[Directive, Opinion], mode: Mode) -> Clause:
+def _unmasked(state: RecordState, situation: Situation, mode: Mode) -> Clause:
     """Masked documents are shown in an emergency to which the patient opened them beforehand; else they are not."""
-    if mode == "normal":
-        return no(_MASKS)
-    opened = [opinion.permit for item, opinion in opinions.items() if names_label(item, (VISIBILITY, MASKED))]
+    opened = () if mode == "normal" else _opened(state, situation, (VISIBILITY, MASKED))
     return some([no(_MASKS), *opened])
 
 
-def _not_too_confidential(opinions: dict[Directive, Opinion], mode: Mode) -> Clause:
+def _not_too_confidential(state: RecordState, situation: Situation, mode: Mode) -> Clause:
     """What is very restricted (V) takes a Consent that says so; an emergency does not."""
     if mode != "normal":
         return ConfidentialUpTo(HIGHEST)
-    label = (CONFIDENTIALITY, RANKS[HIGHEST])
-    opened = [opinion.permit for directive, opinion in opinions.items() if names_label(directive, label)]
+    opened = _opened(state, situation, (CONFIDENTIALITY, RANKS[HIGHEST]))
     return every([ConfidentialUpTo(HIGHEST), some([ConfidentialUpTo(RESTRICTED), *opened])])
+
+
+def _opened(state: RecordState, situation: Situation, label: tuple[str, str]) -> list[Clause]:
+    return [permit_naming(directive, label, situation) for directive in state.directives]
