@@ -41,7 +41,7 @@ DEEPEST = 10
 """How many levels of organizations above one another are followed."""
 _PAGE = 1000
 _DECIDING = ("Patient", "Consent")
-_MEMBERS = {"CareTeam": "participant", "PractitionerRole": "practitioner"}
+_MEMBERS = {"CareTeam": "participant", "Group": "member", "PractitionerRole": "practitioner"}
 
 
 @dataclass(frozen=True, slots=True)
