@@ -41,7 +41,7 @@ DEEPEST = 10
 """How many levels of organizations above one another are followed."""
 _PAGE = 1000
 _DECIDING = ("Patient", "Consent")
-_MEMBERS = {"CareTeam": "participant", "Group": "member", "PractitionerRole": "practitioner"}
+_MEMBERS = {"CareTeam": "participant", "Group": "member"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,9 @@ class Records:
             return build_closure(requester, (), self.now, self.reading)
         rows = await self._named(requester)
         rows += await self._above(rows)
-        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
-        if links:
-            has_member = [Has(name, parameter, (LinkValue(links),)) for name, parameter in _MEMBERS.items()]
-            rows += await self._find(tuple(_MEMBERS), any_of(has_member))
+        rows += await self._referring({"PractitionerRole": "practitioner"}, rows)
+        # a team may name him by the role that he has in it
+        rows += await self._referring(_MEMBERS, rows)
         return build_closure(requester, rows, self.now, self.reading)
 
     async def states(self, patients: Collection[str]) -> Mapping[str, RecordState]:
@@ -187,6 +186,12 @@ class Records:
                 found[row["id"]] = row
             level = _parents((found[name] for name in wanted if name in found), self.reading)
         return list(found.values())
+
+    async def _referring(self, parameters: Mapping[str, str], rows: Iterable[JsonObject]) -> list[JsonObject]:
+        """The resources that refer to any of these, by the parameter of their type."""
+        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
+        ways = [Has(name, parameter, (LinkValue(links),)) for name, parameter in parameters.items()]
+        return await self._find(tuple(parameters), any_of(ways)) if links else []
 
     async def _find(self, types: tuple[str, ...], clause: Clause) -> list[JsonObject]:
         query = SearchQuery(types, all_of([OfType(types), clause]), count=_PAGE)

@@ -87,6 +87,12 @@ DIRECTORY: list[Json] = [
         ],
     },
     {
+        "resourceType": "CareTeam",
+        "id": "service",
+        "status": "active",
+        "participant": [{"member": reference("PractitionerRole/site-role")}],
+    },
+    {
         "resourceType": "Group",
         "id": "groupe",
         "actual": True,
