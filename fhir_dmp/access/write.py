@@ -196,6 +196,9 @@ def _deposit(inquiry: Inquiry, change: Change) -> Verdict:
     """The patient or his representative: deposits, amends his own, and masks what others wrote."""
     own = _signing(inquiry)
     item = change.new or change.previous
+    # also what he said himself and a professional wrote down, as an allergy
+    if change.is_only_labels and change.relabelled:
+        return _allow(Rule.MASKING) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
     # who is in the patient's circle has no author: nobody but he, or who represents him, says it
     is_circle = item is not None and item.facts.resource_type == "CareTeam"
     if change.previous is None or change.previous.is_by(own) or is_circle:
@@ -204,9 +207,7 @@ def _deposit(inquiry: Inquiry, change: Change) -> Verdict:
         if item.marks("author") - own:
             return _refuse(Rule.AUTHOR_NOT_SELF)
         return _allow(Rule.DEPOSIT) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
-    if not change.is_only_labels or not change.relabelled:
-        return _refuse(Rule.NOT_AUTHOR)
-    return _allow(Rule.MASKING) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
+    return _refuse(Rule.NOT_AUTHOR)
 
 
 def _manage_contact(inquiry: Inquiry, change: Change) -> Verdict:

@@ -52,14 +52,25 @@ def resource(row: Json) -> Json:
         return {**made, **benefit(row, about)}
     if kind == "RelatedPerson":
         return {**made, **contact(row, about)}
+    if kind == "Procedure":
+        return {**made, **procedure(row, about)}
     made |= {"subject": about} if kind == "CareTeam" else document(row, about)
     return made
 
 
-def contact(row: Json, about: Json) -> Json:
+def procedure(row: Json, about: Json) -> Json:
+    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}
+    return {"meta": meta, "subject": about, "performer": [{"actor": reference(row["performer"])}]}
+
+
+def security_of(row: Json) -> Json:
     security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
+    return {"security": security} if security else {}
+
+
+def contact(row: Json, about: Json) -> Json:
     roles = [concept(ROLE, code) for code in row["roles"]]
-    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}
+    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}
     return {"meta": meta, "patient": about, "relationship": roles}
 
 
@@ -68,10 +79,9 @@ def structure(number: str) -> Json:
 
 
 def benefit(row: Json, about: Json) -> Json:
-    security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
     made = {"patient": about, "insurer": structure(row["insurer"]), "created": "2024-05-20"}
     made |= {"provider": structure(row["provider"])} if "provider" in row else {}
-    return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}}
+    return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}}
 
 
 def document(row: Json, about: Json) -> Json:
@@ -83,7 +93,7 @@ def document(row: Json, about: Json) -> Json:
         "date": row.get("date", "2024-05-20T08:00:00Z"),
     }
     if "author" in row:
-        made["author"] = [reference(row["author"]) if "/" in row["author"] else structure(row["author"])]
+        made["author"] = [reference(name) if "/" in name else structure(name) for name in row["author"].split()]
     if codings:
         made["securityLabel"] = [{"coding": [coding]} for coding in codings]
     if "description" in row:
