@@ -16,6 +16,7 @@ from tests.strategies.access import (
     MATRIX,
     READING,
     SYSTEMS,
+    coding,
     concept,
     consent,
     facts,
@@ -86,7 +87,7 @@ def benefit(row: Json, about: Json) -> Json:
 
 def document(row: Json, about: Json) -> Json:
     labels = row.get("label", "").split()
-    codings = [{"system": SYSTEMS["conf" if len(code) == 1 else "vis"], "code": code} for code in labels]
+    codings = [coding(code if "|" in code else f"{'conf' if len(code) == 1 else 'vis'}|{code}") for code in labels]
     made: Json = {
         "subject": about,
         "type": {"coding": [{"system": LOINC, "code": code} for code in row["type"].split()]},
@@ -95,7 +96,7 @@ def document(row: Json, about: Json) -> Json:
     if "author" in row:
         made["author"] = [reference(name) if "/" in name else structure(name) for name in row["author"].split()]
     if codings:
-        made["securityLabel"] = [{"coding": [coding]} for coding in codings]
+        made["securityLabel"] = [{"coding": [row]} for row in codings]
     if "description" in row:
         made["description"] = row["description"]
     if "related" in row:
