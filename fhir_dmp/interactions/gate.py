@@ -278,6 +278,11 @@ async def read_states(context: Context, request: Request, patients: Collection[s
     return [state for patient in patients if (state := known[patient])]
 
 
+async def with_attending_known(context: Context, state: RecordState) -> RecordState:
+    """Returns the state of a record, its médecin traitant named by all that he is known by."""
+    return replace(state, attending=await _records(context).known_as(state.attending))
+
+
 async def _patients(
     context: Context, request: Request, inquiry: Inquiry, clause: Clause | None, identities: Collection[Identity]
 ) -> Collection[str]:

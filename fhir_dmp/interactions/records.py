@@ -131,6 +131,26 @@ class Records:
         targets = related_targets(state.directives)
         return (await self._with_references({patient: state}, targets))[patient] if targets else state
 
+    async def known_as(self, persons: frozenset[str]) -> frozenset[str]:
+        """Returns the texts that some professionals are known by, who are named by some of them."""
+        links = {*persons, *(self._person(row) for row in await self._by_link("PractitionerRole", persons))}
+        found = [*await self._by_link("Practitioner", links), *await self._by_number(persons)]
+        roles = await self._referring({"PractitionerRole": "practitioner"}, found)
+        numbers = {f"{RPPS}|{row['value']}" for person in found for row in _numbers(person)}
+        return persons | numbers | {f"{row['resourceType']}/{row['id']}" for row in (*found, *roles)}
+
+    async def _by_link(self, resource_type: str, texts: Collection[str]) -> list[JsonObject]:
+        start = f"{resource_type}/"
+        ids = tuple(sorted(text.removeprefix(start) for text in texts if text.startswith(start)))
+        return await self._find((resource_type,), WithId(resource_type, ids)) if ids else []
+
+    async def _by_number(self, texts: Collection[str]) -> list[JsonObject]:
+        numbers = tuple(TokenValue(*text.rsplit("|", 1)) for text in sorted(texts) if "|" in text)
+        return await self._find(("Practitioner",), Has("Practitioner", "identifier", numbers)) if numbers else []
+
+    def _person(self, role: JsonObject) -> str:
+        return _link(role.get("practitioner"), self.reading)
+
     async def open_to(self, closure: Closure) -> Collection[str]:
         """Returns the patients who name one of the requester's party: in an active Consent, or as médecin traitant."""
         changes = self.cache.changes if self.cache else 0
@@ -223,3 +243,7 @@ def _patient_of(consent: JsonObject, reading: Reading) -> str:
 def _link(value: object, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
     return text.removeprefix(f"{reading.base_url}/").partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def _numbers(person: JsonObject) -> list[JsonObject]:
+    return [row for row in person.get("identifier", ()) if row.get("system") == RPPS and "value" in row]

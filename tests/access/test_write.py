@@ -49,12 +49,8 @@ def resource(row: Json) -> Json:
     if kind == "Consent":
         written = consent("1", {})
         return {**made, **written, "performer": [reference(row["performer"])], "provision": provision(row["provision"])}
-    if kind == "ExplanationOfBenefit":
-        return {**made, **benefit(row, about)}
-    if kind == "RelatedPerson":
-        return {**made, **contact(row, about)}
-    if kind == "Procedure":
-        return {**made, **procedure(row, about)}
+    if kind in OTHERS:
+        return {**made, **OTHERS[kind](row, about)}
     made |= {"subject": about} if kind == "CareTeam" else document(row, about)
     return made
 
@@ -83,6 +79,9 @@ def benefit(row: Json, about: Json) -> Json:
     made = {"patient": about, "insurer": structure(row["insurer"]), "created": "2024-05-20"}
     made |= {"provider": structure(row["provider"])} if "provider" in row else {}
     return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}}
+
+
+OTHERS = {"ExplanationOfBenefit": benefit, "RelatedPerson": contact, "Procedure": procedure}
 
 
 def document(row: Json, about: Json) -> Json:

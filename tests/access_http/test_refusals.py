@@ -11,8 +11,9 @@ import pytest
 from pymongo import MongoClient
 
 from fhir_dmp.access.reason import SYSTEM
-from tests.access_http.house import Headers, House, Record, consent_of, document, open_house
+from tests.access_http.house import PROFESSIONALS, Headers, House, Record, consent_of, document, open_house
 from tests.rest.server import FHIR_JSON
+from tests.strategies.access import RPPS, reference
 
 Json = Any
 
@@ -155,3 +156,27 @@ async def test_a_search_that_finds_nothing_is_in_the_trace_of_whom_it_names(reco
     assert answer.json()["total"] == 0
     found = await house.behind.client.get(f"AuditEvent?patient={record.patient}&agent-name=rpps:10000000009")
     assert found.json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        {"reference": "Practitioner/martin"},
+        {"identifier": {"system": RPPS, "value": PROFESSIONALS["martin"]}},
+        {"reference": "PractitionerRole/martin-role"},
+    ],
+)
+@pytest.mark.parametrize("attending", [{}, {"identifier": {"system": RPPS, "value": PROFESSIONALS["martin"]}}])
+async def test_the_medecin_traitant_is_not_blocked_by_any_of_his_names(
+    house: House, actor: Json, attending: Json
+) -> None:
+    role = {"resourceType": "PractitionerRole", "id": "martin-role", "practitioner": reference("Practitioner/martin")}
+    await house.put(role)
+    record = await house.make_record(**({"generalPractitioner": [attending]} if attending else {}))
+    made = consent_of("block", record.patient, {"type": "deny", "actor": ["Practitioner/martin"]})
+    made["provision"]["actor"][0]["reference"] = actor
+    who = house.guarded.tokens.patient(record.patient)
+    created = {key: value for key, value in made.items() if key != "id"}
+    assert (await send(house, who, "POST", "Consent", created)).status_code == 403
+    assert await rules(house, patient=record.patient) == ["attending-not-blockable"]
+    assert (await house.get(f"DocumentReference/{record.open}", house.someone("martin"))).status_code == 200
