@@ -357,6 +357,8 @@ def _records(context: Context) -> Records:
 
 
 def _parse_scope(context: Context, resource_type: str, parameters: Parameters) -> Clause:
+    if resource_type not in context.registry.types:
+        raise error(Category.NOT_FOUND, "type-unknown", f"The type {resource_type[:64]} is unknown.")
     query = parse_search(
         resource_type,
         parameters,

@@ -180,3 +180,10 @@ async def test_the_medecin_traitant_is_not_blocked_by_any_of_his_names(
     assert (await send(house, who, "POST", "Consent", created)).status_code == 403
     assert await rules(house, patient=record.patient) == ["attending-not-blockable"]
     assert (await house.get(f"DocumentReference/{record.open}", house.someone("martin"))).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["user/Unheard.rs?_id=1", "user/Element.rs?_id=1", "user/DocumentReference.rs?type="])
+async def test_a_scope_that_cannot_be_enforced_opens_nothing(record: Record, scope: str) -> None:
+    answer = await record.house.get(f"DocumentReference/{record.open}", record.house.petit(scope=scope))
+    told = answer.json()["issue"][0]["details"]["coding"][0]["code"]
+    assert (answer.status_code, told) == (403, "scope-not-enforceable")
