@@ -187,3 +187,16 @@ async def test_a_scope_that_cannot_be_enforced_opens_nothing(record: Record, sco
     answer = await record.house.get(f"DocumentReference/{record.open}", record.house.petit(scope=scope))
     told = answer.json()["issue"][0]["details"]["coding"][0]["code"]
     assert (answer.status_code, told) == (403, "scope-not-enforceable")
+
+
+@pytest.mark.parametrize("scope", ["user/*.s", "user/List.s", "user/List.rs"])
+async def test_a_token_for_searching_alone_searches_what_names_other_resources(record: Record, scope: str) -> None:
+    house, listed = record.house, f"{record.patient}-list"
+    named = {"reference": f"DocumentReference/{record.open}", "display": "Compte rendu"}
+    rest = {"resourceType": "List", "status": "current", "mode": "working"}
+    entry = [{"item": named}, {"item": {**named, "reference": f"DocumentReference/{record.masked}"}}]
+    await house.put({**rest, "id": listed, "subject": reference(f"Patient/{record.patient}"), "entry": entry})
+    answer = await house.get(f"List?patient={record.patient}", house.petit(scope=scope))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["total"] == 1
+    assert "Compte rendu" not in answer.text, "to read a document is not in the token"
