@@ -22,6 +22,8 @@ from fhir_dmp.search.sensitivity import CONFIDENTIALITY, HIGHEST, MASKED, MASKED
 
 EMERGENCY_MILLISECONDS = 4 * 3_600_000
 """How long emergency access lasts after its token was issued."""
+AHEAD_MILLISECONDS = 10_000
+"""How far ahead the clock of who issued it may be, as for all tokens: in an emergency nobody waits for it."""
 BREAK_GLASS, REGULATION = "BTG", "ETREAT"
 """The purposes of use (v3-ActReason) of the two emergency modes; every other one is the normal mode."""
 
@@ -99,7 +101,7 @@ def _emergency_barrier(inquiry: Inquiry, mode: Mode) -> Rule | None:
         return Rule.NOT_REGULATOR
     if mode == "break-glass" and not requester.reason.strip():
         return Rule.NO_REASON
-    if not requester.issued_at <= inquiry.now < requester.issued_at + EMERGENCY_MILLISECONDS:
+    if not -AHEAD_MILLISECONDS <= inquiry.now - requester.issued_at < EMERGENCY_MILLISECONDS:
         return Rule.EMERGENCY_OVER
     return Rule.ONE_RECORD_IN_EMERGENCY if inquiry.records > 1 else None
 

@@ -129,7 +129,7 @@ def requester(row: Mapping[str, Json]) -> Requester:
         purposes=frozenset(row.get("purpose", "").split()),
         reason=row.get("reason", ""),
         reference=row.get("reference", ""),
-        issued_at=0 if minutes is None else NOW - minutes * 60_000,
+        issued_at=0 if minutes is None else NOW - int(minutes * 60_000),
     )
 
 
