@@ -97,7 +97,8 @@ def is_traced(request: Request) -> bool:
 
 def _is_in_a_record(request: Request, result: Result) -> bool:
     """Directories and definitions are in nobody's record; what their includes disclose may be."""
-    return request.resource_type not in PUBLIC.resource_types or any(version.patient for version in result.disclosed)
+    is_of_none = request.resource_type in PUBLIC.resource_types
+    return not is_of_none or bool(result.patients) or any(version.patient for version in result.disclosed)
 
 
 async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
@@ -203,7 +204,7 @@ async def _done(context: Context, interaction: str, request: Request, result: Re
     # an operation on what is hidden is told by its very URL: no event of it is left without the labels
     if interaction == "operation" and request.resource_type != "Patient" and is_all_hidden:
         return replace(access, patients=())
-    return replace(access, patients=(*access.patients, *result.patients)) if result.patients else access
+    return replace(access, patients=(*access.patients, *result.patients), opened=result.opened)
 
 
 def _access(

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 from tests.access_http.house import Headers, House, Record, document, open_house
 from tests.rest.server import FHIR_JSON
-from tests.strategies.access import coding
+from tests.strategies.access import coding, reference
 
 Json = Any
 
@@ -116,3 +116,16 @@ async def test_breaking_the_glass_for_a_content_alone_tells_the_patient(record: 
     mine = house.guarded.tokens.patient(record.patient)
     # one of the notices is his, the other one the médecin traitant's
     assert (await send(house, mine, "GET", f"Communication?patient={record.patient}"))["total"] == 2
+
+
+async def test_who_looks_through_a_record_from_what_is_in_none_is_in_its_trace(record: Record) -> None:
+    house, drug = record.house, f"{record.patient}-drug"
+    about = {"subject": reference(f"Patient/{record.patient}"), "medicationReference": reference(f"Medication/{drug}")}
+    await house.put({"resourceType": "Medication", "id": drug, "code": {"text": "x"}})
+    order = {"resourceType": "MedicationRequest", "id": f"{drug}-order", "status": "active", "intent": "order"}
+    await house.put({**order, **about})
+    target = f"Medication?_has:MedicationRequest:medication:patient={record.patient}"
+    assert (await house.get(target, house.petit())).json()["total"] == 1
+    assert (await house.get(target, house.someone("inconnu"))).json()["total"] == 0
+    mine = house.guarded.tokens.patient(record.patient)
+    assert await traced(record, mine, "Medication?_has") == ["search-type", "search-type"]
