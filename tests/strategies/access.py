@@ -84,13 +84,8 @@ DIRECTORY: list[Json] = [
         "participant": [
             {"member": reference("Practitioner/equipier")},
             {"member": reference("Practitioner/parti"), "period": {"end": "2024-01-31"}},
+            {"member": reference("PractitionerRole/site-role")},
         ],
-    },
-    {
-        "resourceType": "CareTeam",
-        "id": "service",
-        "status": "active",
-        "participant": [{"member": reference("PractitionerRole/site-role")}],
     },
     {
         "resourceType": "Group",
