@@ -44,9 +44,13 @@ class Change:
     @property
     def relabelled(self) -> frozenset[str]:
         """The visibility labels (TRE_A07) that it adds or takes away."""
+        return frozenset(label.partition("|")[2] for label in self._changed_labels if _is_visibility(label))
+
+    @property
+    def _changed_labels(self) -> frozenset[str]:
         before = self.previous.marks("label") if self.previous else frozenset()
         after = self.new.marks("label") if self.new else frozenset()
-        return frozenset(label.partition("|")[2] for label in before ^ after if label.startswith(f"{VISIBILITY}|"))
+        return before ^ after
 
     @property
     def removed_labels(self) -> frozenset[str]:
@@ -56,8 +60,10 @@ class Change:
 
     @property
     def is_only_labels(self) -> bool:
-        """Tells whether nothing but security labels changes, and not the confidentiality."""
+        """Tells whether nothing but visibility labels changes: no sensitivity, and not the confidentiality."""
         if self.new is None or self.previous is None or self.new.rank != self.previous.rank:
+            return False
+        if not all(map(_is_visibility, self._changed_labels)):
             return False
         return _without_labels(self.new.resource) == _without_labels(self.previous.resource)
 
@@ -68,6 +74,10 @@ class Change:
             return False
         before, after = self.previous.facts.security.opens, self.new.facts.security.opens
         return before is not None and after is not None and after > before
+
+
+def _is_visibility(label: str) -> bool:
+    return label.startswith(f"{VISIBILITY}|")
 
 
 def _without_labels(resource: JsonObject) -> JsonObject:

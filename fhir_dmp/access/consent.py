@@ -6,7 +6,7 @@ at read: a rule that is not understood might be a prohibition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, get_args
@@ -132,7 +132,7 @@ class _Reader:
             actors=self._actors(node.get("actor"), path),
             actions=self._codes_of(node.get("action"), path, "action"),
             purposes=self._purposes(node.get("purpose"), path),
-            classes=self._pairs(node.get("class"), f"{path}.class", "consent-class"),
+            classes=self._classes(node.get("class"), f"{path}.class"),
             codes=self._concepts(node.get("code"), path),
             labels=self._labels(node.get("securityLabel"), path),
             data_period=self._period(node.get("dataPeriod"), f"{path}.dataPeriod"),
@@ -212,9 +212,22 @@ class _Reader:
             self._fault(code, "Each has a code.", path)
         return tuple(found)
 
+    def _require_systems(self, found: Iterable[Code] | None, code: str, path: str) -> None:
+        """What has no system is found nowhere: a denial of it would hide nothing."""
+        if not all(system for system, _ in found or ()):
+            self._fault(code, "Each has a code and its system.", path)
+
     def _labels(self, value: Json, path: str) -> tuple[Code, ...] | None:
-        found = self._pairs(value, f"{path}.securityLabel", "consent-label")
-        return None if found is None else tuple(read_label(system, code) for system, code in found)
+        path = f"{path}.securityLabel"
+        found = self._pairs(value, path, "consent-label")
+        labels = None if found is None else tuple(read_label(system, code) for system, code in found)
+        self._require_systems(labels, "consent-label", path)
+        return labels
+
+    def _classes(self, value: Json, path: str) -> tuple[Code, ...] | None:
+        found = self._pairs(value, path, "consent-class")
+        self._require_systems(found, "consent-class", path)
+        return found
 
     def _concepts(self, value: Json, path: str) -> tuple[Code, ...] | None:
         if value is None:
@@ -222,6 +235,8 @@ class _Reader:
         concepts = _objects(value)
         if not concepts or any(not _codings(concept) for concept in concepts):
             self._fault("consent-code", "Each has a coding: a text alone is not found anywhere.", f"{path}.code")
+        for concept in concepts:
+            self._require_systems(_codings(concept), "consent-code", f"{path}.code")
         return tuple(code for concept in concepts for code in _codings(concept))
 
     def _data(self, value: Json, path: str) -> tuple[Data, ...] | None:

@@ -13,7 +13,7 @@ from fhir_dmp.access.directive import Directive, blocks
 from fhir_dmp.access.inquiry import Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Condition, Grant, Path, Ways
-from fhir_dmp.access.provision import Opinion, Situation, compile_directive, names_label
+from fhir_dmp.access.provision import Opinion, Situation, compile_directive, permit_naming
 from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.search.query import Clause, ConfidentialUpTo, Marked, OfType
@@ -22,6 +22,8 @@ from fhir_dmp.search.sensitivity import CONFIDENTIALITY, HIGHEST, MASKED, MASKED
 
 EMERGENCY_MILLISECONDS = 4 * 3_600_000
 """How long emergency access lasts after its token was issued."""
+AHEAD_MILLISECONDS = 10_000
+"""How far ahead the clock of who issued it may be, as for all tokens: in an emergency nobody waits for it."""
 BREAK_GLASS, REGULATION = "BTG", "ETREAT"
 """The purposes of use (v3-ActReason) of the two emergency modes; every other one is the normal mode."""
 
@@ -81,8 +83,8 @@ def _path(inquiry: Inquiry, state: RecordState, matrix: Matrix, purpose: str, al
     opinions = {directive: compile_directive(directive, situation) for directive in state.directives}
     after = (
         Condition(matrix.clause(inquiry.requester.profession), Reason(Rule.MATRIX, purpose=purpose)),
-        Condition(_unmasked(opinions, mode), Reason(Rule.MASKED, purpose=purpose)),
-        Condition(_not_too_confidential(opinions, mode), Reason(Rule.CONFIDENTIAL, purpose=purpose)),
+        Condition(_unmasked(state, situation, mode), Reason(Rule.MASKED, purpose=purpose)),
+        Condition(_not_too_confidential(state, situation, mode), Reason(Rule.CONFIDENTIAL, purpose=purpose)),
     )
     return Path(
         otherwise=Reason(Rule.NO_CONSENT, purpose=purpose),
@@ -99,7 +101,7 @@ def _emergency_barrier(inquiry: Inquiry, mode: Mode) -> Rule | None:
         return Rule.NOT_REGULATOR
     if mode == "break-glass" and not requester.reason.strip():
         return Rule.NO_REASON
-    if not requester.issued_at <= inquiry.now < requester.issued_at + EMERGENCY_MILLISECONDS:
+    if not -AHEAD_MILLISECONDS <= inquiry.now - requester.issued_at < EMERGENCY_MILLISECONDS:
         return Rule.EMERGENCY_OVER
     return Rule.ONE_RECORD_IN_EMERGENCY if inquiry.records > 1 else None
 
@@ -128,18 +130,19 @@ def consent_denials(opinions: dict[Directive, Opinion], purpose: str, *, is_emer
             yield Condition(no(opinion.deny), Reason(rule, directive.consent, purpose))
 
 
-def _unmasked(opinions: dict[Directive, Opinion], mode: Mode) -> Clause:
+def _unmasked(state: RecordState, situation: Situation, mode: Mode) -> Clause:
     """Masked documents are shown in an emergency to which the patient opened them beforehand; else they are not."""
-    if mode == "normal":
-        return no(_MASKS)
-    opened = [opinion.permit for item, opinion in opinions.items() if names_label(item, (VISIBILITY, MASKED))]
+    opened = () if mode == "normal" else _opened(state, situation, (VISIBILITY, MASKED))
     return some([no(_MASKS), *opened])
 
 
-def _not_too_confidential(opinions: dict[Directive, Opinion], mode: Mode) -> Clause:
+def _not_too_confidential(state: RecordState, situation: Situation, mode: Mode) -> Clause:
     """What is very restricted (V) takes a Consent that says so; an emergency does not."""
     if mode != "normal":
         return ConfidentialUpTo(HIGHEST)
-    label = (CONFIDENTIALITY, RANKS[HIGHEST])
-    opened = [opinion.permit for directive, opinion in opinions.items() if names_label(directive, label)]
+    opened = _opened(state, situation, (CONFIDENTIALITY, RANKS[HIGHEST]))
     return every([ConfidentialUpTo(HIGHEST), some([ConfidentialUpTo(RESTRICTED), *opened])])
+
+
+def _opened(state: RecordState, situation: Situation, label: tuple[str, str]) -> list[Clause]:
+    return [permit_naming(directive, label, situation) for directive in state.directives]

@@ -77,10 +77,14 @@ def related_targets(directives: Iterable[Directive]) -> frozenset[str]:
     return frozenset(found)
 
 
-def names_label(directive: Directive, label: Code) -> bool:
-    """Tells whether a directive's root is a permit that names this label itself."""
+def permit_naming(directive: Directive, label: Code, situation: Situation) -> Clause:
+    """Returns what a directive's root permits where it is a permit that names this label itself, else Nothing.
+
+    What its policy rule says of all the rest names no label, and opens none.
+    """
     root = directive.root
-    return root is not None and root.effect == "permit" and label in (root.labels or ())
+    is_named = root is not None and root.effect == "permit" and label in (root.labels or ())
+    return _compile(root, situation).permit if root and is_named else NOTHING
 
 
 def _nodes(node: Provision | None) -> Iterator[Provision]:

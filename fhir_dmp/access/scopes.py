@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from fhir_dmp.access.clauses import EVERYTHING, every, some
-from fhir_dmp.outcome import Category, error
+from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.search.query import AboutPatient, Clause, OfType
 
 LETTERS = {
@@ -52,7 +52,8 @@ class Scope:
 def parse_scopes(texts: Iterable[str], parse_search: ParseSearch) -> tuple[Scope, ...]:
     """Returns the scopes about resources; others (openid, launch…) and malformed ones give nothing.
 
-    Raises FhirError (forbidden) for a query that cannot be enforced: a chain, a modifier, an unknown parameter.
+    Raises FhirError (forbidden) for a query that cannot be enforced: a chain, a modifier, a parameter that is unknown,
+    has no value or is about results.
     """
     found = ((text, _SCOPE.fullmatch(text)) for text in texts)
     return tuple(_build(text, match, parse_search) for text, match in found if match and match[3])
@@ -84,9 +85,21 @@ def _parse_query(text: str, resource_type: str, query: str, parse_search: ParseS
     parameters = parse_qsl(query, keep_blank_values=True)
     is_plain = parameters and all(_is_plain(name) for name, _ in parameters)
     if resource_type == "*" or not is_plain:
-        message = f"The scope {text[:200]} cannot be enforced: only plain search parameters of one type can."
-        raise error(Category.FORBIDDEN, "scope-not-enforceable", message)
-    return parse_search(resource_type, parameters)
+        raise _not_enforceable(text)
+    try:
+        unlimited = parse_search(resource_type, ())
+        clauses = [parse_search(resource_type, (parameter,)) for parameter in parameters]
+    except FhirError:
+        raise _not_enforceable(text) from None
+    if unlimited in clauses:
+        # a parameter without a value, or about results, limits nothing: what it was meant to is not known
+        raise _not_enforceable(text)
+    return every(clauses)
+
+
+def _not_enforceable(text: str) -> FhirError:
+    message = f"The scope {text[:200]} cannot be enforced: only plain search parameters of one type can, with values."
+    return error(Category.FORBIDDEN, "scope-not-enforceable", message)
 
 
 def _is_plain(name: str) -> bool:

@@ -11,7 +11,7 @@ from fhir_dmp.access.change import Change, Item
 from fhir_dmp.access.consent import Reading, read_consent
 from fhir_dmp.access.contact import is_contact
 from fhir_dmp.access.decide import find_ways
-from fhir_dmp.access.directive import blocks
+from fhir_dmp.access.directive import Directive, blocks
 from fhir_dmp.access.inquiry import CONFORMANCE, DIRECTORY, SUBSCRIPTION, Inquiry
 from fhir_dmp.access.matrix import Matrix
 from fhir_dmp.access.path import Verdict, judge
@@ -21,6 +21,7 @@ from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.reimbursement import CONTENT, is_insurers, is_reimbursement
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.subscribing import decide_subscription
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.search.match import matches
@@ -49,6 +50,7 @@ def decide_write(
 ) -> Verdict:
     """Returns whether a requester may make a change. `state` is of the record that the resource is in, if it is in one.
 
+    Of a Consent, its `attending` has to be all texts that the médecin traitant is known by: a block names any of them.
     A verdict that `is_hidden` is to be answered as if nothing were there. Whether a Consent can be interpreted is asked
     apart (check_consent).
     """
@@ -196,6 +198,9 @@ def _deposit(inquiry: Inquiry, change: Change) -> Verdict:
     """The patient or his representative: deposits, amends his own, and masks what others wrote."""
     own = _signing(inquiry)
     item = change.new or change.previous
+    # also what he said himself and a professional wrote down, as an allergy
+    if change.is_only_labels and change.relabelled:
+        return _allow(Rule.MASKING) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
     # who is in the patient's circle has no author: nobody but he, or who represents him, says it
     is_circle = item is not None and item.facts.resource_type == "CareTeam"
     if change.previous is None or change.previous.is_by(own) or is_circle:
@@ -204,9 +209,7 @@ def _deposit(inquiry: Inquiry, change: Change) -> Verdict:
         if item.marks("author") - own:
             return _refuse(Rule.AUTHOR_NOT_SELF)
         return _allow(Rule.DEPOSIT) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
-    if not change.is_only_labels or not change.relabelled:
-        return _refuse(Rule.NOT_AUTHOR)
-    return _allow(Rule.MASKING) if change.relabelled <= _maskable(inquiry) else _refuse(Rule.LABELS_CHANGED)
+    return _refuse(Rule.NOT_AUTHOR)
 
 
 def _manage_contact(inquiry: Inquiry, change: Change) -> Verdict:
@@ -225,9 +228,15 @@ def _manage_consent(inquiry: Inquiry, state: RecordState, change: Change, readin
     if not performers or performers - _signing(inquiry):
         return _refuse(Rule.AUTHOR_NOT_SELF)
     directive = read_consent(consent, reading)
-    if directive and consent.get("status") == "active" and blocks(directive, state.attending, inquiry.now):
+    if directive and consent.get("status") == "active" and _will_block(directive, state.attending, inquiry.now):
         return _refuse(Rule.ATTENDING_NOT_BLOCKABLE)
     return _allow(Rule.CONSENT_MANAGEMENT)
+
+
+def _will_block(directive: Directive, persons: frozenset[str], now: Milliseconds) -> bool:
+    """Tells whether a Consent shuts one of these persons out, now or from some later time on."""
+    period = directive.root.period if directive.root else None
+    return blocks(directive, persons, max(now, period[0]) if period else now)
 
 
 def _performers(consent: JsonObject) -> list[str]:

@@ -78,6 +78,7 @@ class Access:
     patients: Sequence[str] = ()
     refusal: Refusal | None = None
     matrix: str = ""
+    opened: Sequence[str] = ()
 
     @property
     def mode(self) -> Mode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import orjson
 from joserfc import jwt
@@ -73,7 +74,7 @@ async def verify(token: Unverified, accepted: Algorithms, find: FindKey) -> Json
 
 
 def check_claims(claims: JsonObject, issuer: str, audience: tuple[str, ...], now: Milliseconds) -> None:
-    """Raises TokenRefused unless the claims are for us, now, and complete."""
+    """Raises TokenRefused unless the claims are for us, now, and complete, and their times are some time."""
     registry = JWTClaimsRegistry(
         now=now // 1000,
         leeway=LEEWAY_SECONDS,
@@ -88,6 +89,8 @@ def check_claims(claims: JsonObject, issuer: str, audience: tuple[str, ...], now
         registry.validate(claims)
     except JoseError as fault:
         raise TokenRefused(f"{type(fault).__name__} {getattr(fault, 'claim', '')}") from None
+    if not all(isfinite(float(claims[name]) * 1000) for name in ("exp", "iat")):
+        raise TokenRefused("no time that there is")
 
 
 def _decode(part: str) -> JsonObject:

@@ -11,7 +11,7 @@ from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.write import decide_write
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import inquire, read_states
+from fhir_dmp.interactions.gate import inquire, read_states, with_attending_known
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request
@@ -41,6 +41,8 @@ async def authorise(context: Context, request: Request, interaction: str, change
         if patient and not states and request.requester.kind in _OF_ONE_PATIENT:
             # as in a record that is another's: an absent one must not be told from it
             raise _refusal(_ANOTHERS, change.version.identity) from AccessRefused(_ANOTHERS.reason)
+        if states and change.version.identity.resource_type == "Consent":
+            states = [await with_attending_known(context, states[0])]
         alteration = Alteration(_item(change.version, change.facts), _item(change.previous, change.previous_facts))
         verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
         if not verdict.permitted:

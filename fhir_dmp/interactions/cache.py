@@ -25,7 +25,7 @@ CLOSURE_MILLISECONDS = 5_000
 AGEING_MILLISECONDS = 4_000
 """From when on a closure is read anew while it is still good, so that of those who ask all the time nobody waits."""
 STATES, CLOSURES, OPEN = 20_000, 5_000, 200
-DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
+DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam", "Group"})
 """The types that a closure is made of."""
 
 Who: TypeAlias = tuple[str, str, str, str, str]

@@ -195,7 +195,7 @@ async def _open_binaries(
     own = owner_of(request, Identity("Binary", ""))
     found = await context.reader.read_latest(identities, _EVERYTHING)
     for identity, binary in found.items():
-        documents = await _documents_of(context, identity, binary.owner)
+        documents = [row.identity for row in await _documents_of(context, identity, binary.owner)]
         if documents:
             part = replace(request, resource_type="DocumentReference", resource_id="")
             restriction = await open_gate(context, part, interaction, identities=documents)
@@ -207,10 +207,10 @@ async def _open_binaries(
     return Restriction(WithId("Binary", tuple(shown)))
 
 
-async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Identity]:
+async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Version]:
     """The documents that cite a Binary and are of its maker."""
     versions = (await context.reader.search(build_citing(context, binary), _EVERYTHING)).versions
-    return [version.identity for version in versions if version.owner == owner]
+    return [version for version in versions if version.owner == owner]
 
 
 def build_citing(context: Context, binary: Identity) -> SearchQuery:
@@ -278,6 +278,11 @@ async def read_states(context: Context, request: Request, patients: Collection[s
     return [state for patient in patients if (state := known[patient])]
 
 
+async def with_attending_known(context: Context, state: RecordState) -> RecordState:
+    """Returns the state of a record, its médecin traitant named by all that he is known by."""
+    return replace(state, attending=await _records(context).known_as(state.attending))
+
+
 async def _patients(
     context: Context, request: Request, inquiry: Inquiry, clause: Clause | None, identities: Collection[Identity]
 ) -> Collection[str]:
@@ -332,6 +337,19 @@ async def judge_refused(context: Context, request: Request, interaction: str) ->
     return version, decide_item(inquiry, states[0], context.matrix, facts).reason
 
 
+async def find_shown_with(context: Context, version: Version) -> Sequence[Version]:
+    """Returns what says whose a version is, and from whom it is hidden, for the trace alone.
+
+    Of a Binary the documents that it is shown with, of a deletion what was deleted, else the version itself.
+    """
+    if version.identity.resource_type == "Binary":
+        return await _documents_of(context, version.identity, version.owner)
+    if version.content is None:
+        deleted = await context.reader.read_version(version.identity, version.version_id - 1, _EVERYTHING)
+        return [deleted] if deleted else []
+    return [version]
+
+
 def _records(context: Context) -> Records:
     # inside a transaction everything is read as the transaction sees it
     cache = context.cache if context.reader is context.store else None
@@ -339,6 +357,8 @@ def _records(context: Context) -> Records:
 
 
 def _parse_scope(context: Context, resource_type: str, parameters: Parameters) -> Clause:
+    if resource_type not in context.registry.types:
+        raise error(Category.NOT_FOUND, "type-unknown", f"The type {resource_type[:64]} is unknown.")
     query = parse_search(
         resource_type,
         parameters,

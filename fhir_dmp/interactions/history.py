@@ -9,6 +9,7 @@ from fhir_dmp.bundle import Link, build_history, build_link
 from fhir_dmp.instant import Milliseconds, parse_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.joins import is_emergency
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
@@ -46,13 +47,15 @@ async def _answer(context: Context, request: Request, base: HistoryQuery, intera
     query = _parse(context, request, base)
     total = await context.reader.count_history(query, restriction)
     versions: Sequence[Version] = ()
-    if query.limit:
+    # of a number alone an emergency has to know whose record it tells of
+    if query.limit or is_emergency(request):
         versions = await context.reader.history(replace(query, limit=query.limit + 1), restriction)
     shown = await redact(context, request, versions[: query.limit])
     links: list[Link] = [("self", build_link(context.base_url, request.path, request.parameters))]
-    if len(versions) > len(shown):
+    if len(versions) > len(shown) > 0:
         links.append(("next", _next_link(context, request, shown[-1])))
-    return Result(Status.OK, body=build_history(context.base_url, shown, links, total), versions=shown)
+    body = build_history(context.base_url, shown, links, total)
+    return Result(Status.OK, body=body, versions=shown or versions)
 
 
 def _next_link(context: Context, request: Request, last: Version) -> str:

@@ -12,7 +12,7 @@ https://hl7.org/fhir/R4/search.html#chaining
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.restriction import Restriction
@@ -20,7 +20,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.outcome import Category, error
-from fhir_dmp.resource import Identity
+from fhir_dmp.resource import Identity, is_id
 from fhir_dmp.search.confines import identities_in, patients_in
 from fhir_dmp.search.query import (
     AboutPatient,
@@ -47,9 +47,16 @@ MOST = 10_000
 
 async def resolve_joins(context: Context, request: Request, query: SearchQuery) -> SearchQuery:
     """Returns a query without joins that selects the same. Raises FhirError (too costly) where a hop is too wide."""
+    return (await follow_joins(context, request, query))[0]
+
+
+async def follow_joins(context: Context, request: Request, query: SearchQuery) -> tuple[SearchQuery, frozenset[str]]:
+    """As resolve_joins; with the patients whom hops name, in whose records they look for what leads to a match."""
     if not has_joins(query.clause):
-        return query
-    return replace(query, clause=await Joins(context, request, query.clause).resolve(query.clause, None))
+        return query, frozenset()
+    joins = Joins(context, request, query.clause)
+    clause = await joins.resolve(query.clause, None)
+    return replace(query, clause=clause), frozenset(filter(is_id, joins.patients))
 
 
 async def see(
@@ -84,6 +91,8 @@ class Joins:
     context: Context
     request: Request
     whole: Clause
+    patients: set[str] = field(default_factory=set)
+    """Those whom the hops so far have named."""
 
     async def resolve(self, clause: Clause, within: Clause | None) -> Clause:  # noqa: PLR0911  one for each kind
         """Returns a clause without joins that is true of the same resources, of those of which `within` is true."""
@@ -159,6 +168,7 @@ class Joins:
         return _bounded(await self.context.reader.find_ids(clause, restriction, hop, MOST + 1))
 
     async def _see(self, resource_type: str, clause: Clause) -> Restriction:
+        self.patients.update(patients_in(clause) or ())
         is_named = patients_in(clause) is not None and not is_emergency(self.request)
         confined = clause if is_named or patients_in(self.whole) is None else self.whole
         identities = () if is_named else identities_in(clause)

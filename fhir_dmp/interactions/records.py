@@ -41,7 +41,7 @@ DEEPEST = 10
 """How many levels of organizations above one another are followed."""
 _PAGE = 1000
 _DECIDING = ("Patient", "Consent")
-_MEMBERS = {"CareTeam": "participant", "PractitionerRole": "practitioner"}
+_MEMBERS = {"CareTeam": "participant", "Group": "member"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,9 @@ class Records:
             return build_closure(requester, (), self.now, self.reading)
         rows = await self._named(requester)
         rows += await self._above(rows)
-        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
-        if links:
-            has_member = [Has(name, parameter, (LinkValue(links),)) for name, parameter in _MEMBERS.items()]
-            rows += await self._find(tuple(_MEMBERS), any_of(has_member))
+        rows += await self._referring({"PractitionerRole": "practitioner"}, rows)
+        # a team may name him by the role that he has in it
+        rows += await self._referring(_MEMBERS, rows)
         return build_closure(requester, rows, self.now, self.reading)
 
     async def states(self, patients: Collection[str]) -> Mapping[str, RecordState]:
@@ -131,6 +130,26 @@ class Records:
             state = with_draft(person, consents, draft, self.reading, {})
         targets = related_targets(state.directives)
         return (await self._with_references({patient: state}, targets))[patient] if targets else state
+
+    async def known_as(self, persons: frozenset[str]) -> frozenset[str]:
+        """Returns the texts that some professionals are known by, who are named by some of them."""
+        links = {*persons, *(self._person(row) for row in await self._by_link("PractitionerRole", persons))}
+        found = [*await self._by_link("Practitioner", links), *await self._by_number(persons)]
+        roles = await self._referring({"PractitionerRole": "practitioner"}, found)
+        numbers = {f"{RPPS}|{row['value']}" for person in found for row in _numbers(person)}
+        return persons | numbers | {f"{row['resourceType']}/{row['id']}" for row in (*found, *roles)}
+
+    async def _by_link(self, resource_type: str, texts: Collection[str]) -> list[JsonObject]:
+        start = f"{resource_type}/"
+        ids = tuple(sorted(text.removeprefix(start) for text in texts if text.startswith(start)))
+        return await self._find((resource_type,), WithId(resource_type, ids)) if ids else []
+
+    async def _by_number(self, texts: Collection[str]) -> list[JsonObject]:
+        numbers = tuple(TokenValue(*text.rsplit("|", 1)) for text in sorted(texts) if "|" in text)
+        return await self._find(("Practitioner",), Has("Practitioner", "identifier", numbers)) if numbers else []
+
+    def _person(self, role: JsonObject) -> str:
+        return _link(role.get("practitioner"), self.reading)
 
     async def open_to(self, closure: Closure) -> Collection[str]:
         """Returns the patients who name one of the requester's party: in an active Consent, or as médecin traitant."""
@@ -188,6 +207,12 @@ class Records:
             level = _parents((found[name] for name in wanted if name in found), self.reading)
         return list(found.values())
 
+    async def _referring(self, parameters: Mapping[str, str], rows: Iterable[JsonObject]) -> list[JsonObject]:
+        """The resources that refer to any of these, by the parameter of their type."""
+        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
+        ways = [Has(name, parameter, (LinkValue(links),)) for name, parameter in parameters.items()]
+        return await self._find(tuple(parameters), any_of(ways)) if links else []
+
     async def _find(self, types: tuple[str, ...], clause: Clause) -> list[JsonObject]:
         query = SearchQuery(types, all_of([OfType(types), clause]), count=_PAGE)
         rows: list[JsonObject] = []
@@ -218,3 +243,7 @@ def _patient_of(consent: JsonObject, reading: Reading) -> str:
 def _link(value: object, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
     return text.removeprefix(f"{reading.base_url}/").partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def _numbers(person: JsonObject) -> list[JsonObject]:
+    return [row for row in person.get("identifier", ()) if row.get("system") == RPPS and "value" in row]

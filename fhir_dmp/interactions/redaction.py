@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,8 +16,10 @@ from fhir_dmp.access.inquiry import PUBLIC
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.refusal import find_refusal
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import Json, JsonObject, parse_json_object, write_json
+from fhir_dmp.outcome import FhirError
 from fhir_dmp.resource import Identity, Version
 
 _BEFORE = b'"reference":"'
@@ -35,13 +38,23 @@ async def redact(context: Context, request: Request, versions: Sequence[Version]
     if not named:
         return versions
     targets = frozenset[Identity]().union(*named.values())
-    part = replace(request, resource_type=next(iter(targets)).resource_type, resource_id="")
-    restriction = await open_gate(context, part, "read", identities=targets)
-    hidden = targets - (await context.reader.read(targets, restriction)).keys()
+    hidden = targets - await _find_shown(context, request, targets)
     return [
         _without_displays(row, hidden) if named.get(position, frozenset()) & hidden else row
         for position, row in enumerate(versions)
     ]
+
+
+async def _find_shown(context: Context, request: Request, targets: frozenset[Identity]) -> AbstractSet[Identity]:
+    part = replace(request, resource_type=next(iter(targets)).resource_type, resource_id="")
+    try:
+        restriction = await open_gate(context, part, "read", identities=targets)
+    except FhirError as fault:
+        if find_refusal(fault) is None:
+            raise
+        # his token lets him read nothing: what he asked for is shown, without what it tells of the rest
+        return frozenset()
+    return (await context.reader.read(targets, restriction)).keys()
 
 
 def _targets(context: Context, version: Version) -> frozenset[Identity]:

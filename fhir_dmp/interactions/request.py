@@ -127,7 +127,8 @@ class Result:
 
     A body is FHIR JSON, which is shown in the format that the client asks for, unless it has a `media_type` of its own.
     A `stream` takes the place of a body that is too much for memory. `headers` are further ones, as HTTP names them.
-    `versions` are those that a body gives away, for the trace, and `patients` the ids of those whom it is about.
+    `versions` are those that a body gives away, for the trace, and `patients` the ids of those whom it is about; of
+    those who are `opened` it tells something, if only a number.
     """
 
     status: Status
@@ -141,6 +142,7 @@ class Result:
     headers: Sequence[tuple[str, str]] = ()
     versions: Sequence[Version] = ()
     patients: Sequence[str] = ()
+    opened: Sequence[str] = ()
 
     @property
     def disclosed(self) -> Sequence[Version]:

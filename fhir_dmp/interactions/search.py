@@ -13,7 +13,7 @@ from fhir_dmp.interactions.contained import as_resources, containers_of, count_m
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.includes import find_included
-from fhir_dmp.interactions.joins import resolve_joins
+from fhir_dmp.interactions.joins import follow_joins, is_emergency
 from fhir_dmp.interactions.redaction import redact
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.value_sets import find_terms
@@ -47,11 +47,14 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
     check_exposed(context, request, interaction)
     check_compartment(context, request)
     query = confine(context, request, _parse(context, request, await find_terms(context, request)))
-    asked, query = query.clause, await resolve_joins(context, request, query)
+    asked = query.clause
+    query, named = await follow_joins(context, request, query)
     restriction = await _open(context, request, interaction, query)
     if query.count == 0:
         total = await count_matches(context, query, restriction, 0)
-        return _answer(context, request, query, SearchPage((), None), total)
+        answer = _answer(context, request, query, SearchPage((), None), total)
+        told = await _find_counted(context, request, query, restriction) if total else ()
+        return replace(answer, versions=told, patients=tuple(named), opened=tuple(named) if total else ())
     page = await _find_page(context, query, restriction)
     if warnings := warn_of_versions(context, asked, page.versions):
         query = replace(query, ignored=(*query.ignored, *warnings))
@@ -61,7 +64,18 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
     matched = len(page.versions)
     page = replace(page, versions=shown[:matched])
     counted = await _count(context, query, restriction, page)
-    return _answer(context, request, query, page, counted, shown[matched:])
+    answer = _answer(context, request, query, page, counted, shown[matched:])
+    return replace(answer, patients=tuple(named), opened=tuple(named) if page.versions else ())
+
+
+async def _find_counted(
+    context: Context, request: Request, query: SearchQuery, restriction: Restriction
+) -> Sequence[Version]:
+    """One of what is counted, in an emergency: that it was opened is told to whoever is counted, as all else is."""
+    if not is_emergency(request):
+        return ()
+    found = (await _find_page(context, replace(query, count=1), restriction)).versions
+    return containers_of(found) if query.contained is Contained.ALONE else found
 
 
 async def _open(context: Context, request: Request, interaction: str, query: SearchQuery) -> Restriction:

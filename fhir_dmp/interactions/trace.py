@@ -17,19 +17,22 @@ from fhir_dmp.access.wording import SENTENCES
 from fhir_dmp.audit.access import Access, Item, Label, Refusal
 from fhir_dmp.audit.decision import Decision, build_decision
 from fhir_dmp.audit.event import build_events
+from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.context import Context, Route
-from fhir_dmp.interactions.gate import judge_refused
+from fhir_dmp.interactions.gate import find_shown_with, judge_refused
 from fhir_dmp.interactions.notices import notify_of_emergency
 from fhir_dmp.interactions.refusal import AccessRefused, DepositRefused, find_refusal, is_refusal
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.record.labels import visibility_of
 from fhir_dmp.resource import Version, is_id
 from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES, VISIBILITY
 
 _HIDING = frozenset({HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
 """The labels that hide a resource from someone who reads the trace of the record."""
-_HINT = b"INVISIBLE_"
+_HINTS = (b"INVISIBLE_", b"CONNEXION_SECRETE")
+"""In capitals: in each of its spellings such a label has one of these."""
 REFUSAL_SECONDS = 0.05
 """The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
 _ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
@@ -94,7 +97,8 @@ def is_traced(request: Request) -> bool:
 
 def _is_in_a_record(request: Request, result: Result) -> bool:
     """Directories and definitions are in nobody's record; what their includes disclose may be."""
-    return request.resource_type not in PUBLIC.resource_types or any(version.patient for version in result.disclosed)
+    is_of_none = request.resource_type in PUBLIC.resource_types
+    return not is_of_none or bool(result.patients) or any(version.patient for version in result.disclosed)
 
 
 async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) -> None:
@@ -105,7 +109,7 @@ async def record(context: Context, done: Iterable[tuple[str, Request, Result]]) 
     done = list(done)
     await _record_missed(context, [row for row in done if _is_missed(row[1], row[2])])
     accesses = [
-        (request, _done(context, interaction, request, result))
+        (request, await _done(context, interaction, request, result))
         for interaction, request, result in done
         if _is_in_a_record(request, result) and not _is_missed(request, result)
     ]
@@ -176,13 +180,13 @@ async def _record_refused_resource(
     version, reason = await judge_refused(context, request, interaction)
     # what may be read may still not be written: that is another rule
     refusal = _refusal(cause.reason if cause else reason)
-    item = _item(version) if version else Item(request.identity)
-    if item.labels and request.requester.patient_id:
+    items = await _items_of(context, [version]) if version else [Item(request.identity)]
+    if any(item.labels for item in items) and request.requester.patient_id:
         absent = _access(context, interaction, request, [Item(request.identity)], _ABSENT)
-        hidden = replace(_access(context, interaction, request, [item], refusal), patients=())
+        hidden = replace(_access(context, interaction, request, items, refusal), patients=())
         await _write(context, [absent, hidden])
     else:
-        await _write(context, [_access(context, interaction, request, [item], refusal)])
+        await _write(context, [_access(context, interaction, request, items, refusal)])
 
 
 async def _write(context: Context, accesses: Sequence[Access]) -> list[list[JsonObject]]:
@@ -194,13 +198,13 @@ async def _write(context: Context, accesses: Sequence[Access]) -> list[list[Json
     return [[{**event, "id": next(ids)} for event in left] for left in events]
 
 
-def _done(context: Context, interaction: str, request: Request, result: Result) -> Access:
-    access = _access(context, interaction, request, [_item(version) for version in result.disclosed])
+async def _done(context: Context, interaction: str, request: Request, result: Result) -> Access:
+    access = _access(context, interaction, request, await _items_of(context, result.disclosed))
     is_all_hidden = bool(access.items) and all(item.labels for item in access.items)
     # an operation on what is hidden is told by its very URL: no event of it is left without the labels
     if interaction == "operation" and request.resource_type != "Patient" and is_all_hidden:
         return replace(access, patients=())
-    return replace(access, patients=(*access.patients, *result.patients)) if result.patients else access
+    return replace(access, patients=(*access.patients, *result.patients), opened=result.opened)
 
 
 def _access(
@@ -237,16 +241,29 @@ def _named(request: Request) -> tuple[str, ...]:
     return tuple(name for name in named if is_id(name))[:MAX_RECORDS]
 
 
-def _item(version: Version) -> Item:
-    return Item(version.identity, version.version_id, version.patient, _hiding_labels(version.content or b""))
+async def _items_of(context: Context, versions: Sequence[Version]) -> list[Item]:
+    return [item for version in versions for item in await _divide(context, version)]
+
+
+async def _divide(context: Context, version: Version) -> list[Item]:
+    """A version, once for each patient whose it is: hidden from whom any of what it is shown with is hidden."""
+    if version.content is not None and version.identity.resource_type != BINARY:
+        return [_item(version, version.patient, _hiding_labels(version.content))]
+    labels: dict[str, dict[Label, None]] = {}
+    for row in await find_shown_with(context, version):
+        labels.setdefault(row.patient, {}).update(dict.fromkeys(_hiding_labels(row.content or b"")))
+    return [_item(version, patient, tuple(found)) for patient, found in labels.items()] or [
+        _item(version, version.patient)
+    ]
+
+
+def _item(version: Version, patient: str, labels: tuple[Label, ...] = ()) -> Item:
+    return Item(version.identity, version.version_id, patient, labels)
 
 
 def _hiding_labels(content: bytes) -> tuple[Label, ...]:
-    if _HINT not in content:
+    """The labels that hide a resource, in one spelling: whatever hides it has to hide the event."""
+    text = content.upper()
+    if not any(hint in text for hint in _HINTS):
         return ()
-    resource = parse_json_object(content)
-    written: list[JsonObject] = [*resource.get("meta", {}).get("security", ())]
-    for concept in resource.get("securityLabel", ()):
-        written += concept.get("coding", ())
-    codes = {str(row.get("code")) for row in written if row.get("system") == VISIBILITY}
-    return tuple((VISIBILITY, code) for code in sorted(codes & _HIDING))
+    return tuple((VISIBILITY, code) for code in sorted(visibility_of(parse_json_object(content)) & _HIDING))

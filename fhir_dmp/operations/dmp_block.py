@@ -7,6 +7,7 @@ ends what the patient had allowed: once it is lifted, reading takes a new consen
 from __future__ import annotations
 
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import with_attending_known
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.choice import begin_act, check_chooser, end_consents, read_choosing, write_act
@@ -34,7 +35,7 @@ async def dmp_block(context: Context, request: Request) -> Result:
 
     async def work(writer: Writer) -> Result:
         choosing = await read_choosing(context, request, writer, _ROLES)
-        state, now = choosing.state, context.now()
+        state, now = await with_attending_known(context, choosing.state), context.now()
         if not party.texts.isdisjoint(state.attending):
             message = "The médecin traitant is not blocked: $dmp-attending declares another one first."
             raise error(Category.CONFLICT, "attending-not-blockable", message, party.at)

@@ -67,9 +67,18 @@ FAULTS: dict[str, list[Json]] = {
         with_provision(purpose=[{"system": "http://x", "code": "TREAT"}]),
         with_provision(purpose=[{"display": "x"}]),
     ],
-    "consent-class": [with_provision(**{"class": [{"display": "all"}]})],
-    "consent-label": [with_provision(securityLabel=[{"display": "secret"}])],
-    "consent-code": [with_provision(code=[{"text": "biology"}])],
+    "consent-class": [
+        with_provision(**{"class": [{"display": "all"}]}),
+        with_provision(**{"class": [{"code": "Observation"}]}),
+    ],
+    "consent-label": [
+        with_provision(securityLabel=[{"display": "secret"}]),
+        with_provision(securityLabel=[{"code": "R"}]),
+    ],
+    "consent-code": [
+        with_provision(code=[{"text": "biology"}]),
+        with_provision(code=[{"coding": [{"code": "11502-2"}]}]),
+    ],
     "consent-data": [
         with_provision(data=[{"meaning": "near", "reference": reference("Observation/1")}]),
         with_provision(data=[{"meaning": "instance", "reference": reference(ELSEWHERE)}]),

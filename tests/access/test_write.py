@@ -16,6 +16,7 @@ from tests.strategies.access import (
     MATRIX,
     READING,
     SYSTEMS,
+    coding,
     concept,
     consent,
     facts,
@@ -48,18 +49,25 @@ def resource(row: Json) -> Json:
     if kind == "Consent":
         written = consent("1", {})
         return {**made, **written, "performer": [reference(row["performer"])], "provision": provision(row["provision"])}
-    if kind == "ExplanationOfBenefit":
-        return {**made, **benefit(row, about)}
-    if kind == "RelatedPerson":
-        return {**made, **contact(row, about)}
+    if kind in OTHERS:
+        return {**made, **OTHERS[kind](row, about)}
     made |= {"subject": about} if kind == "CareTeam" else document(row, about)
     return made
 
 
-def contact(row: Json, about: Json) -> Json:
+def procedure(row: Json, about: Json) -> Json:
+    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}
+    return {"meta": meta, "subject": about, "performer": [{"actor": reference(row["performer"])}]}
+
+
+def security_of(row: Json) -> Json:
     security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
+    return {"security": security} if security else {}
+
+
+def contact(row: Json, about: Json) -> Json:
     roles = [concept(ROLE, code) for code in row["roles"]]
-    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}
+    meta = {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}
     return {"meta": meta, "patient": about, "relationship": roles}
 
 
@@ -68,24 +76,26 @@ def structure(number: str) -> Json:
 
 
 def benefit(row: Json, about: Json) -> Json:
-    security = [{"system": SYSTEMS["vis"], "code": code} for code in row.get("label", "").split()]
     made = {"patient": about, "insurer": structure(row["insurer"]), "created": "2024-05-20"}
     made |= {"provider": structure(row["provider"])} if "provider" in row else {}
-    return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **({"security": security} if security else {})}}
+    return {**made, "meta": {"lastUpdated": "2024-05-30T08:00:00Z", **security_of(row)}}
+
+
+OTHERS = {"ExplanationOfBenefit": benefit, "RelatedPerson": contact, "Procedure": procedure}
 
 
 def document(row: Json, about: Json) -> Json:
     labels = row.get("label", "").split()
-    codings = [{"system": SYSTEMS["conf" if len(code) == 1 else "vis"], "code": code} for code in labels]
+    codings = [coding(code if "|" in code else f"{'conf' if len(code) == 1 else 'vis'}|{code}") for code in labels]
     made: Json = {
         "subject": about,
         "type": {"coding": [{"system": LOINC, "code": code} for code in row["type"].split()]},
         "date": row.get("date", "2024-05-20T08:00:00Z"),
     }
     if "author" in row:
-        made["author"] = [reference(row["author"]) if "/" in row["author"] else structure(row["author"])]
+        made["author"] = [reference(name) if "/" in name else structure(name) for name in row["author"].split()]
     if codings:
-        made["securityLabel"] = [{"coding": [coding]} for coding in codings]
+        made["securityLabel"] = [{"coding": [row]} for row in codings]
     if "description" in row:
         made["description"] = row["description"]
     if "related" in row:

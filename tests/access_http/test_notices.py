@@ -143,3 +143,34 @@ async def test_nobody_writes_a_notice(record: Record) -> None:
                 method, target, content=notice, headers={**who, "content-type": FHIR_JSON}
             )
             assert answer.status_code == 405
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "DocumentReference?patient={patient}&_summary=count",
+        "DocumentReference?patient={patient}&_count=0",
+        "DocumentReference/{patient}-open/_history?_count=0",
+        "Medication?_has:MedicationRequest:medication:patient={patient}",
+        "Medication?_has:MedicationRequest:medication:patient={patient}&_count=0",
+    ],
+)
+async def test_a_number_or_a_way_through_the_record_is_something_too(record: Record, target: str) -> None:
+    house, name = record.house, record.patient
+    drug = {"resourceType": "Medication", "id": f"{name}-drug", "code": {"text": "x"}}
+    order = {"resourceType": "MedicationRequest", "id": f"{name}-order", "status": "active", "intent": "order"}
+    await house.put(drug)
+    await house.put(
+        {**order, "subject": reference(f"Patient/{name}"), "medicationReference": reference(f"Medication/{name}-drug")}
+    )
+    answer = await house.get(target.format(patient=name), urgent(house))
+    assert (answer.status_code, answer.json()["total"]) == (200, 1), answer.text
+    assert len(await notices(record, _patient(record))) == 2, "one is his, the other one the médecin traitant's"
+    assert not await notices(await house.make_record(), _patient(record))
+
+
+async def test_a_number_of_nothing_is_nothing(record: Record) -> None:
+    house = record.house
+    answer = await house.get(f"DocumentReference?patient={record.patient}&type=none&_count=0", urgent(house))
+    assert (answer.status_code, answer.json()["total"]) == (200, 0)
+    assert not await notices(record, _patient(record))

@@ -11,8 +11,9 @@ import pytest
 from pymongo import MongoClient
 
 from fhir_dmp.access.reason import SYSTEM
-from tests.access_http.house import Headers, House, Record, consent_of, document, open_house
+from tests.access_http.house import PROFESSIONALS, Headers, House, Record, consent_of, document, open_house
 from tests.rest.server import FHIR_JSON
+from tests.strategies.access import RPPS, reference
 
 Json = Any
 
@@ -155,3 +156,47 @@ async def test_a_search_that_finds_nothing_is_in_the_trace_of_whom_it_names(reco
     assert answer.json()["total"] == 0
     found = await house.behind.client.get(f"AuditEvent?patient={record.patient}&agent-name=rpps:10000000009")
     assert found.json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        {"reference": "Practitioner/martin"},
+        {"identifier": {"system": RPPS, "value": PROFESSIONALS["martin"]}},
+        {"reference": "PractitionerRole/martin-role"},
+    ],
+)
+@pytest.mark.parametrize("attending", [{}, {"identifier": {"system": RPPS, "value": PROFESSIONALS["martin"]}}])
+async def test_the_medecin_traitant_is_not_blocked_by_any_of_his_names(
+    house: House, actor: Json, attending: Json
+) -> None:
+    role = {"resourceType": "PractitionerRole", "id": "martin-role", "practitioner": reference("Practitioner/martin")}
+    await house.put(role)
+    record = await house.make_record(**({"generalPractitioner": [attending]} if attending else {}))
+    made = consent_of("block", record.patient, {"type": "deny", "actor": ["Practitioner/martin"]})
+    made["provision"]["actor"][0]["reference"] = actor
+    who = house.guarded.tokens.patient(record.patient)
+    created = {key: value for key, value in made.items() if key != "id"}
+    assert (await send(house, who, "POST", "Consent", created)).status_code == 403
+    assert await rules(house, patient=record.patient) == ["attending-not-blockable"]
+    assert (await house.get(f"DocumentReference/{record.open}", house.someone("martin"))).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["user/Unheard.rs?_id=1", "user/Element.rs?_id=1", "user/DocumentReference.rs?type="])
+async def test_a_scope_that_cannot_be_enforced_opens_nothing(record: Record, scope: str) -> None:
+    answer = await record.house.get(f"DocumentReference/{record.open}", record.house.petit(scope=scope))
+    told = answer.json()["issue"][0]["details"]["coding"][0]["code"]
+    assert (answer.status_code, told) == (403, "scope-not-enforceable")
+
+
+@pytest.mark.parametrize("scope", ["user/*.s", "user/List.s", "user/List.rs"])
+async def test_a_token_for_searching_alone_searches_what_names_other_resources(record: Record, scope: str) -> None:
+    house, listed = record.house, f"{record.patient}-list"
+    named = {"reference": f"DocumentReference/{record.open}", "display": "Compte rendu"}
+    rest = {"resourceType": "List", "status": "current", "mode": "working"}
+    entry = [{"item": named}, {"item": {**named, "reference": f"DocumentReference/{record.masked}"}}]
+    await house.put({**rest, "id": listed, "subject": reference(f"Patient/{record.patient}"), "entry": entry})
+    answer = await house.get(f"List?patient={record.patient}", house.petit(scope=scope))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["total"] == 1
+    assert "Compte rendu" not in answer.text, "to read a document is not in the token"

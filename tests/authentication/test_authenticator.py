@@ -154,6 +154,8 @@ BAD: dict[str, Callable[[], str]] = {
     "expired": lambda: sign(RSA, claims(exp=SECONDS - 11)),
     "expires as text": lambda: sign(RSA, claims(exp=str(SECONDS + 300))),
     "expires never": lambda: sign(RSA, json.dumps(claims()).replace(str(SECONDS + 300), "1e999").encode()),
+    "expires after all time": lambda: sign(RSA, claims(exp=1e308)),
+    "issued before all time": lambda: sign(RSA, claims(iat=-1e308)),
     "expires at NaN": lambda: sign(RSA, json.dumps(claims()).replace(str(SECONDS + 300), "NaN").encode()),
     "expires true": lambda: sign(RSA, claims(exp=True)),
     "not yet good": lambda: sign(RSA, claims(nbf=SECONDS + 11)),

@@ -84,6 +84,7 @@ DIRECTORY: list[Json] = [
         "participant": [
             {"member": reference("Practitioner/equipier")},
             {"member": reference("Practitioner/parti"), "period": {"end": "2024-01-31"}},
+            {"member": reference("PractitionerRole/site-role")},
         ],
     },
     {
@@ -123,7 +124,7 @@ def requester(row: Mapping[str, Json]) -> Requester:
         purposes=frozenset(row.get("purpose", "").split()),
         reason=row.get("reason", ""),
         reference=row.get("reference", ""),
-        issued_at=0 if minutes is None else NOW - minutes * 60_000,
+        issued_at=0 if minutes is None else NOW - int(minutes * 60_000),
     )
 
 
