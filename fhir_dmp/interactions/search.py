@@ -65,7 +65,7 @@ async def _search(context: Context, request: Request, interaction: str) -> Resul
     page = replace(page, versions=shown[:matched])
     counted = await _count(context, query, restriction, page)
     answer = _answer(context, request, query, page, counted, shown[matched:])
-    return replace(answer, patients=tuple(named), opened=tuple(named) if page.versions else ())
+    return replace(answer, patients=tuple(named), opened=tuple(named) if page.versions else ()) if named else answer
 
 
 async def _find_counted(

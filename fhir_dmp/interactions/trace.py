@@ -31,7 +31,7 @@ from fhir_dmp.search.sensitivity import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESE
 
 _HIDING = frozenset({HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
 """The labels that hide a resource from someone who reads the trace of the record."""
-_HINTS = (b"INVISIBLE_", b"CONNEXION_SECRETE")
+_INVISIBLE, _SECRET = b"INVISIBLE_", b"CONNEXION_SECRETE"
 """In capitals: in each of its spellings such a label has one of these."""
 REFUSAL_SECONDS = 0.05
 """The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
@@ -242,13 +242,17 @@ def _named(request: Request) -> tuple[str, ...]:
 
 
 async def _items_of(context: Context, versions: Sequence[Version]) -> list[Item]:
-    return [item for version in versions for item in await _divide(context, version)]
+    items = []
+    for version in versions:
+        if version.content is not None and version.identity.resource_type != BINARY:
+            items.append(_item(version, version.patient, _hiding_labels(version.content)))
+        else:
+            items += await _divide(context, version)
+    return items
 
 
 async def _divide(context: Context, version: Version) -> list[Item]:
     """A version, once for each patient whose it is: hidden from whom any of what it is shown with is hidden."""
-    if version.content is not None and version.identity.resource_type != BINARY:
-        return [_item(version, version.patient, _hiding_labels(version.content))]
     labels: dict[str, dict[Label, None]] = {}
     for row in await find_shown_with(context, version):
         labels.setdefault(row.patient, {}).update(dict.fromkeys(_hiding_labels(row.content or b"")))
@@ -264,6 +268,6 @@ def _item(version: Version, patient: str, labels: tuple[Label, ...] = ()) -> Ite
 def _hiding_labels(content: bytes) -> tuple[Label, ...]:
     """The labels that hide a resource, in one spelling: whatever hides it has to hide the event."""
     text = content.upper()
-    if not any(hint in text for hint in _HINTS):
+    if _INVISIBLE not in text and _SECRET not in text:
         return ()
     return tuple((VISIBILITY, code) for code in sorted(visibility_of(parse_json_object(content)) & _HIDING))
