@@ -12,6 +12,9 @@ Milliseconds = int
 """Milliseconds since 1970-01-01T00:00:00Z."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -47,11 +50,14 @@ def parse_http_date(text: str) -> Milliseconds | None:
 
 
 def parse_instant(text: str, parameter: str) -> Milliseconds:
-    """Returns the value of a FHIR instant that a parameter holds; raises FhirError where it is none."""
+    """Returns the value of a FHIR instant that a parameter holds; raises FhirError where it is none.
+
+    One that an offset moves out of the years from 1 to 9999 is the first or last of these: others cannot be written.
+    """
     at = None
     with suppress(ValueError, OverflowError):
         at = datetime.fromisoformat(text.replace(" ", "+"))
     if at is None or at.tzinfo is None or "T" not in text:
         message = f"{parameter} takes an instant with a time zone, such as 2026-01-31T08:00:00Z."
         raise error(Category.INVALID_PARAMETER, "parameter-value", message, f"http.{parameter}")
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    return min(max((at - _EPOCH) // _MILLISECOND, _FIRST), _LAST)

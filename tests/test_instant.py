@@ -37,6 +37,19 @@ def test_space_stands_for_the_plus_that_urls_swallow() -> None:
     assert parse_instant("2024-01-01T10:00:00 02:00", "_since") == parse_instant("2024-01-01T08:00:00Z", "_since")
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.999-14:00", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_an_instant_whose_year_in_utc_has_no_four_digits_is_the_first_or_last_that_has(text: str, end: str) -> None:
+    at = parse_instant(text, "_since")
+    assert at == parse_instant(end, "_since")
+    assert write_http_date(at)
+
+
 @pytest.mark.parametrize("text", ["", "Mon, 99 Jan 2024 00:00:00 GMT", "2024-01-01"])
 def test_other_http_dates_are_ignored(text: str) -> None:
     assert parse_http_date(text) is None

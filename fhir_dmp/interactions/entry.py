@@ -16,7 +16,7 @@ from fhir_dmp.instant import parse_instant, write_http_date, write_instant
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.path import parse_path
-from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, parse_query
+from fhir_dmp.interactions.request import PRESENTATION, Preconditions, Request, Result, Status, parse_query
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome, error
 from fhir_dmp.status import STATUS, write_status
@@ -165,7 +165,7 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
         resource_id=parts.resource_id,
         version_id=parts.version_id,
         compartment=parts.compartment,
-        parameters=parse_query(query),
+        parameters=[pair for pair in parse_query(query) if pair[0] not in PRESENTATION],
         resource=resource,
         preconditions=_preconditions(wanted),
         handling=request.handling,

@@ -24,6 +24,8 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 MAX_PARAMETERS = 1000
 MAX_QUERY = 64 * 1024
 """Characters of one query string, form or set of criteria."""
+PRESENTATION = frozenset({"_format", "_pretty"})
+"""The parameters of how an answer looks, which any URL may have: no interaction sees them."""
 Return = Literal["minimal", "representation", "OperationOutcome"]
 
 

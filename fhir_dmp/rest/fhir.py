@@ -22,7 +22,7 @@ from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_PATCH
 from fhir_dmp.interactions.patch import MEDIA_TYPE as JSON_PATCH
 from fhir_dmp.interactions.path import parse_path
 from fhir_dmp.interactions.representation import confine
-from fhir_dmp.interactions.request import Origin, Request
+from fhir_dmp.interactions.request import PRESENTATION, Origin, Request
 from fhir_dmp.interactions.trace import record_excluded, run_traced
 from fhir_dmp.json_text import write_json
 from fhir_dmp.operations.dmp_cda import MEDIA_TYPES as CDA_TYPES
@@ -32,7 +32,6 @@ from fhir_dmp.rest.errors import respond_to_defect, respond_to_error
 from fhir_dmp.rest.negotiation import (
     FHIR_JSON,
     LINES_TYPES,
-    PRESENTATION,
     RESOURCE_TYPES,
     XML_TYPES,
     Format,

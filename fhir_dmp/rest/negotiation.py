@@ -24,8 +24,6 @@ RESOURCE_TYPES = JSON_TYPES | XML_TYPES
 FHIR_JSON = "application/fhir+json"
 _OTHERS = {"$dmp-statistics": frozenset({"text/csv", "image/svg+xml"})}
 LINES_TYPES = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
-PRESENTATION = frozenset({"_format", "_pretty"})
-"""The parameters of this module: no interaction sees them."""
 _TYPES = {Format.JSON: JSON_TYPES, Format.XML: XML_TYPES}
 _WILDCARDS = {"*/*": 1, "application/*": 2, "text/*": 2}
 """How well a range fits that fits both formats; a media type of its own fits better (RFC 9110, 12.5.1)."""

@@ -40,8 +40,12 @@ def read_headers(scope: Scope) -> HeaderMap:
 
 def parse_parameters(data: bytes) -> Parameters:
     """Returns the parameters of a query string or form, in which UTF-8 may also stand as it is; raises FhirError."""
+    return parse_query(_decode(data))
+
+
+def _decode(data: bytes) -> str:
     try:
-        return parse_query(data.decode("utf-8"))
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         raise error(Category.MALFORMED, "parameter-encoding", "The parameters are not percent-encoded UTF-8.") from None
 
@@ -161,7 +165,8 @@ def _preconditions(headers: HeaderMap) -> Preconditions:
         if_match=headers.get(b"if-match", ""),
         if_none_match=headers.get(b"if-none-match", ""),
         if_modified_since=headers.get(b"if-modified-since", ""),
-        if_none_exist=headers.get(b"if-none-exist", ""),
+        # criteria, which may be written as a query string may: read as the header's Latin-1 they would find nothing
+        if_none_exist=_decode(headers.get(b"if-none-exist", "").encode("latin-1")),
     )
 
 

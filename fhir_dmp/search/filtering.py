@@ -114,6 +114,7 @@ def _unquote(text: str) -> str:
         return text
     try:
         value: str = json.loads(text, strict=False)
+        value.encode()  # an escape may be half of a surrogate pair, which no store can hold
     except ValueError:
         raise BadValue("a string is written as in JSON") from None
     return value

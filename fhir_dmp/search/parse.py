@@ -301,7 +301,7 @@ def _parse_values(draft: Draft, parameter: Parameter, value: str, modifier: Modi
     if modifier is MISSING_VALUE and len(alternatives) > 1:
         raise bad_value(name, value, BadValue("it is true or false"))
     clause = _criterion(draft, parameter, alternatives, modifier)
-    is_negated = modifier.negates or (modifier is MISSING_VALUE and value == "true")
+    is_negated = modifier.negates or (modifier is MISSING_VALUE and alternatives == ["true"])
     return Not(clause) if is_negated else clause
 
 

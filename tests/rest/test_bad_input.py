@@ -68,6 +68,19 @@ async def test_a_resource_larger_than_the_store_holds_is_refused(
         assert _count(server) == (0, 0)
 
 
+async def test_criteria_in_a_header_may_be_utf8_as_it_is_and_nothing_else(server: Server) -> None:
+    unique = uuid.uuid4().hex
+    body = json.dumps({"resourceType": "Patient", "name": [{"family": f"Évrard {unique}"}]}).encode()
+    before = server.count()
+    for coding, status in (("utf-8", 201), ("utf-8", 200), ("latin-1", 400)):
+        criteria = f"family:exact=Évrard {unique}".encode(coding).decode("latin-1")
+        headers = [("content-type", FHIR_JSON), ("if-none-exist", criteria)]
+        answer = await server.exchange("POST", "/fhir/Patient", headers, [body])
+        assert answer.status == status, answer.body
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "parameter-encoding"
+    assert server.count() == before + 1
+
+
 HOSTILE = [
     "$where",
     "{$gt: ''}",

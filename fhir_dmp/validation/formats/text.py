@@ -27,12 +27,17 @@ _OID_URI = re.compile(rf"{_OID_TEXT}(?:[#|?]\S*)?")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
+def _explain_control(text: str) -> str:
+    control = _CONTROL.search(text)
+    return f"it holds the control character U+{ord(control[0]):04X} at position {control.start()}" if control else ""
+
+
 def _explain_string(text: str) -> str:
     if not text.strip(_SPACES):
         return "it holds only whitespace"
-    control = _CONTROL.search(text)
+    control = _explain_control(text)
     if control:
-        return f"it holds the control character U+{ord(control[0]):04X} at position {control.start()}"
+        return control
     return f"it is longer than {MAX_STRING} characters" if len(text) > MAX_STRING else ""
 
 
@@ -41,13 +46,16 @@ def _explain_code(text: str) -> str:
         return "a code has no whitespace at its ends"
     if _WHITESPACE.search(text.replace("  ", "\t").replace(" ", "")):
         return "a code has no whitespace but single spaces between words"
-    return ""
+    return _explain_control(text)
 
 
 def _explain_uri(text: str) -> str:
     space = _WHITESPACE.search(text)
     if space:
         return f"it holds whitespace at position {space.start()}"
+    control = _explain_control(text)
+    if control:
+        return control
     if text.startswith("urn:uuid:"):
         return _explain_pattern(_UUID_URI, "a UUID has 8, 4, 4, 4 and 12 hexadecimal digits with '-' between", text)
     if text.startswith("urn:oid:"):
@@ -71,7 +79,7 @@ def _explain_base64(text: str) -> str:
     return "" if _is_base64(text) else "the data do not decode as base64"
 
 
-_SURELY_STRING = re.compile(r"[^\x00-\x20][^\x00-\x08\x0b\x0c\x0e-\x1f]{0,65535}").fullmatch
+_SURELY_STRING = re.compile(r"[^\x00-\x20\ufffe\uffff][^\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]{0,65535}").fullmatch
 _SURELY_URI = re.compile(rf"(?!urn:[uo])[!-~]+|{_UUID_TEXT}|{_OID_TEXT}").fullmatch
 _EXPECTED_ID = "an id is 1 to 64 letters (A-Z, a-z), digits, '-' and '.'"
 
