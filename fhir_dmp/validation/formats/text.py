@@ -71,7 +71,7 @@ def _explain_base64(text: str) -> str:
     return "" if _is_base64(text) else "the data do not decode as base64"
 
 
-_SURELY_STRING = re.compile(r"[^\x00-\x20][^\x00-\x08\x0b\x0c\x0e-\x1f]{0,65535}").fullmatch
+_SURELY_STRING = re.compile(r"[^\x00-\x20\ufffe\uffff][^\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]{0,65535}").fullmatch
 _SURELY_URI = re.compile(rf"(?!urn:[uo])[!-~]+|{_UUID_TEXT}|{_OID_TEXT}").fullmatch
 _EXPECTED_ID = "an id is 1 to 64 letters (A-Z, a-z), digits, '-' and '.'"
 
