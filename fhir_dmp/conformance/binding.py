@@ -26,6 +26,9 @@ _SHOWN = 8
 _ANY_TIME = "2000-01-01T00:00:00Z"
 """When an expansion is made is part of it, and of no interest in a message."""
 
+_NO_SYSTEM = refused("it does not name its code system")
+"""Every concept of a value set has one."""
+
 Coded: TypeAlias = tuple[str | None, str, str]
 """system (None where the element is a bare code), code, version"""
 
@@ -110,7 +113,7 @@ class BindingRule:
             known = self._known.get(coded) or self._decide(coded)
             if known.member is Member.YES:
                 return known
-            answer = either(answer, known)
+            answer = known if answer is NO else either(answer, known)
         return answer
 
     def as_json(self) -> JsonObject:
@@ -129,6 +132,8 @@ class BindingRule:
         known = self._known.get(coded)
         if known is None:
             system, code, version = coded
+            if system == "":
+                return _NO_SYSTEM
             ask = self.terminology.membership
             known = ask(self.value_set, system or "", code, version=version, infer_system=system is None)
             if len(self._known) < _KEPT:
@@ -202,5 +207,5 @@ def _is_absent(companion: Json) -> bool:
 
 def _show(codes: Sequence[Coded]) -> str:
     system, code, _ = codes[0]
-    shown = quote(code if system is None else f"{system}#{code}")
+    shown = quote(f"{system}#{code}" if system else code)
     return shown if len(codes) == 1 else f"none of {shown} and {len(codes) - 1} more"

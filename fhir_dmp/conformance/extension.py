@@ -13,9 +13,11 @@ from fhir_dmp.conformance.finding import RIGHT, Code, Finding, Findings, one
 from fhir_dmp.conformance.known import Context, Known, Profile
 from fhir_dmp.conformance.visit import Visit
 from fhir_dmp.fhirpath.compile import compile_expression
+from fhir_dmp.fhirpath.model import model_of
 from fhir_dmp.fhirpath.node import Node
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import FhirError
+from fhir_dmp.spec.registry import Registry
 from fhir_dmp.validation.finding import LIMIT, Step, quote
 
 _ANYWHERE = frozenset({"Element", "Resource", "*", "CanonicalResource", "MetadataResource"})
@@ -117,22 +119,36 @@ def _selects(expression: str, parent: JsonObject, visit: Visit, known: Known) ->
     return any(node.value is parent or node.element is parent for node in found)
 
 
-def keep_misplaced(findings: Findings, resource: JsonObject) -> list[Finding]:
+def keep_misplaced(findings: Findings, resource: JsonObject, model: Registry) -> list[Finding]:
     """Drops the findings about extensions whose place, now known from the root, is one of their contexts."""
-    return [item for item in findings if not (item.contexts and _path_of(item, resource) in item.contexts)]
+    return [
+        item for item in findings if not item.contexts or item.contexts.isdisjoint(_paths_of(item, resource, model))
+    ]
 
 
-def _path_of(finding: Finding, resource: JsonObject) -> str:
-    """The path of the element that an extension stands in, from the innermost resource around it."""
+def _paths_of(finding: Finding, resource: JsonObject, model: Registry) -> frozenset[str]:
+    """The paths of the element that an extension stands in, from whatever type around it they may start at.
+
+    `Patient.name.period` is `HumanName.period` too, and what is in a contained resource starts at that.
+    """
     value: Json = resource
-    names = [resource["resourceType"]]
+    group: str = resource["resourceType"]
+    paths = _names_of(group, model)
     steps = [step for step in finding.path if not (isinstance(step, tuple) and not isinstance(step, Step))]
     for step in steps[:-2]:
         if isinstance(step, Step):
             value = value.get(step.key) if isinstance(value, dict) else None
-            names.append(step.name)
+            found = model.group(group).properties.get(step.key.removeprefix("_")) if group else None
+            group = found.group if found else ""
+            paths = frozenset(f"{path}.{step.name}" for path in paths) | _names_of(group, model)
         elif isinstance(step, int) and isinstance(value, list):
             value = value[step]
         if isinstance(value, dict) and "resourceType" in value:
-            names = [value["resourceType"]]
-    return ".".join(names)
+            group = value["resourceType"]
+            paths = _names_of(group, model)
+    return paths
+
+
+def _names_of(group: str, model: Registry) -> frozenset[str]:
+    """A type with what it specialises; nothing for a backbone element, which is named by its path."""
+    return model_of(model).ancestors(group) | {group} if group in model.types else frozenset()

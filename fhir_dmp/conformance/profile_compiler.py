@@ -17,6 +17,7 @@ from fhir_dmp.conformance.element import Count, ElementRule, LinkRule, Member, O
 from fhir_dmp.conformance.group import may_recur
 from fhir_dmp.conformance.invariant import InvariantRule, build_invariants
 from fhir_dmp.conformance.known import Known
+from fhir_dmp.conformance.limit import build_limits
 from fhir_dmp.conformance.profile_rule import ProfileRule
 from fhir_dmp.conformance.reference import AggregationRule, TargetRule
 from fhir_dmp.conformance.resource import WithinRule
@@ -103,7 +104,15 @@ class _Compilation:
         """The constraints of a row that are neither its base's nor its type's, and can be used."""
         before = {item.key for rows in (base, inherited) if rows for item in rows.constraints}
         added = [item for item in row.constraints if item.key not in before]
-        built = build_invariants(added, self._known.model, type_name)
+        return self._usable(build_invariants(added, self._known.model, type_name))
+
+    def _build_limits(self, row: Row, base: Row | None, type_name: str) -> list[InvariantRule]:
+        """Those of a row that its base does not have."""
+        added = [item for item in row.limits if base is None or item not in base.limits]
+        constraints = build_limits(added, type_name)
+        return self._usable(build_invariants(constraints, self._known.model, type_name, is_lenient=True))
+
+    def _usable(self, built: list[InvariantRule]) -> list[InvariantRule]:
         self.unusable |= {item.constraint.key: item.fault for item in built if item.fault}
         return [item for item in built if not item.fault]
 
@@ -145,6 +154,7 @@ class _Compilation:
         yield from build_bindings(added, member.type_name, known.terminology)
         inherited = self._trees.row(member.type_name)
         yield from self.build_invariants(row, base, inherited, member.type_name)
+        yield from self._build_limits(row, base, member.type_name)
         content = self.object(node, _group_of(row, member))
         below: list[Rule] = [*_profiles(row, base, member, known), *([content] if content else [])]
         is_resource = member.type_name == "Resource"

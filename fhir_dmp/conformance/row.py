@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -51,6 +52,15 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A maxLength (of no type), minValue[x] or maxValue[x]: its type as that of Value, and its JSON."""
+
+    kind: Literal["maxLength", "minValue", "maxValue"]
+    type_name: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
 class TypeRules:
     """A permitted type with what R4 adds to it for references."""
 
@@ -70,6 +80,7 @@ class Row:
     pattern: Value | None
     bindings: tuple[Binding, ...]
     constraints: tuple[Constraint, ...]
+    limits: tuple[Limit, ...]
     slicing: Slicing | None
     content_reference: str
 
@@ -115,6 +126,7 @@ def _parse(key: _Key) -> Row:
         pattern=_parse_value(row, "pattern"),
         bindings=_parse_bindings(element.binding, row),
         constraints=tuple(_parse_constraint(item) for item in row.get("constraint", ())),
+        limits=tuple(_parse_limits(row)),
         slicing=_parse_slicing(row.get("slicing")),
         content_reference=element.content_reference,
     )
@@ -129,6 +141,16 @@ def _parse_value(row: JsonObject, prefix: str) -> Value | None:
         if key.startswith(prefix) and key[len(prefix) :][:1].isupper():
             return Value(key[len(prefix) :].lower(), value)
     return None
+
+
+def _parse_limits(row: JsonObject) -> Iterator[Limit]:
+    if "maxLength" in row:
+        yield Limit("maxLength", "", row["maxLength"])
+    low, high = _parse_value(row, "minValue"), _parse_value(row, "maxValue")
+    if low:
+        yield Limit("minValue", low.type_name, low.value)
+    if high:
+        yield Limit("maxValue", high.type_name, high.value)
 
 
 def _parse_bindings(binding: Binding | None, row: JsonObject) -> tuple[Binding, ...]:

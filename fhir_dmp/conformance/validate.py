@@ -15,6 +15,7 @@ from fhir_dmp.conformance.profiles import Profiles
 from fhir_dmp.conformance.visit import Deferred, Environment, Run, Visit
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Issue
+from fhir_dmp.spec.registry import Registry
 from fhir_dmp.terminology.question import CodeQuestion
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
@@ -89,7 +90,7 @@ def _report(
         findings = [*findings, Finding("error", Code.COSTLY, "its invariants take more steps than a validation may")]
     if not findings and not run.deferred and not run.questions:
         return _NOTHING_TO_SAY
-    return Report(tuple(_as_issues(findings, resource)), tuple(run.deferred), tuple(run.questions))
+    return Report(tuple(_as_issues(findings, resource, profiles.model)), tuple(run.deferred), tuple(run.questions))
 
 
 _NOTHING_TO_SAY = Report(())
@@ -102,11 +103,11 @@ def _validate_itself(resource: JsonObject, profiles: Profiles, visit: Visit, dep
     return profiles.group(resource["resourceType"]).validate(resource, None, visit) if depth is Depth.CORE else ()
 
 
-def _as_issues(findings: Findings, resource: JsonObject) -> list[Issue]:
+def _as_issues(findings: Findings, resource: JsonObject, model: Registry) -> list[Issue]:
     """The issues, each once: a profile repeats what its base demands, and a slice what its element does."""
     root = resource["resourceType"]
     distinct: dict[tuple[str, str, str], Issue] = {}
-    for finding in keep_misplaced(findings, resource):
+    for finding in keep_misplaced(findings, resource, model):
         issue = finding.as_issue(root)
         distinct.setdefault((issue.code, issue.expression, finding.message), issue)
     issues = list(distinct.values())

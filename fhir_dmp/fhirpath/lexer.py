@@ -33,7 +33,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:u(?P<high>d[89ab][0-9a-f]{2})\\u(?P<low>d[c-f][0-9a-f]{2})|u(?P<hex>[0-9a-f]{4})|(?P<one>.))",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Two halves of a surrogate pair make one character."""
 _ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERAL_ESCAPES = frozenset("'\"`\\/")
 
@@ -91,11 +95,18 @@ def _unquote(text: str, found: str, position: int) -> str:
         return found
 
     def replace(match: re.Match[str]) -> str:
-        escape = match.group(1)
-        if len(escape) > 1:
-            return chr(int(escape[1:], 16))
-        if escape in _ESCAPES or escape in _LITERAL_ESCAPES:
+        high, low, code, escape = match.group("high", "low", "hex", "one")
+        if low:
+            return bytes.fromhex(high + low).decode("utf-16-be")
+        if code and not _is_half(chr(int(code, 16))):
+            return chr(int(code, 16))
+        if escape and (escape in _ESCAPES or escape in _LITERAL_ESCAPES):
             return _ESCAPES.get(escape, escape)
-        raise expression_error(text, position + match.start() + 1, f"unknown escape \\{escape}")
+        reason = f"\\u{code} is half of a surrogate pair" if code else f"unknown escape \\{escape}"
+        raise expression_error(text, position + match.start() + 1, reason)
 
     return _ESCAPE.sub(replace, found[1:-1])
+
+
+def _is_half(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"

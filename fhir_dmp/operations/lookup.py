@@ -23,6 +23,8 @@ async def lookup(context: Context, request: Request) -> Result:
     check_exposed(context, request, "operation")
     inputs = read_inputs(context, request, _KNOWN)
     system, version, code = read_coding(inputs, "coding", "code")
+    if not system:
+        raise missing("system")
     rules = context.rules()
     concept = rules.terminology.lookup_code(system, code, version=version)
     return answer_parameters(

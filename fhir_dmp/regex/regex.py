@@ -18,6 +18,10 @@ MAX_STEPS = 10_000_000
 """Steps of backtracking that a single match may take: some tenths of a second."""
 
 
+_NAMED = re.compile(r"\\[^k]|\[\^?\]?(?:\\.|[^\]\\])*\]|(?P<open>\(\?)(?=<\w+>)|\\k<(?P<back>\w+)>", re.DOTALL)
+"""Groups with names as PCRE has them, beside the escapes and sets in which nothing is a group."""
+
+
 class RegexRefused(ValueError):
     """This pattern is malformed, or no bound on its running time is known for such a text."""
 
@@ -28,6 +32,7 @@ class Regex:
     def __init__(self, text: str) -> None:
         """Compiles a pattern and finds out what can run it."""
         try:
+            text = _NAMED.sub(_as_python, text)
             pattern = parse_pattern(text)
             self._backtracking = re.compile(text, re.DOTALL)
         except (NotRegular, re.error, RecursionError, OverflowError) as fault:
@@ -80,6 +85,13 @@ class Regex:
 def compile_regex(text: str) -> Regex:
     """Returns the Regex of a pattern; the last thousand are kept. Raises RegexRefused."""
     return Regex(text)
+
+
+def _as_python(match: re.Match[str]) -> str:
+    """Returns the start of a named group, or a reference to one, as Python writes it."""
+    if match["open"]:
+        return "(?P"
+    return f"(?P={match['back']})" if match["back"] else match[0]
 
 
 def _too_costly() -> RegexRefused:

@@ -20,6 +20,7 @@ RIGHT = {
     "subject": {"display": "x"},
 }
 INSIDE = {"resourceType": "Patient", "id": "p", "active": True}
+PLAN = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"display": "x"}}
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "another property": (RIGHT, {**RIGHT, "category": CODE}),
     "another type": (RIGHT, {"resourceType": "Condition", "subject": {"display": "x"}, "category": CODE}),
@@ -39,6 +40,18 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a companion": (
         {"resourceType": "Patient", "name": [{"given": ["x"]}]},
         {"resourceType": "Patient", "name": [{"given": ["x"], "_given": [None, {"id": "a"}, None]}]},
+    ),
+    "no value beside it": (
+        {"resourceType": "Patient", "birthDate": "1970-01-01", "_birthDate": {"id": "a"}},
+        {"resourceType": "Patient", "_birthDate": {"id": "a"}},
+    ),
+    "an array of other values beside it": (
+        {**PLAN, "instantiatesUri": ["urn:a", "urn:b"], "_instantiatesUri": [None, {"id": "a"}]},
+        {**PLAN, "instantiatesUri": [1, {}], "_instantiatesUri": [None, {"id": "a"}]},
+    ),
+    "a shorter array beside it": (
+        {**PLAN, "instantiatesUri": ["urn:a", "urn:b"], "_instantiatesUri": [None, {"id": "a"}]},
+        {**PLAN, "instantiatesUri": ["urn:a"], "_instantiatesUri": [None, {"id": "a"}]},
     ),
     "no status": (RIGHT, {key: value for key, value in RIGHT.items() if key != "status"}),
 }

@@ -129,6 +129,10 @@ def _escape(text: str, target: str) -> str | None:
     return json.dumps(text, ensure_ascii=False)[1:-1] if target == "json" else None
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which is no character."""
+
+
 def _unescape(text: str, target: str) -> str | None:
     if target == "html":
         return html.unescape(text)
@@ -139,7 +143,7 @@ def _unescape(text: str, target: str) -> str | None:
         found = json.loads('"' + re.sub(r'(?<!\\)"', r"\"", text) + '"')
     except json.JSONDecodeError:
         return None
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and not _HALF.search(found) else None
 
 
 TEXT = (

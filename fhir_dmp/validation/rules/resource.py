@@ -58,7 +58,7 @@ class ResourceRule:
         right, rest, fresh = self.schemas.right, [], []
         for key, item in value.items():
             text = text_of(item) if (type(item) is dict or type(item) is list) and key not in UNIQUE else None
-            if text is None or f"_{key}" in value:
+            if text is None or key[:1] == "_" or f"_{key}" in value:  # the two of a primitive are judged together
                 rest.append((key, item))
             elif not right.find((schema.name, key, text)):
                 rest.append((key, item))
