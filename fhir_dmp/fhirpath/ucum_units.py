@@ -70,20 +70,29 @@ AU=149597.870691 Mm     atm=101325 Pa           [lbf_av]=1 [lb_av].[g]
 [in_i'Hg]=1 m[Hg].[in_i]/m                      [PRU]=1 mm[Hg].s/ml     [wood'U]=1 mm[Hg].min/L
 [diop]=1 /m             [mesh_i]=1 /[in_i]      [Ch]=1 mm/3             [drp]=1 ml/20
 [hnsf'U]=1 {hnsf'U}     [MET]=3.5 mL/min/kg     [hp'_X]=1 {hp'_X}       [HPF]=1 {HPF}
-[LPF]=1 {LPF}           [arb'U]=1 {arb'U}       [USP'U]=1 {USP'U}       [GPL'U]=1 {GPL'U}
+[LPF]=100 [HPF]          [arb'U]=1 {arb'U}       [USP'U]=1 {USP'U}       [GPL'U]=1 {GPL'U}
 [MPL'U]=1 {MPL'U}       [APL'U]=1 {APL'U}       [beth'U]=1 {beth'U}     [anti'Xa'U]=1 {anti'Xa'U}
 [todd'U]=1 {todd'U}     [dye'U]=1 {dye'U}       [smgy'U]=1 {smgy'U}     [bdsk'U]=1 {bdsk'U}
 [ka'U]=1 {ka'U}         [knk'U]=1 {knk'U}       [mclg'U]=1 {mclg'U}     [tb'U]=1 {tb'U}
 [CCID_50]=1 {CCID_50}   [TCID_50]=1 {TCID_50}   [EID_50]=1 {EID_50}     [PFU]=1 {PFU}
 [FFU]=1 {FFU}           [CFU]=1 {CFU}           [IR]=1 {IR}             [BAU]=1 {BAU}
 [AU]=1 {AU}             [Amb'a'1'U]=1 {Amb'a'1'U} [PNU]=1 {PNU}         [Lf]=1 {Lf}
-[D'ag'U]=1 {D'ag'U}     [ELU]=1 {ELU}           [EU]=1 {EU}             [S]=10 10*-13.s
+[D'ag'U]=1 {D'ag'U}     [ELU]=1 {ELU}           [EU]=1 {EU}             [S]=1 10*-13.s
 [pH]=1 {pH}             [mu_0]=4 [pi].10*-7.N/A2 circ=2 [pi].rad        sph=4 [pi].sr
 [car_m]=0.2 g           [car_Au]=1 /24          [smoot]=67 [in_i]       [Btu_39]=1.05967 kJ
 [Btu_59]=1.05480 kJ     [Btu_60]=1.05468 kJ     [Btu_m]=1.05587 kJ      [Btu_IT]=1.05505585262 kJ
 [Btu_th]=1.054350 kJ    [Btu]=1 [Btu_th]        [HP]=550 [ft_i].[lbf_av]/s
 [Cal]=1 kcal_th         [psi]=1 [lbf_av]/[sin_i] [degR]=5 K/9           [HnsfU]=1 {HnsfU}
 att=1 kgf/cm2           [den]=1 g/9/km
+Ao=0.1 nm               b=100 fm2               [FEU]=1 {FEU}           [NTU]=1 {NTU}
+[FNU]=1 {FNU}           [hp_X]=1 {hp_X}         [hp_C]=1 {hp_C}         [hp_M]=1 {hp_M}
+[hp_Q]=1 {hp_Q}         [kp_X]=1 {kp_X}         [kp_C]=1 {kp_C}         [kp_M]=1 {kp_M}
+[kp_Q]=1 {kp_Q}         [rch_us]=100 [ft_us]    [rlk_us]=1 [rch_us]/100 [fth_us]=6 [ft_us]
+[srd_us]=1 [rd_us]2     [sct]=1 [mi_us]2        [twp]=36 [sct]          [mil_us]=0.001 [in_us]
+[rd_br]=16.5 [ft_br]    [ch_br]=4 [rd_br]       [lk_br]=1 [ch_br]/100   [fth_br]=6 [ft_br]
+[pc_br]=2.5 [ft_br]     [nmi_br]=6080 [ft_br]   [kn_br]=1 [nmi_br]/h    [acr_br]=4840 [yd_br]2
+[pnt_pr]=0.013837 [in_i] [pca_pr]=12 [pnt_pr]   [pied]=32.48 cm         [pouce]=1 [pied]/12
+[ligne]=1 [pouce]/12    [didot]=1 [ligne]/6     [cicero]=12 [didot]
 """
 """Units that take none. A unit made of braces is a dimension of its own: it converts to nothing else."""
 

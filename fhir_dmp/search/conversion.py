@@ -32,6 +32,8 @@ from fhir_dmp.spec.search_parameter import ParameterType
 
 _TEXTS = ("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid")
 _POINTERS = ("uri", "url", "oid", "uuid")
+_COMPUTED = "System.String"
+"""What an expression makes of texts (`given & ' ' & family`), in parameters of the server's own."""
 _NAME_LISTS = ("given", "prefix", "suffix")
 _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
 
@@ -254,20 +256,20 @@ _TABLE: Mapping[ParameterType, Mapping[str, Conversions]] = {
         "ContactPoint": _contact_point,
         "boolean": _boolean,
         "System.Boolean": _boolean,
-        **dict.fromkeys(_TEXTS, _code),
+        **dict.fromkeys((*_TEXTS, _COMPUTED), _code),
     },
     "string": {
         "HumanName": _human_name,
         "Address": _address,
         "CodeableConcept": _concept_text,
-        **dict.fromkeys(_TEXTS, _text),
+        **dict.fromkeys((*_TEXTS, _COMPUTED), _text),
     },
-    "uri": {"canonical": _canonical, **dict.fromkeys(_POINTERS, _uri)},
+    "uri": {"canonical": _canonical, **dict.fromkeys((*_POINTERS, _COMPUTED), _uri)},
     "reference": {
         "Reference": _reference,
         "canonical": _pointer,
         "Resource": _resource,
-        **dict.fromkeys(_POINTERS, _pointer),
+        **dict.fromkeys((*_POINTERS, _COMPUTED), _pointer),
     },
     "date": DATES,
     "number": NUMBERS,

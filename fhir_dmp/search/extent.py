@@ -182,7 +182,7 @@ DATES: Mapping[str, Conversions] = {
     "Timing": _timing,
 }
 NUMBERS: Mapping[str, Conversions] = {
-    **dict.fromkeys(("integer", "positiveInt", "unsignedInt", "decimal"), _number),
+    **dict.fromkeys(("integer", "positiveInt", "unsignedInt", "decimal", "System.Integer", "System.Decimal"), _number),
     "Range": _range,
 }
 QUANTITIES: Mapping[str, Conversions] = {

@@ -92,7 +92,10 @@ class Indexer:
     def facts(self, resource: JsonObject) -> Facts:
         """Returns the facts of a resource. What is not as its type asks has no facts; nothing is raised."""
         found = self._facts(resource)
-        return found._replace(contained=tuple(self._contained(resource, found))) if "contained" in resource else found
+        if "contained" not in resource:
+            return found
+        contained = tuple(self._contained(resource, found))
+        return found._replace(contained=contained, links=(*found.links, *_ways_seen(contained, found.links)))
 
     def _contained(self, resource: JsonObject, container: Facts) -> Iterator[ContainedFact]:
         """Of contained resources there are facts of R4's parameters only: others are indexed type by type."""
@@ -335,6 +338,14 @@ def _unseen(found: Found) -> list[LinkFact]:
     kinds = (found.tokens, found.strings, found.links, found.dates, found.quantities, found.points)
     seen = {fact.parameter for kind in kinds for fact in kind}
     return [LinkFact(f"{code}:{MISSING}", "false") for code in sorted(found.present - seen)]
+
+
+def _ways_seen(contained: tuple[ContainedFact, ...], links: tuple[LinkFact, ...]) -> list[LinkFact]:
+    """What says of parameters that they have a value, where it is a reference to what is contained, of their type."""
+    seen = {link.parameter for link in links}
+    ways = {way for fact in contained for way in fact.ways}
+    unseen = (way for way in sorted(ways) if seen.isdisjoint((way, f"{way}:{MISSING}")))
+    return [LinkFact(f"{way}:{MISSING}", "false") for way in unseen]
 
 
 def _patient(links: tuple[LinkFact, ...], parameter: str) -> str | None:

@@ -207,7 +207,7 @@ def _targets_of(parameter: SearchParameter, paths: Paths, registry: Registry) ->
     """The types that the references of a parameter may lead to."""
     reached = {name for route in paths.routes for name in _targets(route, registry)}
     declared = set(parameter.target) or registry.resource_types
-    # R4 lets Condition.subject lead to an Organization by its parameter, and never by its element: the element is right
+    # a parameter of the server's own may name types that its element never leads to: the element is right
     targets = (reached or declared) & declared or reached
     return tuple(sorted(targets)) if parameter.type == "reference" else ()
 

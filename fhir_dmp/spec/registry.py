@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -11,6 +12,8 @@ from fhir_dmp.spec.search_parameter import SearchParameter, parse_search_paramet
 from fhir_dmp.spec.structure import Group, Structure, parse_structure
 
 BASE = "http://hl7.org/fhir/StructureDefinition/"
+_EXAMPLE = re.compile(r"http://hl7\.org/fhir/(SearchParameter|CompartmentDefinition)/example(-.*)?")
+"""R4's package has examples among its definitions, which say less, or other things, of what is defined beside them."""
 
 
 class Registry:
@@ -25,6 +28,8 @@ class Registry:
         self._compartments: dict[str, Compartment] = {}
         for definition in definitions:
             self._definitions[definition["url"]] = definition
+            if _EXAMPLE.fullmatch(definition["url"]):
+                continue
             if definition["resourceType"] == "SearchParameter":
                 self._add_search_parameter(parse_search_parameter(definition))
             elif definition["resourceType"] == "CompartmentDefinition":

@@ -55,6 +55,13 @@ def test_ways_are_the_parameters_that_lead_to_it_and_may(members: JsonObject, wa
     assert tuple(sorted(found.ways)) == ways
 
 
+@pytest.mark.parametrize(("name", "seen"), [("#p", {"patient", "subject"}), ("#q", {"subject"})])
+def test_a_reference_to_a_contained_patient_is_a_value_of_patient(name: str, seen: set[str]) -> None:
+    """`patient` is `subject.where(resolve() is Patient)`, and resolve() finds what is contained, too."""
+    row = {"resourceType": "Observation", "id": "o", "subject": refer(name), "contained": [PATIENT]}
+    assert {link.parameter for link in INDEXER.facts(row).links} == {f"{code}:missing" for code in seen}
+
+
 def test_a_place_that_is_contained_has_no_point() -> None:
     (found,) = contained({"resourceType": "Location", "id": "l", "position": {"latitude": 48, "longitude": 2}})
     assert found.facts.points == ()

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from fhir_dmp.fhirpath.compile import compile_expression
 from fhir_dmp.json_text import parse_json
 from fhir_dmp.search.conversion import make_conversion
-from fhir_dmp.search.facts import BEGINNING, END, DateFact, Facts
+from fhir_dmp.search.facts import BEGINNING, END, DateFact, Facts, LinkFact, QuantityFact, StringFact, TokenFact
 from fhir_dmp.search.found import Found, Target
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.search.links import EXACT, IDENTIFIER, OF_TYPE, TEXT, UCUM, type_of
 from fhir_dmp.search.path import Route
 from fhir_dmp.search.space import ALWAYS, WORDED, Parameter, SearchSpace
+from fhir_dmp.spec.search_parameter import ParameterType, SearchParameter
 from tests.strategies.search import BASE_URL, SPACE, make_space, resources
 
 CASES = parse_json((Path(__file__).parent / "cases" / "facts.json").read_bytes())
@@ -192,3 +193,25 @@ def spoil(value: Any, data: st.DataObject) -> Any:
     if isinstance(value, list) and value and data.draw(st.booleans()):
         return [spoil(value[0], data), *value[1:]]
     return data.draw(JSON)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "found"),
+    [
+        ("number", "Patient.name.count()", QuantityFact("own", Decimal(2), Decimal(2), "", "", "")),
+        ("number", "Patient.name.count() / 4", QuantityFact("own", Decimal("0.5"), Decimal("0.5"), "", "", "")),
+        ("string", "Patient.name.given.first() & ' ' & Patient.name.family.first()", StringFact("own", "Z Le", False)),
+        ("token", "Patient.gender.upper()", TokenFact("own", "", "FEMALE")),
+        ("token", "Patient.name.exists()", TokenFact("own", "", "true")),
+        ("uri", "Patient.meta.source.replace('#1', '')", LinkFact("own", "http://x")),
+        ("reference", "Patient.select('Patient/' & id)", LinkFact("own", "Patient/1")),
+    ],
+)
+def test_what_an_expression_computes_is_found_too(kind: ParameterType, expression: str, found: Any) -> None:
+    """Nothing refuses such a parameter of the server's own: without facts it would find nothing, in silence."""
+    space = make_space(("Patient",))
+    space.define([SearchParameter("http://x/own", "own", kind, ("Patient",), expression, (), ())])
+    names = [{"family": "Le", "given": ["Z"]}, {"family": "X"}]
+    row = {"resourceType": "Patient", "id": "1", "meta": {"source": "http://x#1"}, "gender": "female", "name": names}
+    facts = Indexer(space).facts(row)
+    assert found in (*facts.tokens, *facts.strings, *facts.links, *facts.quantities)

@@ -52,6 +52,13 @@ def test_compartment_names_the_parameters_that_tie_a_type() -> None:
     assert REGISTRY.compartment("Patient").parameters["Observation"] == ("subject", "performer")
 
 
+def test_examples_in_the_package_of_r4_take_the_place_of_no_definition() -> None:
+    """It has a second _id, a second Condition.subject and a second compartment of Device, with two types in it."""
+    assert REGISTRY.search_parameters("Patient")["_id"].url == "http://hl7.org/fhir/SearchParameter/Resource-id"
+    assert REGISTRY.search_parameters("Condition")["subject"].target == ("Group", "Patient")
+    assert REGISTRY.compartment("Device").parameters["Observation"] == ("subject", "device")
+
+
 def test_unknown_names_are_none_or_key_errors() -> None:
     assert REGISTRY.structure("NoSuchType") is None
     assert REGISTRY.definition("http://example.org/none") is None
