@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fhir_dmp.jobs import move
 from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
 from tests.record.numbers import build_provisional
+from tests.rest.server import BASE_URL
 
 Json = Any
 NOTES = 5
@@ -79,6 +81,20 @@ async def test_what_is_in_both_records_is_joined_and_parted_again(
     backwards = await fund.post("Patient/$merge", _pair(target, source))
     assert (backwards.status_code, faults(backwards)) == (409, ["identity-not-qualified"])
     assert "tag" not in (await story.patient(source).sees(f"Patient/{source}"))["meta"]
+
+
+async def test_what_names_a_version_of_the_patient_is_moved_too(story: Story) -> None:
+    physician, fund = story.physician(), story.fund()
+    source, target = await _open_both(story, physician, story.pharmacist())
+    for url in (f"Patient/{source}/_history/1", f"{BASE_URL}/Patient/{source}/_history/1"):
+        note = {"resourceType": "Observation", "status": "final", "code": {"text": url}, "subject": {"reference": url}}
+        assert (await story.server().post("Observation", note)).status_code == 201
+    await fund.post("Patient/$merge", _pair(source, target))
+    await asyncio.wait_for(story.work(), 60)
+    assert len(await physician.finds(f"Observation?patient={target}")) == NOTES + 2
+    await fund.post("Patient/$dmp-unmerge", _pair(source, target))
+    await story.work()
+    assert len(await physician.finds(f"Observation?patient={source}")) == NOTES + 2
 
 
 async def test_two_people_are_not_merged_and_only_the_fund_merges(story: Story) -> None:
