@@ -13,6 +13,7 @@ from typing import NoReturn
 from fhir_dmp.access.change import Item
 from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.interactions.attachments import cited_by, describe, read_cited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import parse_criteria
 from fhir_dmp.interactions.context import Context
@@ -77,7 +78,10 @@ async def find_deposited(context: Context, writer: Writer, request: Request, res
         return await find_submitted(context, writer, request, resource, _subject(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
-        return _require_same(found[0], resource, found[1])
+        version, other = found
+        if not is_same(resource, other) or await _cites_another(context, request, resource, other):
+            refuse_name(version)
+        return version
     await _refuse_twin(context, writer, request, resource)
     return None
 
@@ -111,10 +115,15 @@ def _refused(item: Item) -> DepositRefused:
     return DepositRefused(item.facts.patient or "")
 
 
-def _require_same(version: Version, resource: JsonObject, other: JsonObject) -> Version:
-    if not is_same(resource, other):
-        refuse_name(version)
-    return version
+async def _cites_another(context: Context, request: Request, resource: JsonObject, other: JsonObject) -> bool:
+    """Tells whether a document that states no hash cites another content than its namesake, by a Binary."""
+    sent, kept = cited_by(context, resource), cited_by(context, other)
+    if contents_of(resource) or not sent or sent == kept:
+        return False
+    seen = await read_cited(context, request, sent | kept)
+    known = {identity: await describe(context, version) for identity, version in seen.items()}
+    digests = [{found.sha1 if (found := known.get(row)) else row for row in cited} for cited in (sent, kept)]
+    return digests[0] != digests[1]
 
 
 def refuse_name(version: Version) -> NoReturn:
