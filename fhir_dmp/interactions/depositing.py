@@ -145,10 +145,12 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
     # without a name it may be said again: two visits with nothing to report
     if not contents or not types or not name_of(resource):
         return
-    replaced = {relative_to(context.base_url, text) for text, _ in find_replaced(resource)}
+    named = [text for text, _ in find_replaced(resource)]
+    replaced = {_bare(context, text) for text in named}
     criteria = [*_of(context, resource), types[0], ("status", "current")]
     async for version, other in _search(context, writer, request, criteria):
-        if contents_of(other) == contents and str(version.identity) not in replaced:
+        is_replaced = str(version.identity) in replaced or name_of(other) in named
+        if contents_of(other) == contents and not is_replaced:
             message = f"This content is in the record already: {version.identity}."
             raise error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content") from DepositRefused(
                 version.patient
@@ -203,7 +205,7 @@ def refuse_twice(changes: Sequence[Change]) -> None:
 
 async def _supersede(context: Context, writer: Writer, request: Request, item: Item, place: tuple[str, str]) -> Change:
     text, at = place
-    kind, _, name = relative_to(context.base_url, text).partition("/")
+    kind, _, name = await _find_target(context, writer, request, item.resource, text)
     asked = replace(
         request, resource_type=kind, resource_id=name, preconditions=Preconditions(), resource=None, parameters=()
     )
@@ -216,6 +218,19 @@ async def _supersede(context: Context, writer: Writer, request: Request, item: I
     change = _build_superseded(context, version, replaced)
     await _authorise(context, asked, change, at)
     return change
+
+
+async def _find_target(
+    context: Context, writer: Writer, request: Request, document: JsonObject, text: str
+) -> tuple[str, str, str]:
+    """Returns the parts of a reference to a document: of whatever version, or of the one that has that identifier."""
+    criteria = [*_of(context, document), ("identifier", escape_token(text))] if "|" in text else []
+    found = [version.identity async for version, _ in _search(context, writer, request, criteria)] if criteria else []
+    return (str(found[0]) if len(found) == 1 else _bare(context, text)).partition("/")
+
+
+def _bare(context: Context, text: str) -> str:
+    return relative_to(context.base_url, text).partition("/_history/")[0]
 
 
 def _unknown(at: str) -> FhirError:
