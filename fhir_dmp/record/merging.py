@@ -51,6 +51,12 @@ def is_merged(source: JsonObject, target: JsonObject) -> bool:
     return any(text(row.get("other"), "reference") == f"Patient/{target['id']}" for row in links)
 
 
+def find_replaced(target: JsonObject) -> list[str]:
+    """Returns the ids of the Patients whose place one took."""
+    links = [text(row.get("other"), "reference") for _, row in rows(target.get("link")) if row.get("type") == _REPLACES]
+    return [link.removeprefix("Patient/") for link in links if link.startswith("Patient/")]
+
+
 def merge_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Returns both Patients once the target took the source's place; whether that was open is kept in its tag."""
     gone = _with_link({**source, "active": False}, _REPLACED_BY, target["id"])

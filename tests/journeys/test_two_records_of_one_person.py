@@ -97,6 +97,20 @@ async def test_what_names_a_version_of_the_patient_is_moved_too(story: Story) ->
     assert len(await physician.finds(f"Observation?patient={source}")) == NOTES + 2
 
 
+async def test_what_is_erased_takes_along_who_was_replaced(story: Story) -> None:
+    fund = story.fund()
+    source, target = await _open_both(story, story.physician(), story.pharmacist())
+    await fund.post("Patient/$merge", _pair(source, target))
+    await story.work()
+    asked = await story.patient(target).post(f"Patient/{target}/$dmp-delete-request", parameters(confirmed=True))
+    assert asked.status_code == 200, asked.text
+    await story.pass_days(61)
+    for patient in (source, target):
+        assert (await story.server().get(f"Patient/{patient}")).status_code == 404
+        assert (await story.server().get(f"Patient/{patient}/_history/1")).status_code == 404
+        assert await story.trace(patient=f"Patient/{patient}", action="D")
+
+
 async def test_two_people_are_not_merged_and_only_the_fund_merges(story: Story) -> None:
     fund = story.fund()
     one, other = [
