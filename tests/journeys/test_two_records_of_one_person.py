@@ -111,6 +111,16 @@ async def test_what_is_erased_takes_along_who_was_replaced(story: Story) -> None
         assert await story.trace(patient=f"Patient/{patient}", action="D")
 
 
+async def test_an_open_record_does_not_go_into_one_that_waits_to_be_erased(story: Story) -> None:
+    fund = story.fund()
+    source, target = await _open_both(story, story.physician(), story.pharmacist())
+    await fund.post(f"Patient/{target}/$dmp-delete-request", parameters(confirmed=True))
+    refused = await fund.post("Patient/$merge", _pair(source, target))
+    assert (refused.status_code, faults(refused)) == (409, ["record-closed"])
+    await fund.post(f"Patient/{source}/$dmp-close", parameters())
+    assert (await fund.post("Patient/$merge", _pair(source, target))).status_code == 200
+
+
 async def test_two_people_are_not_merged_and_only_the_fund_merges(story: Story) -> None:
     fund = story.fund()
     one, other = [
