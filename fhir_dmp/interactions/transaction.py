@@ -292,8 +292,7 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
             await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
             with within_entry(entry.index):
                 await require_uncited(context, entry.request, [row.change], changes)
-                if row.change.previous is None and entry.request.resource_type == DOCUMENT and row.resource:
-                    require_brought(row.resource)
+                require_brought(row.change)
 
 
 def interaction_of(entry: Entry) -> str:
