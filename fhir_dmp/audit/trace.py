@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
-from fhir_dmp.audit.code import ACCESS_MODE, FINESS, PROFESSION, PROVIDER, RPPS, Mode, Outcome
+from fhir_dmp.access.reason import SYSTEM as ACCESS_RULE
+from fhir_dmp.access.reason import Rule
+from fhir_dmp.audit.code import (
+    ACCESS_MODE,
+    FINESS,
+    PROFESSION,
+    PROVIDER,
+    ROLE_QUERY,
+    RPPS,
+    Mode,
+    Outcome,
+)
 from fhir_dmp.audit.event import items_of
 from fhir_dmp.json_text import JsonObject
 
@@ -45,22 +57,71 @@ _VERBS = {
     "delete": "a supprimé",
 }
 _CONSULTED = "a consulté"
+_ACTS = {
+    "dmp-announce": "a annoncé {items}",
+    "dmp-attending": "a déclaré le médecin traitant",
+    "dmp-authorize": "a autorisé un professionnel ou une structure à lire le dossier",
+    "dmp-block": "a bloqué un professionnel ou une structure",
+    "dmp-cda": "a déposé {items}",
+    "dmp-close": "a fermé le dossier",
+    "dmp-delete-request": "a demandé l'effacement du dossier",
+    "dmp-emergency-settings": "a consulté ou changé les choix pour les urgences",
+    "dmp-explain-access": "a demandé qui peut lire le dossier",
+    "dmp-hide-from-representatives": "a masqué {items} aux représentants légaux",
+    "dmp-hold-back": "a retenu {items} jusqu'à la consultation d'annonce",
+    "dmp-mask": "a masqué {items} aux professionnels",
+    "dmp-name-administrator": "a nommé un administrateur du dossier",
+    "dmp-open": "a ouvert le dossier",
+    "dmp-qualify": "a qualifié l'identité",
+    "dmp-remove-administrator": "a retiré un administrateur du dossier",
+    "dmp-reopen": "a rouvert le dossier",
+    "dmp-show-to-representatives": "a montré {items} aux représentants légaux",
+    "dmp-status": "a demandé s'il y a un dossier à alimenter",
+    "dmp-unblock": "a débloqué un professionnel ou une structure",
+    "dmp-unmask": "a démasqué {items}",
+    "dmp-unmerge": "a séparé deux dossiers qui avaient été réunis",
+    "merge": "a réuni deux dossiers d'une même personne",
+    "meta-add": "a modifié {items}",
+    "meta-delete": "a modifié {items}",
+}
+"""The operations that are no reading, by name."""
+_CALLED = "operation"
+_RULES = frozenset(rule.value for rule in Rule)
+_OPERATION = re.compile(r"\$([a-z-]+)")
+_NOT_AS_ASKED = "la demande n'était pas recevable"
+"""Why an act was refused for what it was: what the server says of that is for programs."""
 _NAMES = {
     "AllergyIntolerance": ("allergie", "allergies"),
+    "AuditEvent": ("trace", "traces"),
     "Binary": ("fichier", "fichiers"),
     "CarePlan": ("plan de soins", "plans de soins"),
+    "CareTeam": ("équipe de soins", "équipes de soins"),
+    "Communication": ("avis", "avis"),
+    "Composition": ("document structuré", "documents structurés"),
     "Condition": ("problème de santé", "problèmes de santé"),
     "Consent": ("consentement", "consentements"),
+    "Coverage": ("couverture", "couvertures"),
+    "Device": ("dispositif médical", "dispositifs médicaux"),
     "DiagnosticReport": ("compte rendu d'examen", "comptes rendus d'examen"),
     "DocumentReference": ("document", "documents"),
     "Encounter": ("venue", "venues"),
+    "EpisodeOfCare": ("épisode de soins", "épisodes de soins"),
     "ExplanationOfBenefit": ("remboursement", "remboursements"),
+    "FamilyMemberHistory": ("antécédent familial", "antécédents familiaux"),
+    "ImagingStudy": ("examen d'imagerie", "examens d'imagerie"),
     "Immunization": ("vaccination", "vaccinations"),
+    "List": ("liste", "listes"),
+    "MedicationAdministration": ("administration de médicament", "administrations de médicaments"),
+    "MedicationDispense": ("délivrance", "délivrances"),
     "MedicationRequest": ("prescription", "prescriptions"),
     "MedicationStatement": ("traitement", "traitements"),
     "Observation": ("résultat", "résultats"),
     "Patient": ("fiche d'identité", "fiches d'identité"),
     "Procedure": ("acte", "actes"),
+    "Provenance": ("provenance", "provenances"),
+    "RelatedPerson": ("proche", "proches"),
+    "ServiceRequest": ("demande", "demandes"),
+    "Specimen": ("prélèvement", "prélèvements"),
 }
 _KINDS = {"Patient": "le titulaire du dossier", "RelatedPerson": "un proche"}
 
@@ -96,7 +157,7 @@ def build_line(event: JsonObject, zone: tzinfo, professions: Mapping[str, str] =
         ),
         what="a demandé l'accès au dossier" if is_refused else _describe_action(event),
         reason=purpose.get("text", ""),
-        refusal=event.get("outcomeDesc", "règle non précisée") if is_refused else "",
+        refusal=_describe_refusal(event) if is_refused else "",
     )
 
 
@@ -136,10 +197,31 @@ def _organizations(event: JsonObject) -> list[str]:
 def _describe_action(event: JsonObject) -> str:
     code = event["subtype"][0]["code"]
     counts = Counter(reference.partition("/")[0] for reference in items_of(event))
+    if act := _ACTS.get(_operation_of(event)):
+        return act.format(items=_enumerate(counts) if counts else "un document")
     verb = _VERBS.get(code, _CONSULTED)
     if not counts:
         return "a cherché dans le dossier, sans rien y trouver" if code.startswith("search") else f"{verb} le dossier"
-    return f"{verb} {', '.join(_count(name, number) for name, number in counts.items())}"
+    return f"{verb} {_enumerate(counts)}"
+
+
+def _operation_of(event: JsonObject) -> str:
+    """Returns the name of the operation that was called, "" of any other interaction."""
+    asked = [str(row.get("description", "")) for row in event.get("entity", ()) if row.get("role") == ROLE_QUERY]
+    found = _OPERATION.search(asked[0].partition("?")[0]) if asked and event["subtype"][0]["code"] == _CALLED else None
+    return found[1] if found else ""
+
+
+def _describe_refusal(event: JsonObject) -> str:
+    """The sentence of the rule of access, which is French; of what is refused for another reason a general one."""
+    named = [row.get("what", {}).get("identifier", {}) for row in event.get("entity", ())]
+    rules = [row.get("value") for row in named if row.get("system") == ACCESS_RULE]
+    is_other = bool(rules) and not _RULES.intersection(rules)
+    return _NOT_AS_ASKED if is_other else event.get("outcomeDesc", "règle non précisée")
+
+
+def _enumerate(counts: Mapping[str, int]) -> str:
+    return ", ".join(_count(name, number) for name, number in counts.items())
 
 
 def _count(resource_type: str, number: int) -> str:

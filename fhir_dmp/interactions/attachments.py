@@ -82,6 +82,23 @@ async def _find_contradicted(
     return [replace(issue, expression=f"{BINARY}.data") for issue in issues]
 
 
+def require_brought(change: Change) -> None:
+    """Raises FhirError (unprocessable) where a new document cites an entry that its transaction does not have.
+
+    Nobody could ever read that content, and the Binary that was meant would be cited by nothing. MHD, ITI-65: the URL
+    of an attachment is the fullUrl of its Binary, or leads to one.
+    """
+    version = change.version
+    is_new = version.identity.resource_type == _CITING and change.previous is None
+    document = parse_json_object(version.content or b"{}") if is_new else {}
+    for place, row in enumerate(document.get("content", ())):
+        if str(row.get("attachment", {}).get("url", "")).startswith("urn:uuid:"):
+            message = "No entry of the Bundle has the fullUrl that the attachment cites."
+            raise error(
+                Category.UNPROCESSABLE, "attachment-absent", message, f"{_CITING}.content[{place}].attachment.url"
+            )
+
+
 async def require_uncited(
     context: Context, request: Request, changes: Iterable[Change], together: Iterable[Change] = ()
 ) -> None:

@@ -13,6 +13,7 @@ from typing import NoReturn
 from fhir_dmp.access.change import Item
 from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.interactions.attachments import cited_by, describe, read_cited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.conditional import parse_criteria
 from fhir_dmp.interactions.context import Context
@@ -77,7 +78,10 @@ async def find_deposited(context: Context, writer: Writer, request: Request, res
         return await find_submitted(context, writer, request, resource, _subject(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
-        return _require_same(found[0], resource, found[1])
+        version, other = found
+        if not is_same(resource, other) or await _cites_another(context, request, resource, other):
+            refuse_name(version)
+        return version
     await _refuse_twin(context, writer, request, resource)
     return None
 
@@ -111,10 +115,15 @@ def _refused(item: Item) -> DepositRefused:
     return DepositRefused(item.facts.patient or "")
 
 
-def _require_same(version: Version, resource: JsonObject, other: JsonObject) -> Version:
-    if not is_same(resource, other):
-        refuse_name(version)
-    return version
+async def _cites_another(context: Context, request: Request, resource: JsonObject, other: JsonObject) -> bool:
+    """Tells whether a document that states no hash cites another content than its namesake, by a Binary."""
+    sent, kept = cited_by(context, resource), cited_by(context, other)
+    if contents_of(resource) or not sent or sent == kept:
+        return False
+    seen = await read_cited(context, request, sent | kept)
+    known = {identity: await describe(context, version) for identity, version in seen.items()}
+    digests = [{found.sha1 if (found := known.get(row)) else row for row in cited} for cited in (sent, kept)]
+    return digests[0] != digests[1]
 
 
 def refuse_name(version: Version) -> NoReturn:
@@ -136,10 +145,12 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
     # without a name it may be said again: two visits with nothing to report
     if not contents or not types or not name_of(resource):
         return
-    replaced = {relative_to(context.base_url, text) for text, _ in find_replaced(resource)}
+    named = [text for text, _ in find_replaced(resource)]
+    replaced = {_bare(context, text) for text in named}
     criteria = [*_of(context, resource), types[0], ("status", "current")]
     async for version, other in _search(context, writer, request, criteria):
-        if contents_of(other) == contents and str(version.identity) not in replaced:
+        is_replaced = str(version.identity) in replaced or name_of(other) in named
+        if contents_of(other) == contents and not is_replaced:
             message = f"This content is in the record already: {version.identity}."
             raise error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content") from DepositRefused(
                 version.patient
@@ -194,7 +205,7 @@ def refuse_twice(changes: Sequence[Change]) -> None:
 
 async def _supersede(context: Context, writer: Writer, request: Request, item: Item, place: tuple[str, str]) -> Change:
     text, at = place
-    kind, _, name = relative_to(context.base_url, text).partition("/")
+    kind, _, name = await _find_target(context, writer, request, item.resource, text)
     asked = replace(
         request, resource_type=kind, resource_id=name, preconditions=Preconditions(), resource=None, parameters=()
     )
@@ -207,6 +218,19 @@ async def _supersede(context: Context, writer: Writer, request: Request, item: I
     change = _build_superseded(context, version, replaced)
     await _authorise(context, asked, change, at)
     return change
+
+
+async def _find_target(
+    context: Context, writer: Writer, request: Request, document: JsonObject, text: str
+) -> tuple[str, str, str]:
+    """Returns the parts of a reference to a document: of whatever version, or of the one that has that identifier."""
+    criteria = [*_of(context, document), ("identifier", escape_token(text))] if "|" in text else []
+    found = [version.identity async for version, _ in _search(context, writer, request, criteria)] if criteria else []
+    return (str(found[0]) if len(found) == 1 else _bare(context, text)).partition("/")
+
+
+def _bare(context: Context, text: str) -> str:
+    return relative_to(context.base_url, text).partition("/_history/")[0]
 
 
 def _unknown(at: str) -> FhirError:

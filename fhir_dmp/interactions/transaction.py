@@ -15,7 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
-from fhir_dmp.interactions.attachments import check_attachments, require_uncited
+from fhir_dmp.interactions.attachments import check_attachments, require_brought, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
@@ -292,6 +292,7 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
             await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
             with within_entry(entry.index):
                 await require_uncited(context, entry.request, [row.change], changes)
+                require_brought(row.change)
 
 
 def interaction_of(entry: Entry) -> str:

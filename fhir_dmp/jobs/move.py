@@ -18,6 +18,7 @@ from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.record.merging import MOVED, with_tag, without_tag
 from fhir_dmp.reference import find_slots, rewrite
 from fhir_dmp.resource import Version, build_version
+from fhir_dmp.search.links import relative_to
 from fhir_dmp.search.query import AboutPatient, Clause, Has, Not, OfType, SearchQuery, TokenValue, all_of, any_of
 from fhir_dmp.store.job_port import Jobs, Lease
 from fhir_dmp.store.port import Change, Writer
@@ -66,7 +67,9 @@ def _moved(context: Context, task: JsonObject, version: Version) -> Change:
     one, other = f"Patient/{task['from']}", f"Patient/{task['to']}"
     targets = {one: other, f"{context.base_url}/{one}": other}
     for slot in find_slots(resource, context.registry):
-        rewrite(slot, targets)
+        # a version of the one is none of the other: what names it is about the other as he is
+        versioned = relative_to(context.base_url, slot.original).startswith(f"{one}/_history/")
+        rewrite(slot, {slot.original: other} if versioned else targets)
     tagged = without_tag(resource, MOVED, task["to"]) if task["back"] else with_tag(resource, MOVED, task["from"])
     stamped, made = build_version(tagged, version.identity, version, "PUT", context.now())
     facts = context.indexer.facts(stamped)

@@ -71,11 +71,13 @@ async def _renew(
     now = context.now()
     current = find_access(choosing.state.directives, party)
     running = [row for row in current if row.root and (row.root.period is None or now < row.root.period[1])]
+    waits = any(row.root and row.root.period and now < row.root.period[0] for row in running[:1])
     identities = [Identity("Consent", row.consent) for row in running]
     found = await writer.read(identities[:1], choosing.restriction) if identities else {}
     for version in found.values():
         consent = parse_json_object(version.content or b"{}")
-        wanted = built["provision"]["period"] if period else consent["provision"].get("period")
+        # without a period it is from now on: one that is to begin later begins now
+        wanted = built["provision"]["period"] if period or waits else consent["provision"].get("period")
         if consent["provision"].get("period") == wanted:
             return version
         return build_next(context, {**consent, "provision": {**consent["provision"], "period": wanted}}, version)

@@ -65,11 +65,16 @@ async def dmp_close(context: Context, request: Request) -> Result:
 
     async def work(writer: Writer) -> Result:
         holder = await read_holder(context, request, writer)
-        if is_closed_on_purpose(holder.resource) and not holder.state.is_open(context.now()):
+        is_closed = is_closed_on_purpose(holder.resource) and not holder.state.is_open(context.now())
+        if is_closed and (not asked.died or is_dead(holder.resource)):
             return await _tell(writer, holder)
         patient = _with_death(context, holder.resource, asked)
-        closed = close_patient(patient, asked.reason, asked.comment, context.now())
-        await writer.schedule(_erasing(request, end_of_keeping(context.now())))
+        if is_closed:
+            # who dies later closed it before: it was kept from then on, and now nobody reopens it
+            closed: JsonObject = {**patient, "active": False}
+        else:
+            closed = close_patient(patient, asked.reason, asked.comment, context.now())
+            await writer.schedule(_erasing(request, end_of_keeping(context.now())))
         reason = {"system": CLOSINGS, "code": asked.reason.value}
         done = await _change(context, request, writer, holder, closed, _Step("close", provenance_id, reason))
         return await _tell(writer, done)

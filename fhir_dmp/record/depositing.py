@@ -50,9 +50,10 @@ def _labels(document: JsonObject) -> Iterator[JsonObject]:
 
 
 def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:
-    """Yields the documents that one replaces: the text of each reference, and its expression."""
+    """Yields the documents that one replaces: the reference to each, or else its `system|value`, and the expression."""
     for index, row in enumerate(document.get("relatesTo", ())):
-        text = row.get("target", {}).get("reference", "")
+        target = row.get("target", {})
+        text = target.get("reference") or write_name(target.get("identifier", {}))
         if row.get("code") == "replaces" and text:
             yield text, f"{_TYPE}.relatesTo[{index}].target"
 
@@ -64,8 +65,12 @@ def shows_more(new: Item, replaced: Item) -> bool:
 
 def name_of(document: JsonObject) -> str:
     """Returns what names a document for ever: its masterIdentifier as `system|value`, "" where it has none."""
-    found = document.get("masterIdentifier", {})
-    return f"{found.get('system', '')}|{found['value']}" if found.get("value") else ""
+    return write_name(document.get("masterIdentifier", {}))
+
+
+def write_name(identifier: JsonObject) -> str:
+    """Returns an Identifier as `system|value`, "" of one without a value."""
+    return f"{identifier.get('system', '')}|{identifier['value']}" if identifier.get("value") else ""
 
 
 def contents_of(document: JsonObject) -> frozenset[str]:

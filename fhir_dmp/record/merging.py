@@ -11,6 +11,7 @@ import orjson
 
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
+from fhir_dmp.record.closing import is_closed_on_purpose
 from fhir_dmp.record.comparison import Grade, compare
 from fhir_dmp.record.fr_core import rows, text
 from fhir_dmp.record.reliability import is_qualified
@@ -33,6 +34,9 @@ def find_merging_faults(source: JsonObject, target: JsonObject) -> tuple[Issue, 
     if is_qualified(source) and not is_qualified(target):
         message = "The source has the qualified identity: that one stays, so merge the other way round."
         return (Issue("error", "identity-not-qualified", message),)
+    if source.get("active") is True and target.get("active") is not True and is_closed_on_purpose(target):
+        message = "The target's record is closed, and what is closed is erased one day: reopen it, or close the source."
+        return (Issue("error", "record-closed", message),)
     found = compare(read_traits(source), read_traits(target))
     if found.grade is Grade.NONE or found.is_contradictory:
         message = "These are two people, or traits that contradict: they are not merged."
@@ -49,6 +53,12 @@ def is_merged(source: JsonObject, target: JsonObject) -> bool:
     """Tells whether the target took the source's place."""
     links = [row for _, row in rows(source.get("link")) if row.get("type") == _REPLACED_BY]
     return any(text(row.get("other"), "reference") == f"Patient/{target['id']}" for row in links)
+
+
+def find_replaced(target: JsonObject) -> list[str]:
+    """Returns the ids of the Patients whose place one took."""
+    links = [text(row.get("other"), "reference") for _, row in rows(target.get("link")) if row.get("type") == _REPLACES]
+    return [link.removeprefix("Patient/") for link in links if link.startswith("Patient/")]
 
 
 def merge_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:

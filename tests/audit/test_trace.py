@@ -49,6 +49,28 @@ LINES: list[tuple[Access, str]] = [
         access(refusal=Refusal("blocked", "Vous avez bloqué ce professionnel.")),
         f"{AT}{WHO} a demandé l'accès au dossier. Accès refusé : Vous avez bloqué ce professionnel.",
     ),
+    (
+        access(refusal=Refusal("not-a-physician", "A médecin traitant is a physician.")),
+        f"{AT}{WHO} a demandé l'accès au dossier. Accès refusé : la demande n'était pas recevable.",
+    ),
+    (
+        access(PATIENT, "operation", cleaned="DocumentReference/1/$dmp-mask"),
+        f"{AT}Marie Martin a masqué 1 document aux professionnels.",
+    ),
+    (
+        access(PATIENT, "operation", items=(), patients=("p-1",), cleaned="Patient/p-1/$dmp-close"),
+        f"{AT}Marie Martin a fermé le dossier.",
+    ),
+    (
+        access(interaction="operation", cleaned="Patient/p-1/$summary?x=$dmp-close"),
+        f"{AT}{WHO} a consulté 1 document.",
+    ),
+    (
+        access(
+            interaction="search-type", items=(Item(Identity("List", "l"), 1, "p-1"),), cleaned="List?code=$dmp-close"
+        ),
+        f"{AT}{WHO} a consulté par une recherche 1 liste.",
+    ),
 ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
+from fhir_dmp.instant import write_instant
 from tests.journeys.cast import deposit, done, open_record
-from tests.journeys.story import RPPS, Story, faults, parameters
+from tests.journeys.story import DAY, RPPS, Story, faults, parameters
 
 
 async def test_a_patient_hides_a_document_blocks_a_doctor_reads_the_log_and_closes_the_record(story: Story) -> None:
@@ -108,6 +109,18 @@ async def test_choices_are_valid_resources_that_plain_fhir_reads(story: Story) -
     again = await done(patient, f"{here}/$dmp-authorize", professional=nurse.by_number, period=renewed)
     assert again["period"] == renewed["valuePeriod"]
     assert len(await server.finds(f"Consent?patient={patient.id}")) == 4
+
+
+async def test_who_was_to_be_let_in_later_is_let_in_now(story: Story) -> None:
+    patient, nurse = await open_record(story), story.nurse()
+    here = f"Patient/{patient.id}"
+    later = {"valuePeriod": {"start": write_instant(story.clock.now + 365 * DAY)}}
+    await done(patient, f"{here}/$dmp-authorize", professional=nurse.by_number, period=later)
+    await nurse.sees_nothing(here)
+    now = await done(patient, f"{here}/$dmp-authorize", professional=nurse.by_number)
+    assert now["period"] == {"start": write_instant(story.clock.now)}
+    await nurse.sees(here)
+    assert len(await patient.finds(f"Consent?patient={patient.id}&status=active")) == 1
 
 
 async def test_the_medecin_traitant_sees_what_is_masked_blocks_and_reads_the_log(story: Story) -> None:

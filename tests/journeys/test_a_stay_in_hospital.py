@@ -69,6 +69,25 @@ async def test_a_corrected_report_makes_the_first_obsolete(story: Story) -> None
     )  # fmt: skip
 
 
+async def test_what_is_replaced_may_be_named_by_a_version_or_by_its_identifier(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    first = await deposited(chu, report(story, patient, "1"))
+    second = await deposited(chu, report(story, patient, "2", **replacing(f"{first}/_history/1")))
+    named = {"identifier": (await chu.sees(second))["masterIdentifier"]}
+    relation = [{"code": "replaces", "target": named}]
+    third = await deposited(chu, report(story, patient, "3", relatesTo=relation))
+    assert [(await patient.sees(url))["status"] for url in (first, second, third)] == [
+        "superseded", "superseded", "current",
+    ]  # fmt: skip
+    unknown = {"identifier": {**named["identifier"], "value": "urn:oid:1.2.250.1.999.0"}}
+    answer = await chu.post(
+        "DocumentReference", report(story, patient, "4", relatesTo=[{**relation[0], "target": unknown}])
+    )
+    assert (answer.status_code, faults(answer)) == (
+        422, ["document-replaced-unknown DocumentReference.relatesTo[0].target"],
+    )  # fmt: skip
+
+
 async def test_a_correction_in_a_transaction_is_all_or_nothing(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     first = await deposited(chu, report(story, patient, "1"))

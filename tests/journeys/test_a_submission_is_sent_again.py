@@ -136,6 +136,36 @@ async def test_another_content_under_that_name_is_refused_although_no_hash_tells
     assert binaries(story) == before
 
 
+async def test_another_binary_under_that_name_is_compared_where_no_hash_tells(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    urls = [await uploaded(chu, content) for content in (b"one", b"one", b"two")]
+    named = [
+        report(story, patient, "1", content=[{"attachment": {"contentType": "text/plain", "url": url}}]) for url in urls
+    ]
+    answers = [await chu.post("DocumentReference", document) for document in named]
+    assert [answer.status_code for answer in answers] == [201, 200, 409]
+    assert faults(answers[2]) == ["document-name-taken DocumentReference.masterIdentifier"]
+
+
+async def uploaded(actor: Actor, content: bytes) -> str:
+    """The reference to a Binary that is sent by itself."""
+    binary = {"resourceType": "Binary", "contentType": "text/plain", "data": base64.b64encode(content).decode()}
+    answer = await actor.post("Binary", binary)
+    assert answer.status_code == 201, answer.text
+    return f"Binary/{answer.json()['id']}"
+
+
+async def test_a_document_that_cites_an_entry_which_did_not_come_is_refused(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent, before = submission(story, patient, b"%PDF-1.7 lost"), binaries(story)
+    sent["entry"][1]["fullUrl"] = "urn:uuid:6b1f0c5e-0a52-4d2c-8f3e-000000000000"
+    answer = await chu.post("", sent)
+    assert (answer.status_code, faults(answer)) == (
+        422, ["attachment-absent Bundle.entry[0].resource.content[0].attachment.url"],
+    )  # fmt: skip
+    assert binaries(story) == before
+
+
 async def test_a_content_that_something_new_cites_as_well_is_stored(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     sent = submission(story, patient, b"%PDF-1.7 shared")

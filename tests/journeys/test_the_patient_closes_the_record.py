@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.journeys.story import Actor, Story, parameters, reference_of, told
+from fhir_dmp.access.record import CLOSING
+from fhir_dmp.instant import write_instant
+from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
 
 NOTE = "Pharyngite"
 
@@ -46,6 +48,22 @@ async def test_closed_it_is_absent_for_all_but_the_patient_and_reopened_it_is_wh
     assert len(await physician.finds(f"Observation?patient={patient.id}")) == 1
     acts = await patient.finds(f"Provenance?patient={patient.id}")
     assert sorted(row["activity"]["coding"][0]["code"] for row in acts) == ["close", "open", "reopen"]
+
+
+async def test_a_death_is_noted_in_a_closed_record_which_nobody_reopens_then(story: Story) -> None:
+    patient, fund = await _open(story, story.physician()), story.fund()
+    closed = await patient.post(f"Patient/{patient.id}/$dmp-close", parameters(comment="Je déménage."))
+    await story.pass_days(30)
+    died = parameters(reason="death", deceased=write_instant(story.clock.now)[: len("2026-01-01")])
+    for _ in range(2):
+        answer = await fund.post(f"Patient/{patient.id}/$dmp-close", died)
+        assert answer.json() == closed.json(), "it is kept for ten years after it was closed"
+    noted = await story.server().sees(f"Patient/{patient.id}")
+    assert noted["deceasedDateTime"] == died["parameter"][1]["valueString"]
+    assert [row["url"] for row in noted["extension"]].count(CLOSING) == 1
+    assert noted["meta"]["versionId"] == "3"
+    reopened = await patient.post(f"Patient/{patient.id}/$dmp-reopen", parameters())
+    assert (reopened.status_code, faults(reopened)) == (409, ["record-closed"])
 
 
 async def test_ten_years_after_closing_nothing_is_left_but_the_traces(story: Story) -> None:

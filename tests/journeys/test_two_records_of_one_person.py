@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fhir_dmp.jobs import move
 from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
 from tests.record.numbers import build_provisional
+from tests.rest.server import BASE_URL
 
 Json = Any
 NOTES = 5
@@ -79,6 +81,44 @@ async def test_what_is_in_both_records_is_joined_and_parted_again(
     backwards = await fund.post("Patient/$merge", _pair(target, source))
     assert (backwards.status_code, faults(backwards)) == (409, ["identity-not-qualified"])
     assert "tag" not in (await story.patient(source).sees(f"Patient/{source}"))["meta"]
+
+
+async def test_what_names_a_version_of_the_patient_is_moved_too(story: Story) -> None:
+    physician, fund = story.physician(), story.fund()
+    source, target = await _open_both(story, physician, story.pharmacist())
+    for url in (f"Patient/{source}/_history/1", f"{BASE_URL}/Patient/{source}/_history/1"):
+        note = {"resourceType": "Observation", "status": "final", "code": {"text": url}, "subject": {"reference": url}}
+        assert (await story.server().post("Observation", note)).status_code == 201
+    await fund.post("Patient/$merge", _pair(source, target))
+    await asyncio.wait_for(story.work(), 60)
+    assert len(await physician.finds(f"Observation?patient={target}")) == NOTES + 2
+    await fund.post("Patient/$dmp-unmerge", _pair(source, target))
+    await story.work()
+    assert len(await physician.finds(f"Observation?patient={source}")) == NOTES + 2
+
+
+async def test_what_is_erased_takes_along_who_was_replaced(story: Story) -> None:
+    fund = story.fund()
+    source, target = await _open_both(story, story.physician(), story.pharmacist())
+    await fund.post("Patient/$merge", _pair(source, target))
+    await story.work()
+    asked = await story.patient(target).post(f"Patient/{target}/$dmp-delete-request", parameters(confirmed=True))
+    assert asked.status_code == 200, asked.text
+    await story.pass_days(61)
+    for patient in (source, target):
+        assert (await story.server().get(f"Patient/{patient}")).status_code == 404
+        assert (await story.server().get(f"Patient/{patient}/_history/1")).status_code == 404
+        assert await story.trace(patient=f"Patient/{patient}", action="D")
+
+
+async def test_an_open_record_does_not_go_into_one_that_waits_to_be_erased(story: Story) -> None:
+    fund = story.fund()
+    source, target = await _open_both(story, story.physician(), story.pharmacist())
+    await fund.post(f"Patient/{target}/$dmp-delete-request", parameters(confirmed=True))
+    refused = await fund.post("Patient/$merge", _pair(source, target))
+    assert (refused.status_code, faults(refused)) == (409, ["record-closed"])
+    await fund.post(f"Patient/{source}/$dmp-close", parameters())
+    assert (await fund.post("Patient/$merge", _pair(source, target))).status_code == 200
 
 
 async def test_two_people_are_not_merged_and_only_the_fund_merges(story: Story) -> None:

@@ -117,8 +117,9 @@ def test_another_patient_anywhere_is_noticed() -> None:
     assert marks(linked, "flag") == set()
 
 
-def test_a_device_belongs_to_the_patient_it_names() -> None:
-    device = {"resourceType": "Device", "id": "1", "patient": reference(f"{BASE_URL}/Patient/p")}
+@pytest.mark.parametrize("named", [f"{BASE_URL}/Patient/p", "Patient/p/_history/2", f"{BASE_URL}/Patient/p/_history/2"])
+def test_a_device_belongs_to_the_patient_it_names(named: str) -> None:
+    device = {"resourceType": "Device", "id": "1", "patient": reference(named)}
     assert facts(device).patient == "p"
 
 
