@@ -25,7 +25,7 @@ from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
-from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
+from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors, where_found
 from fhir_dmp.store.mongo.filter import Filter
 from fhir_dmp.store.mongo.imports import MongoImports
 from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
@@ -259,7 +259,7 @@ class MongoStore(MongoReader):
             with database_errors():
                 async with self._client.start_session() as session:
                     return await session.with_transaction(
-                        run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                        where_found(run), read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
 
     async def _look_for_events(self, wanted: Filter | None) -> None:
