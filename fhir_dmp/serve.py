@@ -106,11 +106,12 @@ def create_worker() -> ASGIApp:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker in order when the process that started it is gone, also by `kill -9`.
+    """Ends this worker at once when the process that started it is gone, also by `kill -9`.
 
-    It would go on holding the port, without a database where that was the embedded one, and no server could start.
+    It would go on holding the port, without a database where that was the embedded one, and no server could start. To
+    end in order would wait for what no database answers any more.
     """
     parent = parent_process()
     if parent:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(1)
