@@ -26,7 +26,8 @@ QUERY_MILLISECONDS = 10_000
 
 _TOO_LARGE = frozenset({388, 10334, 17280, 17419, 17420})
 """388 is a transaction that does not fit into the cache of the database."""
-_NOT_READY = frozenset({91, 189, 11600, 11602, 13435, 13436, 10107})
+_NOT_READY = frozenset({18, 91, 189, 11600, 11602, 13435, 13436, 10107})
+"""18: it lets this server in no more, as where another one runs the embedded database now."""
 
 
 class Stale(PyMongoError):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from pymongo import AsyncMongoClient
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.store.mongo.document import Document
@@ -38,4 +38,10 @@ def test_a_batch_that_a_database_which_shuts_down_does_not_make_durable_is_unava
     shutdown = {"code": 91, "codeName": "ShutdownInProgress", "errmsg": "Replication is being shut down"}
     with pytest.raises(FhirError) as refusal, database_errors():
         raise BulkWriteError({"writeErrors": [], "writeConcernErrors": [shutdown], "nInserted": 1})
+    assert refusal.value.category is Category.UNAVAILABLE
+
+
+def test_a_database_that_lets_the_server_in_no_more_is_unavailable() -> None:
+    with pytest.raises(FhirError) as refusal, database_errors():
+        raise OperationFailure("Authentication failed.", 18)
     assert refusal.value.category is Category.UNAVAILABLE
