@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import parent_process
+from threading import Thread
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -94,9 +96,22 @@ def create_worker() -> ASGIApp:
     A Bundle is a great many objects, all in use until it is answered. Python's collector would look through them again
     and again, which took almost half of a transaction's time: it comes less often, and leaves the definitions alone.
     """
+    Thread(target=_end_with_parent, daemon=True).start()
     load_registry()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
     told = os.environ[_MODE].split()
     return create_app(mode=Mode("needs_tokens" in told, "has_local_issuer" in told))
+
+
+def _end_with_parent() -> None:
+    """Ends this worker at once when the process that started it is gone, also by `kill -9`.
+
+    It would go on holding the port, without a database where that was the embedded one, and no server could start. To
+    end in order would wait for what no database answers any more.
+    """
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

@@ -49,14 +49,17 @@ def restore_database(folder: Path) -> None:
 
     async def work(client: Client, database: str) -> str:
         empty = EmptyDatabase(client, database)
+        await empty.clear_unfinished()
         if not await empty.is_empty():
             raise CommandError(
                 Exit.REFUSED, f"the database {database} is not empty: a backup is restored into one that is"
             )
         try:
+            await empty.begin()
             with show_progress("restoring", sum(part.size for part in archive.manifest.parts)) as meter:
                 for part in archive.manifest.parts:
                     await _restore(empty, archive, part, meter)
+            await empty.end()
         except BaseException:
             await empty.clear()
             raise

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from pymongo.database import Database
 
 from fhir_dmp.interactions.binary import MAX_WITHIN
 from fhir_dmp.settings import Settings
+from fhir_dmp.store.mongo.snapshot import EmptyDatabase
+from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from tests.commands.conftest import Run, RunningServer
 from tests.rest.server import FHIR_JSON, OPEN
 
@@ -144,3 +147,53 @@ def test_a_damaged_backup_is_refused_and_leaves_nothing(
     assert command("restore", str(folder))[0] == 3, "without manifest it was not finished"
     manifest.write_text(text)
     assert command("restore", str(folder))[0] == 0
+
+
+def test_no_server_starts_on_what_a_killed_restore_left_and_another_restore_begins_anew(  # noqa: PLR0913, PLR0917
+    beside: RunningServer,
+    documents: Documents,
+    again: Documents,
+    command: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mongodb_uri: str,
+) -> None:
+    put(beside, "a")
+    folder = tmp_path / "backup"
+    assert command("backup", str(folder))[0] == 0
+    monkeypatch.setenv("FHIR_DMP_DATABASE", again.name)
+    stored, insert = [], EmptyDatabase.insert
+
+    async def spy(empty: EmptyDatabase, name: str, rows: Sequence[bytes]) -> None:
+        stored.append(starts(mongodb_uri, again.name))
+        await insert(empty, name, rows)
+
+    monkeypatch.setattr(EmptyDatabase, "insert", spy)
+    again["restoring"].insert_one({})
+    again["resource"].insert_one({"_id": "Patient/half"})
+    assert not starts(mongodb_uri, again.name)
+    assert command("restore", str(folder))[0] == 0
+    assert stored, "nothing was restored"
+    assert not any(stored), "a server may start on half of a backup"
+    assert contents(again) == contents(documents)
+    assert starts(mongodb_uri, again.name)
+
+
+def starts(uri: str, database: str) -> bool:
+    """Tells whether a server would start on a database; in a thread, as a loop may run here."""
+    found: list[bool] = []
+
+    async def start() -> None:
+        client = connect(uri)
+        try:
+            await MongoStore(client, database).prepare()
+            found.append(True)
+        except StoreUnusable:
+            found.append(False)
+        finally:
+            await client.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(start()))
+    thread.start()
+    thread.join()
+    return found[0]

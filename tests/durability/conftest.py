@@ -24,9 +24,9 @@ READY_SECONDS = 60
 class ServerProcess:
     """`fhir-dmp serve` on a data folder and a port, which stay the same from one start to the next."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
         self.port = _free_port()
-        self._folder, self._settings = folder, settings
+        self._folder, self._options, self._settings = folder, options, settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,7 +35,7 @@ class ServerProcess:
         assert program, "fhir-dmp is not installed beside this Python"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_DMP_")}
         mongod = {name: os.environ[name] for name in ("FHIR_DMP_MONGOD",) if name in os.environ}
-        command = [program, "serve", "--auth", "open", "--port", str(self.port)]
+        command = [program, "serve", "--auth", "open", "--port", str(self.port), *self._options]
         with (self._folder / "server.log").open("ab") as log:
             environment = {**kept, **mongod, **self._settings, "FHIR_DMP_DATA_DIR": str(self._folder / "data")}
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -63,6 +63,11 @@ class ServerProcess:
         mongod = self._find("mongod")
         os.kill(mongod, signal.SIGKILL)
         self.kill()
+
+    def is_listening(self) -> bool:
+        """Tells whether anything still takes connections on the port."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         """Ends the server in order; raises where it does not end, and then kills it."""
@@ -142,13 +147,20 @@ def hooked_server(tmp_path: Path) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.fixture
+def divided_server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """One whose requests are answered by two processes beside the one that was started."""
+    with _running(tmp_path, "--workers", "2") as process:
+        yield process
+
+
 @contextmanager
-def _running(folder: Path, **settings: str) -> Iterator[ServerProcess]:
+def _running(folder: Path, *options: str, **settings: str) -> Iterator[ServerProcess]:
     try:
         find_mongod()
     except MongodUnavailable as fault:
         pytest.skip(f"no mongod to kill: {fault}")
-    process = ServerProcess(folder, **settings)
+    process = ServerProcess(folder, *options, **settings)
     try:
         process.start()
         yield process

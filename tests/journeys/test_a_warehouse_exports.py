@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -298,3 +299,24 @@ async def test_what_cannot_be_exported_is_refused_at_once(story: Story) -> None:
         assert answer.status_code == 400, query
     sign = story.guarded.tokens.practitioner("99900000022", "10", scope="user/*.cud")
     assert (await _ask(Actor(physician.client, lambda: sign), "GET", "$export")).status_code == 403
+
+
+async def test_exports_since_one_another_have_also_what_was_being_stored_while_one_was_made(story: Story) -> None:
+    """A resource has its time before its transaction is committed: one is stored late, by a clock that goes back."""
+    physician = story.physician()
+    patient = await _open(story, physician)
+    url = "Patient/$export?_type=Observation"
+    manifest = await _manifest(story, physician, await _begin(physician, url))
+    assert len(_notes(await _fetch_all(physician, manifest), patient)) == NOTES
+    story.clock.now -= 30_000
+    late = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "late"},
+        "subject": {"reference": f"Patient/{patient.id}"},
+    }
+    assert (await story.server().post("Observation", late)).status_code == 201
+    story.clock.now += 30_000
+    since = quote(manifest["transactionTime"])
+    manifest = await _manifest(story, physician, await _begin(physician, f"{url}&_since={since}"))
+    assert "late" in _notes(await _fetch_all(physician, manifest), patient)

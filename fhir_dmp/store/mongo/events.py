@@ -22,7 +22,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity
 from fhir_dmp.store.event_port import HistoryLost, LeaseLost, Notice, Place, Written
-from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.fault import database_errors, where_found
 from fhir_dmp.store.mongo.indexes import HISTORY, NOTICE, RESOURCE, SETTING
 from fhir_dmp.store.mongo.outbox import build_notice
 
@@ -96,7 +96,7 @@ class MongoEvents:
 
         with database_errors():
             async with self._database.client.start_session() as session:
-                await session.with_transaction(work)
+                await session.with_transaction(where_found(work))
 
     async def forget(self) -> None:
         """See the port."""

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import (
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
 
 from fhir_dmp.outcome import Category, error
+
+Result = TypeVar("Result")
 
 QUERY_MILLISECONDS = 10_000
 """How long one query may run, where nothing else is set (FHIR_DMP_QUERY_TIME)."""
 
 _TOO_LARGE = frozenset({388, 10334, 17280, 17419, 17420})
 """388 is a transaction that does not fit into the cache of the database."""
-_NOT_READY = frozenset({91, 189, 11600, 11602, 13435, 13436, 10107})
+_NOT_READY = frozenset({18, 91, 189, 11600, 11602, 13435, 13436, 10107})
+"""18: it lets this server in no more, as where another one runs the embedded database now."""
 
 
 class Stale(PyMongoError):
@@ -30,6 +36,24 @@ class Stale(PyMongoError):
     def __init__(self) -> None:
         """Labels the error as the server labels a write conflict."""
         super().__init__("a version is no longer the current one", error_labels=["TransientTransactionError"])
+
+
+def where_found(
+    work: Callable[[AsyncClientSession], Awaitable[Result]],
+) -> Callable[[AsyncClientSession], Awaitable[Result]]:
+    """Makes the work of a transaction end where no database is to be found.
+
+    The driver would begin it again for two minutes, while a client waits for the answer, or the server is to end.
+    """
+
+    async def run(session: AsyncClientSession) -> Result:
+        try:
+            return await work(session)
+        except ServerSelectionTimeoutError as fault:
+            # without the label by which the driver runs a transaction again
+            raise ConnectionFailure(str(fault)) from fault
+
+    return run
 
 
 @contextmanager
@@ -49,7 +73,7 @@ def database_errors() -> Iterator[None]:
     except OperationFailure as fault:
         if not _TOO_LARGE.isdisjoint(_codes(fault)):
             raise error(Category.TOO_LARGE, "resource-too-large", "It is too large to be stored.") from None
-        if fault.code in _NOT_READY or fault.has_error_label("TransientTransactionError"):
+        if not _NOT_READY.isdisjoint(_codes(fault)) or fault.has_error_label("TransientTransactionError"):
             raise _unavailable() from fault
         raise
     except Stale:
@@ -57,8 +81,9 @@ def database_errors() -> Iterator[None]:
 
 
 def _codes(fault: OperationFailure) -> set[int | None]:
-    """The error's own code, and those of the writes of a batch."""
-    rows = fault.details.get("writeErrors", ()) if fault.details else ()
+    """The error's own code, and those of a batch: of its writes, and of making them durable."""
+    details = fault.details or {}
+    rows = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
     return {fault.code, *(row.get("code") for row in rows)}
 
 

@@ -40,6 +40,8 @@ FILES = "content.files"
 CHUNKS = "content.chunks"
 """The bytes of those contents, in pieces."""
 
+RESTORING = "restoring"
+"""Has a document from the beginning of a restore to its end: what is in the database meanwhile is not whole."""
 WATCHER = "watcher"
 """The processes that are told of a change of who may see what before it is acknowledged (vigil.py)."""
 FENCE = "fence"

@@ -20,7 +20,7 @@ from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.resource import Identity
 from fhir_dmp.store.event_port import Notice, Written
-from fhir_dmp.store.mongo.fault import database_errors
+from fhir_dmp.store.mongo.fault import database_errors, where_found
 from fhir_dmp.store.mongo.indexes import NOTICE, TOLD
 
 Document = dict[str, Any]
@@ -71,7 +71,7 @@ class MongoOutbox:
 
         with database_errors():
             async with self._database.client.start_session() as session:
-                await session.with_transaction(work)
+                await session.with_transaction(where_found(work))
 
     async def discard(self, notice: Notice) -> None:
         """See the port."""

@@ -25,6 +25,7 @@ from fhir_dmp.packages.manifest import PackageId, PackageUnusable, parse_manifes
 from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package, is_definition, pack_definition
 from fhir_dmp.packages.port import R4_PUBLISHED, Addition, DefinitionsUnavailable, Installed
 from fhir_dmp.packages.version import version_key
+from fhir_dmp.store.mongo.fault import where_found
 from fhir_dmp.store.mongo.indexes import COMPRESSED, RESOURCE
 from fhir_dmp.store.mongo.invariant import parse_content
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
@@ -92,7 +93,7 @@ class MongoPackages:
         with _database_errors():
             await self._create_collections()
             async with self._client.start_session() as session:
-                return await session.with_transaction(run, ReadConcern("snapshot"), DURABLE)
+                return await session.with_transaction(where_found(run), ReadConcern("snapshot"), DURABLE)
 
     async def remove(self, package: PackageId) -> bool:
         """See the port."""
@@ -105,7 +106,7 @@ class MongoPackages:
 
         with _database_errors():
             async with self._client.start_session() as session:
-                return await session.with_transaction(run, ReadConcern("snapshot"), DURABLE)
+                return await session.with_transaction(where_found(run), ReadConcern("snapshot"), DURABLE)
 
     async def read_packages(self, known: Mapping[str, Package]) -> Mapping[str, Package]:
         """See the port."""
@@ -118,7 +119,7 @@ class MongoPackages:
 
         with _database_errors():
             async with self._client.start_session() as session:
-                return await session.with_transaction(run, ReadConcern("snapshot"), DURABLE)
+                return await session.with_transaction(where_found(run), ReadConcern("snapshot"), DURABLE)
 
     async def read_stored(self, known: Mapping[str, Definition]) -> Mapping[str, Definition]:
         """See the port. R4's own are told by their time, which is in an index: none of them is read."""

@@ -20,11 +20,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from fhir_dmp.store.mongo.indexes import COMPRESSED, FENCE, GUARD, WATCHER
+from fhir_dmp.store.mongo.indexes import COMPRESSED, FENCE, GUARD, RESTORING, WATCHER
 from fhir_dmp.store.mongo.store import DURABLE
 
 Client = AsyncMongoClient[dict[str, Any]]
-_OF_PROCESSES = frozenset({FENCE, GUARD, WATCHER})
+_OF_PROCESSES = frozenset({FENCE, GUARD, RESTORING, WATCHER})
 """What running processes leave for one another: nothing of it outlives them."""
 _TOO_OLD = 239
 """SnapshotTooOld."""
@@ -96,6 +96,19 @@ class EmptyDatabase:
         found = [await self._database[name].find_one({}, {"_id": 1}) for name in names if name not in _OF_PROCESSES]
         return not any(found)
 
+    async def begin(self) -> None:
+        """Marks what comes as not whole until `end`: no server starts on it."""
+        await self._database[RESTORING].with_options(write_concern=DURABLE).insert_one({})
+
+    async def end(self) -> None:
+        """All of it is there."""
+        await self._database.drop_collection(RESTORING)
+
+    async def clear_unfinished(self) -> None:
+        """Takes away what a restore that was killed left."""
+        if await self._database[RESTORING].find_one():
+            await self.clear()
+
     async def create(self, kept: Kept) -> None:
         """Creates a collection with its indexes."""
         await self._database.drop_collection(kept.name)
@@ -109,7 +122,10 @@ class EmptyDatabase:
         await collection.insert_many([RawBSONDocument(row, _RAW) for row in documents], ordered=False)
 
     async def clear(self) -> None:
-        """Takes all of it away again."""
+        """Takes all of it away again; last, that it is not whole."""
+        for name in await self._database.list_collection_names(filter={"type": "collection"}):
+            if name != RESTORING and not name.startswith("system."):
+                await self._database.drop_collection(name)
         await self._client.drop_database(self._database.name)
 
 

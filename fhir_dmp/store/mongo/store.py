@@ -25,10 +25,10 @@ from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
-from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors
+from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors, where_found
 from fhir_dmp.store.mongo.filter import Filter
 from fhir_dmp.store.mongo.imports import MongoImports
-from fhir_dmp.store.mongo.indexes import RESOURCE, SETTING, create_collections
+from fhir_dmp.store.mongo.indexes import RESOURCE, RESTORING, SETTING, create_collections
 from fhir_dmp.store.mongo.own import Own, find_asked
 from fhir_dmp.store.mongo.reader import MongoReader
 from fhir_dmp.store.mongo.recorded import sought
@@ -97,6 +97,11 @@ class MongoStore(MongoReader):
                 raise StoreUnusable(
                     "the MongoDB of FHIR_DMP_MONGODB_URI is a standalone server, which has no transactions: "
                     "name a replica set (one node is enough: mongod --replSet rs0, then rs.initiate())"
+                )
+            if await self.database[RESTORING].find_one():
+                raise StoreUnusable(
+                    f"the database {self.database.name} is not whole: a restore into it is under way, or was "
+                    "interrupted; run fhir-dmp restore again"
                 )
             await create_collections(self.database)
         except PyMongoError as fault:
@@ -259,7 +264,7 @@ class MongoStore(MongoReader):
             with database_errors():
                 async with self._client.start_session() as session:
                     return await session.with_transaction(
-                        run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                        where_found(run), read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                     )
 
     async def _look_for_events(self, wanted: Filter | None) -> None:
