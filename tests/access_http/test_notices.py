@@ -174,3 +174,17 @@ async def test_a_number_of_nothing_is_nothing(record: Record) -> None:
     answer = await house.get(f"DocumentReference?patient={record.patient}&type=none&_count=0", urgent(house))
     assert (answer.status_code, answer.json()["total"]) == (200, 0)
     assert not await notices(record, _patient(record))
+
+
+@pytest.mark.parametrize("contained", ["both", "true&_containedType=contained", "both&_summary=count"])
+async def test_an_emergency_opens_the_record_that_a_search_of_what_is_contained_names(
+    record: Record, contained: str
+) -> None:
+    inside = {key: value for key, value in document("c", record.patient).items() if key != "securityLabel"}
+    related = [{"code": "appends", "target": reference("#c")}]
+    await record.house.put(document(f"{record.patient}-holds", record.patient, contained=[inside], relatesTo=related))
+    target = f"DocumentReference?patient={record.patient}&_contained={contained}"
+    found = (await record.house.get(target, urgent(record.house))).json()
+    assert found["total"]
+    assert f"{record.masked}" not in json.dumps(found)
+    assert len(await notices(record, _patient(record))) == 2
