@@ -12,7 +12,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.search.place import Point
 from fhir_dmp.search.words import Words
 
-EXTRACTOR_VERSION = 5
+EXTRACTOR_VERSION = 6
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
 
 BEGINNING: Milliseconds = -(2**62)
@@ -96,7 +96,7 @@ class PointFact(NamedTuple):
     point: Point
 
 
-MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "reference", "flag"]
+MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "actor", "reference", "flag"]
 
 
 class Mark(NamedTuple):
