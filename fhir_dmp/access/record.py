@@ -17,13 +17,11 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.search.facts import BEGINNING, END
 from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 from fhir_dmp.search.span import parse_span
 
 CLOSING = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition/dmp-fermeture"
 CLOSED_ON = "dateFermeture"
-ATTENDING = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition/dmp-medecin-traitant"
-ADMINISTRATOR = "https://fhir-dmp.fr/StructureDefinition/dmp-administrator"
-"""A professional to whom the patient gave the rights of a médecin traitant."""
 PROTECTED = "https://fhir-dmp.fr/StructureDefinition/dmp-protected-adult"
 
 _MAJORITY = 18

@@ -94,5 +94,5 @@ async def _tell(context: Context, request: Request, versions: Sequence[Version],
         return
     patients = sorted({row.patient for row in versions if row.patient} - told)
     if patients:
-        await record(context, [("operation", request, Result(Status.OK, patients=patients))])
+        await record(context, [("operation", request, Result(Status.OK, patients=patients, opened=patients))])
         told.update(patients)

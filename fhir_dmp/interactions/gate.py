@@ -26,7 +26,7 @@ from fhir_dmp.interactions.request import Parameters, Request, owner_of
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
-from fhir_dmp.search.confines import identities_in, patients_in
+from fhir_dmp.search.confines import asked_inside, identities_in, patients_in
 from fhir_dmp.search.links import patient_id, relative_to
 from fhir_dmp.search.parse import parse_search
 from fhir_dmp.search.query import And, Clause, Handling, Has, LinkValue, OfType, SearchQuery, WithId
@@ -106,7 +106,7 @@ async def _recall(
     context: Context, request: Request, interaction: str, clause: Clause, identities: Collection[Identity]
 ) -> Restriction | None:
     """The decision about a search, where it is kept."""
-    if identities or request.resource_id or not _may_recall(context, request):
+    if identities or request.resource_id or asked_inside(clause) or not _may_recall(context, request):
         return None
     closure, cache = await _closure(context, request), context.cache
     patients: Collection[str] | None = patients_in(clause)
@@ -300,10 +300,24 @@ async def _patients(
         return ()
     named: Collection[str] | None = patients_in(clause) if clause else None
     if named is None:
-        named = await _records(context).open_to(inquiry.closure)
+        named = await _patients_of_any(context, inquiry, clause)
     if len(named) > MAX_RECORDS:
         raise _too_many()
     return sorted(named)
+
+
+async def _patients_of_any(context: Context, inquiry: Inquiry, clause: Clause | None) -> Collection[str]:
+    """The patients who are open to a professional, and whom a search of what is contained names.
+
+    In an emergency those alone who are named: it opens one record.
+    """
+    inside = asked_inside(clause) if clause else None
+    named: Collection[str] = ()
+    if inside:
+        named = patients_in(inside) or await _patients_of(context, identities_in(inside))
+    if named and not inquiry.requester.purposes.isdisjoint(_EMERGENCIES):
+        return named
+    return {*named, *await _records(context).open_to(inquiry.closure)}
 
 
 async def _patients_of(context: Context, identities: Collection[Identity]) -> Collection[str]:

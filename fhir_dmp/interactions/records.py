@@ -27,6 +27,7 @@ from fhir_dmp.search.query import (
     Clause,
     Has,
     LinkValue,
+    Marked,
     OfType,
     SearchQuery,
     TokenValue,
@@ -165,9 +166,12 @@ class Records:
         if not closure.party:
             return []
         active = Has("Consent", "status", (TokenValue(None, "active"),))
-        consents = await self._find(("Consent",), all_of([_names("Consent", "actor", closure.party), active]))
+        # R4's parameters look neither into exceptions nor into extensions
+        marked = Marked("actor", tuple(sorted(closure.party)))
+        named = any_of([marked, _names("Consent", "actor", closure.party)])
+        consents = await self._find(("Consent",), all_of([named, active]))
         patients = {_patient_of(row, self.reading) for row in consents}
-        own = _names("Patient", "general-practitioner", closure.party)
+        own = any_of([marked, _names("Patient", "general-practitioner", closure.party)])
         patients |= {row["id"] for row in await self._find(("Patient",), own)}
         return sorted(patients - {""})
 

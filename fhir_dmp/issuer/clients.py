@@ -94,7 +94,10 @@ def _is_same_but_port(uri: str, known: str) -> bool:
         ports_are_numbers = given.port is None or given.port > 0
     except ValueError:
         return False
-    if registered.scheme != "http" or registered.hostname not in _LOOPBACK or given.username is not None:
+    # urlsplit leaves out line breaks and tabs, and spaces before: the answer would go to what is written
+    if uri != given.geturl() or given.username is not None:
+        return False
+    if registered.scheme != "http" or registered.hostname not in _LOOPBACK:
         return False
     is_same = (given.scheme, given.hostname, given.path, given.query, given.fragment) == (
         registered.scheme,

@@ -6,6 +6,7 @@ https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request. Of w
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from fhir_dmp.access.requester import read_requester
 from fhir_dmp.bulk.asked import Asked, is_same, read_asked
@@ -14,6 +15,7 @@ from fhir_dmp.bulk.selection import open_export
 from fhir_dmp.instant import Milliseconds, write_http_date, write_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
+from fhir_dmp.interactions.joins import is_emergency
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, write_json
 from fhir_dmp.operations.bulk_kickoff import KEPT
@@ -42,7 +44,10 @@ async def bulk_status(context: Context, request: Request) -> Result:
         return Result(Status.ACCEPTED, headers=[("x-progress", progress), ("retry-after", str(RETRY_SECONDS))])
     headers = [("expires", write_http_date(export.began + KEPT)), ("cache-control", "no-store")]
     manifest = write_json(_build_manifest(context, export, asked))
-    return Result(Status.OK, body=manifest, media_type="application/json", headers=headers)
+    # in an emergency that there are files is something too
+    opened = (asked.patients or ()) if export.parts and is_emergency(request) else ()
+    answer = Result(Status.OK, body=manifest, media_type="application/json", headers=headers)
+    return replace(answer, patients=opened, opened=opened)
 
 
 async def bulk_cancel(context: Context, request: Request) -> Result:

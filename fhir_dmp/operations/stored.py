@@ -12,19 +12,14 @@ from fhir_dmp.resource import Version
 
 async def read_version(context: Context, request: Request) -> Version:
     """Returns the stored version; raises FhirError (not found) where it is absent, deleted or hidden."""
-    version = await _find(context, request)
+    version = await find_version(context, request)
     if version is None:
         raise not_found(request.identity)
     return version
 
 
-async def find_stored(context: Context, request: Request) -> bytes | None:
-    """Returns the text of the stored resource; None where it is absent, deleted or hidden."""
-    version = await _find(context, request)
-    return version.content if version else None
-
-
-async def _find(context: Context, request: Request) -> Version | None:
+async def find_version(context: Context, request: Request) -> Version | None:
+    """Returns the stored version; None where it is absent, deleted or hidden."""
     restriction = await open_gate(context, request, "read")
     return (await context.reader.read((request.identity,), restriction)).get(request.identity)
 

@@ -5,19 +5,19 @@ The answer is an OperationOutcome with status 200 whenever there was something t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.validity import find_problems, mandatory_profiles
 from fhir_dmp.json_position import Position, locate
-from fhir_dmp.json_text import JsonObject
+from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.parameters import Inputs, answer, build_inputs, missing, read_body
-from fhir_dmp.operations.stored import find_stored, read_stored
+from fhir_dmp.operations.stored import find_version, read_version
 from fhir_dmp.outcome import Category, Issue, build_outcome, error
-from fhir_dmp.resource import Identity
+from fhir_dmp.resource import Identity, Version
 from fhir_dmp.validation.validate import validate_structure
 
 _KNOWN = ("resource", "mode", "profile")
@@ -29,13 +29,17 @@ MOST_PROFILES = 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to validate, and how. `text` is the body that the resource stands in, at the FHIRPath `at`."""
+    """What to validate, and how. `text` is the body that the resource stands in, at the FHIRPath `at`.
+
+    What is `stored` was read to be validated: the answer tells of it.
+    """
 
     resource: JsonObject
     mode: str
     profiles: tuple[str, ...]
     text: bytes = b""
     at: str = ""
+    stored: tuple[Version, ...] = ()
 
 
 async def validate(context: Context, request: Request) -> Result:
@@ -46,10 +50,10 @@ async def validate(context: Context, request: Request) -> Result:
     inputs = build_inputs(context, request, body if is_wrapped else None, _KNOWN)
     mode = _read_mode(inputs)
     if mode == "delete":
-        return _answer([issue async for issue in _check_delete(context, request)])
+        return await _answer_delete(context, request)
     asked = await _read_asked(context, request, body, inputs, mode)
     issues = [*_check_request(context, request, asked), *await _examine(context, request, asked)]
-    return _answer(issues, _locate(asked, issues) if asked.text else {})
+    return replace(_answer(issues, _locate(asked, issues) if asked.text else {}), versions=asked.stored)
 
 
 def _read_mode(inputs: Inputs) -> str:
@@ -75,7 +79,8 @@ async def _read_asked(context: Context, request: Request, body: JsonObject | Non
     if body is not None and body.get("resourceType") != "Parameters":
         return Asked(body, mode, profiles, text)
     if request.resource_id:
-        return Asked(await read_stored(context, request), mode, profiles)
+        version = await read_version(context, request)
+        return Asked(parse_json_object(version.content or b"{}"), mode, profiles, stored=(version,))
     raise missing("resource")
 
 
@@ -120,13 +125,19 @@ def _find_fault(context: Context, canonical: str) -> Issue | None:
     return None
 
 
-async def _check_delete(context: Context, request: Request) -> AsyncIterator[Issue]:
+async def _answer_delete(context: Context, request: Request) -> Result:
     if not request.resource_id:
         raise missing("id (in the URL)")
+    version = await find_version(context, request)
+    result = _answer(list(_check_delete(context, request, version)))
+    return replace(result, versions=[version]) if version else result
+
+
+def _check_delete(context: Context, request: Request, version: Version | None) -> Iterator[Issue]:
     if not context.capability.permits(request.resource_type, "delete"):
         message = f"The interaction delete on {request.resource_type} is not exposed."
         yield Issue("error", "interaction-unsupported", message, issue_type="not-supported")
-    if await find_stored(context, request) is None:
+    if version is None:
         message = f"There is no {Identity(request.resource_type, request.resource_id)} here."
         yield Issue("error", "resource-absent", message, issue_type="not-found")
 

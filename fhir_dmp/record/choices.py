@@ -14,11 +14,12 @@ from fhir_dmp.access.consent import Reading
 from fhir_dmp.access.directive import Directive, Provision, blocks, holds_at
 from fhir_dmp.access.professional import BREAK_GLASS, REGULATION
 from fhir_dmp.access.provision import Situation, compile_directive
-from fhir_dmp.access.record import ADMINISTRATOR, ATTENDING, RecordState
+from fhir_dmp.access.record import RecordState
 from fhir_dmp.instant import Milliseconds, write_instant
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.record.consents import Act, build_consent, build_purpose, build_recipient
 from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 from fhir_dmp.search.sensitivity import MASKED, VISIBILITY
 
 _PROFILES = "https://fhir-dmp.fr/StructureDefinition/dmp-"

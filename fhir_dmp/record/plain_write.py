@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fhir_dmp.access.record import ADMINISTRATOR, ATTENDING, CLOSING
+from fhir_dmp.access.record import CLOSING
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.closing import is_closed_on_purpose, is_dead
 from fhir_dmp.record.fr_core import rows, values
 from fhir_dmp.record.reliability import is_qualified
 from fhir_dmp.record.traits import Traits, read_traits
+from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 
 
 def find_bypasses(previous: JsonObject | None, new: JsonObject | None) -> tuple[Issue, ...]:

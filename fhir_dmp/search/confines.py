@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_dmp.resource import Identity
-from fhir_dmp.search.query import AboutPatient, And, Clause, Has, Nothing, OfType, Or, WithId
+from fhir_dmp.search.query import AboutPatient, And, Clause, Contains, Has, Nothing, OfType, Or, WithId
 
 
 def identities_in(clause: Clause) -> tuple[Identity, ...]:
@@ -34,6 +34,14 @@ def _patients_of_several(clause: Clause) -> frozenset[str] | None:
         case Or(clauses):
             parts = [found for found in map(patients_in, clauses) if found is not None]
             return frozenset[str]().union(*parts) if len(parts) == len(clauses) else None
+    return None
+
+
+def asked_inside(clause: Clause) -> Clause | None:
+    """Returns what a search asks of contained resources (`_contained`), whose containers it confines to nothing."""
+    match clause:
+        case Contains(inside) | Or((_, Contains(inside))):
+            return inside
     return None
 
 

@@ -96,7 +96,7 @@ class PointFact(NamedTuple):
     point: Point
 
 
-MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "reference", "flag"]
+MarkKind = Literal["label", "class", "document", "code", "author", "recipient", "actor", "reference", "flag"]
 
 
 class Mark(NamedTuple):

@@ -9,6 +9,8 @@ Marks are exact texts by kind:
     author     who is responsible: references, and identifiers as system|value, also of contained resources; of a
                Subscription who subscribed
     recipient  of a Communication: to whom it is sent, in the same form
+    actor      of a Consent: whom it names, in the same form, in whatever depth of its exceptions; of a Patient: whom
+               extensions make his médecin traitant or administrator
     reference  every resource it refers to
     flag       several-patients
 
@@ -44,6 +46,10 @@ PROFILE, MEDIA_TYPE = "urn:ietf:rfc:3986", "urn:ietf:bcp:13"
 SEVERAL_PATIENTS = "several-patients"
 SUBSCRIBER = "https://fhir-dmp.fr/StructureDefinition/dmp-subscriber"
 """The extension that says whose a Subscription is; the server writes it."""
+
+ATTENDING = "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition/dmp-medecin-traitant"
+ADMINISTRATOR = "https://fhir-dmp.fr/StructureDefinition/dmp-administrator"
+"""A professional to whom the patient gave the rights of a médecin traitant."""
 
 AUTHORS = {
     "AllergyIntolerance": ("recorder", "asserter"),
@@ -149,6 +155,7 @@ def find_security(  # noqa: PLR0913  what is found once is not found twice
         *noticed.codes,
         *(Mark("author", text) for text in _authors(resource, texts_of)),
         *(Mark("recipient", text) for text in _recipients(resource, texts_of)),
+        *(Mark("actor", text) for text in _actors(resource, texts_of)),
         *(Mark("reference", text) for text in references),
         *([Mark("flag", SEVERAL_PATIENTS)] if _has_others(resource, references, patient) else []),
     ]
@@ -258,6 +265,31 @@ def _recipients(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
     if resource["resourceType"] == "Communication":
         for value in _objects(resource.get("recipient")):
             yield from _author_texts(value, {}, texts_of, depth=0)
+
+
+def _actors(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
+    values: list[JsonObject] = []
+    if resource["resourceType"] == "Consent":
+        values = [value for row in _provisions(resource) for value in _references(row)]
+    elif resource["resourceType"] == "Patient":
+        named = [row for row in _objects(resource.get("extension")) if row.get("url") in {ATTENDING, ADMINISTRATOR}]
+        values = [value for row in named for value in _objects(row.get("valueReference"))]
+    for value in values:
+        yield from _author_texts(value, {}, texts_of, depth=0)
+
+
+def _references(provision: JsonObject) -> Iterator[JsonObject]:
+    for actor in _objects(provision.get("actor")):
+        yield from _objects(actor.get("reference"))
+
+
+def _provisions(consent: JsonObject) -> Iterator[JsonObject]:
+    """The root and all exceptions."""
+    pending = list(_objects(consent.get("provision")))
+    while pending:
+        provision = pending.pop()
+        yield provision
+        pending += _objects(provision.get("provision"))
 
 
 def _author_texts(

@@ -18,6 +18,7 @@ from prometheus_client import generate_latest
 from pymongo import MongoClient
 
 from fhir_dmp.app import Sources
+from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING, RPPS
 from fhir_dmp.search.sensitivity import VISIBILITY
 from tests.access_http.house import PROFESSIONALS, House, Record, consent_of, document, open_house, told
 from tests.rest.server import FHIR_JSON, GUARDED, Server, run_server
@@ -852,3 +853,25 @@ async def test_medecin_traitant_sees_who_opened_the_record_and_nobody_else_does(
     assert (await house.get(event, house.someone("martin"))).status_code == 200
     assert (await house.get(trace, house.petit())).json()["total"] == 0
     assert (await house.get(event, house.petit())).status_code == 404
+
+
+@pytest.mark.parametrize("named", ["Practitioner/petit", "https://rpps.esante.gouv.fr|10000000004"])
+async def test_search_that_names_no_patient_finds_whose_consent_names_him_in_an_exception_only(
+    house: House, named: str
+) -> None:
+    record = await house.make_record()
+    rule = {"type": "deny", "provision": [{"type": "permit", "actor": [named]}]}
+    await house.put(consent_of(f"{record.patient}-consent", record.patient, rule))
+    assert (await house.get(f"DocumentReference/{record.open}", house.petit())).status_code == 200
+    rows = (await house.get(f"DocumentReference?identifier={record.open}", house.petit())).json().get("entry", [])
+    assert [row["resource"]["id"] for row in rows] == [record.open]
+
+
+@pytest.mark.parametrize("url", [ATTENDING, ADMINISTRATOR])
+async def test_search_that_names_no_patient_finds_whose_extension_names_him(house: House, url: str) -> None:
+    named = {"url": url, "valueReference": {"identifier": {"system": RPPS, "value": PROFESSIONALS["petit"]}}}
+    record = await house.make_record(extension=[named])
+    await record.permit(status="inactive")
+    assert (await house.get(f"DocumentReference/{record.open}", house.petit())).status_code == 200
+    rows = (await house.get(f"DocumentReference?identifier={record.open}", house.petit())).json().get("entry", [])
+    assert [row["resource"]["id"] for row in rows] == [record.open]

@@ -174,3 +174,33 @@ async def test_a_number_of_nothing_is_nothing(record: Record) -> None:
     answer = await house.get(f"DocumentReference?patient={record.patient}&type=none&_count=0", urgent(house))
     assert (answer.status_code, answer.json()["total"]) == (200, 0)
     assert not await notices(record, _patient(record))
+
+
+@pytest.mark.parametrize("contained", ["both", "true&_containedType=contained", "both&_summary=count"])
+async def test_an_emergency_opens_the_record_that_a_search_of_what_is_contained_names(
+    record: Record, contained: str
+) -> None:
+    inside = {key: value for key, value in document("c", record.patient).items() if key != "securityLabel"}
+    related = [{"code": "appends", "target": reference("#c")}]
+    await record.house.put(document(f"{record.patient}-holds", record.patient, contained=[inside], relatesTo=related))
+    target = f"DocumentReference?patient={record.patient}&_contained={contained}"
+    found = (await record.house.get(target, urgent(record.house))).json()
+    assert found["total"]
+    assert f"{record.masked}" not in json.dumps(found)
+    assert len(await notices(record, _patient(record))) == 2
+
+
+async def test_what_validation_says_of_a_stored_resource_is_told_as_a_read_is(record: Record) -> None:
+    target = f"DocumentReference/{record.open}/$validate"
+    assert (await record.house.get(target, urgent(record.house))).status_code == 200
+    assert len(await notices(record, _patient(record))) == 2
+    found = await record.house.get(f"AuditEvent?patient={record.patient}", _patient(record))
+    assert f"DocumentReference/{record.open}" in found.text
+
+
+async def test_whether_a_stored_resource_can_be_deleted_is_told_as_a_read_is(record: Record) -> None:
+    body = json.dumps({"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]})
+    headers = {**urgent(record.house), "content-type": FHIR_JSON}
+    target = f"DocumentReference/{record.open}/$validate"
+    assert (await record.house.guarded.client.post(target, content=body, headers=headers)).status_code == 200
+    assert len(await notices(record, _patient(record))) == 2

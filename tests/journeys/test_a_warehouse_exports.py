@@ -15,6 +15,7 @@ from fhir_dmp.authentication.statement import Statement
 from fhir_dmp.issuer.grant import of_professional
 from fhir_dmp.jobs import divide as dividing
 from fhir_dmp.jobs.worker import WORKS, run_due
+from fhir_dmp.operations import bulk_status
 from fhir_dmp.operations.bulk_kickoff import KEPT
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
 from fhir_dmp.store.mongo.jobs import LEASE, MongoJobs
@@ -320,3 +321,26 @@ async def test_exports_since_one_another_have_also_what_was_being_stored_while_o
     since = quote(manifest["transactionTime"])
     manifest = await _manifest(story, physician, await _begin(physician, f"{url}&_since={since}"))
     assert "late" in _notes(await _fetch_all(physician, manifest), patient)
+
+
+async def test_an_emergency_that_exports_is_told_to_the_patient_by_the_manifest_at_the_latest(story: Story) -> None:
+    patient = await _open(story, story.physician())
+    told = f"Communication?patient={patient.id}"
+    urgent = story.pharmacist(purposes=("BTG",), reason="coma")
+    status = await _begin(urgent, f"Patient/$export?_type=Observation&patient=Patient/{patient.id}")
+    assert (await patient.get(told)).json()["total"] == 0
+    manifest = await _manifest(story, urgent, status)
+    assert (await patient.get(told)).json()["total"] == 1
+    assert len(await _fetch_all(urgent, manifest)) == NOTES
+
+
+async def test_an_emergency_in_which_a_file_is_fetched_is_told_to_the_patient(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await _open(story, story.physician())
+    urgent = story.pharmacist(purposes=("BTG",), reason="coma")
+    status = await _begin(urgent, f"Patient/$export?_type=Observation&patient=Patient/{patient.id}")
+    monkeypatch.setattr(bulk_status, "is_emergency", lambda _: False)
+    manifest = await _manifest(story, urgent, status)
+    assert len(await _fetch_all(urgent, manifest)) == NOTES
+    assert (await patient.get(f"Communication?patient={patient.id}")).json()["total"] == 1

@@ -55,8 +55,8 @@ _SHORT = 256
 """Characters of a code with its system that is kept, with its forms."""
 DAY = 25 * 3_600_000
 """The longest day there is, in milliseconds: what is no longer is narrow."""
-INDEXED_MARKS = frozenset({"author"})
-"""The kinds of marks that are looked up across records: what a hospital wrote."""
+INDEXED_MARKS = frozenset({"author", "actor"})
+"""The kinds of marks that are looked up across records: what a hospital wrote, who names a professional."""
 MARK = "~"
 """What each item begins with that is a mark, and no other of t."""
 _WORD = re.compile(r"([<>])")
