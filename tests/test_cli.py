@@ -59,6 +59,7 @@ def _free_port() -> int:
         ("load", "Missing argument 'paths' (see fhir-dmp load --help)"),
         ("load gone.json", "Invalid value for 'paths': path 'gone.json' does not exist (see fhir-dmp load --help)"),
         ("load --frob .", "No such option: --frob (see fhir-dmp load --help)"),
+        ("token patient --id 1 --url http://[", "--url takes the base URL of a server, not 'http://['"),
         ("load . --url fhir", "--url takes the http or https URL of a FHIR base, not 'fhir'"),
         ("load . --token é", "--token takes a bearer token: letters, digits and -._~+/= only"),
         ("load .", "the folder . holds no *.json and no *.ndjson file"),
@@ -110,6 +111,38 @@ def test_an_output_that_cannot_be_written_is_the_environments_fault(command: str
         ("FHIR_DMP_DATABASE", "x" * 64, "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
         ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
         ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
+        (
+            "FHIR_DMP_BASE_URL",
+            "https://[dmp.example",
+            "FHIR_DMP_BASE_URL takes an http or https URL without query, not ",
+        ),
+        ("FHIR_DMP_BASE_URL", "https://dmp.example:https/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dmp .example/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dossier-médical.example/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dmp.example/fhir?", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        (
+            "FHIR_DMP_PACKAGE_REGISTRY",
+            "https://[",
+            "FHIR_DMP_PACKAGE_REGISTRY takes the URL of a FHIR package registry",
+        ),
+        (
+            "FHIR_DMP_TERMINOLOGY_SERVER",
+            "https://tx.example:x",
+            "FHIR_DMP_TERMINOLOGY_SERVER takes an http or https URL",
+        ),
+        (
+            "FHIR_DMP_SCANNER",
+            "tcp://[::1:3310",
+            "FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not ",
+        ),
+        ("FHIR_DMP_CORS_ORIGINS", "https://app.example:x", "FHIR_DMP_CORS_ORIGINS takes origins such as "),
+        ("FHIR_DMP_CORS_ORIGINS", "https://[", "FHIR_DMP_CORS_ORIGINS takes origins such as "),
+        (
+            "FHIR_DMP_SUBSCRIPTION_HOSTS",
+            "a.example b.example",
+            "FHIR_DMP_SUBSCRIPTION_HOSTS takes names, addresses and ",
+        ),
+        ("FHIR_DMP_MAX_BODY", "9" * 5000, "FHIR_DMP_MAX_BODY takes a number of bytes, not "),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_exit_code_two(
