@@ -58,6 +58,8 @@ SETTINGS = (
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 _DATABASE = re.compile(r"""[^ /\\."$\0]+""")
+_OF_MONGODB = frozenset({"admin", "config", "local"})
+"""They take no transactions, or do not tell what changes in them."""
 _LONGEST_DATABASE = 63
 """Bytes: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions."""
 _MOST_SECONDS = 60
@@ -137,6 +139,8 @@ def _read_database(text: str) -> str:
         raise SettingInvalid(
             f"FHIR_DMP_DATABASE takes 1 to 63 characters without space, / \\ . $ and quotes, not {text!r}"
         )
+    if text.lower() in _OF_MONGODB:
+        raise SettingInvalid(f"FHIR_DMP_DATABASE takes a database of its own, and {text} is MongoDB's")
     return text
 
 

@@ -109,6 +109,7 @@ def test_an_output_that_cannot_be_written_is_the_environments_fault(command: str
         ("FHIR_DMP_TIME_ZONE", "Mars", "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'"),
         ("FHIR_DMP_DATABASE", "dossier médical", "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
         ("FHIR_DMP_DATABASE", "x" * 64, "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
+        ("FHIR_DMP_DATABASE", "admin", "FHIR_DMP_DATABASE takes a database of its own, and admin is MongoDB's"),
         ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
         ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
         (
