@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from pymongo import MongoClient
 import fhir_dmp
 from fhir_dmp import VERSION
 from fhir_dmp.cli import run
-from fhir_dmp.settings import SETTINGS
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.settings import SETTINGS, Settings
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = ("serve", "load", "validate", "version")
@@ -181,6 +183,18 @@ def test_a_database_that_cannot_be_had_is_one_line_and_exit_code_three(name: str
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith(f"fhir-dmp: {message}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_database_that_goes_away_during_the_start_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def seed(_settings: Settings) -> int:
+        raise error(Category.UNAVAILABLE, "database-unavailable", "The database does not answer now.")
+
+    monkeypatch.setattr("fhir_dmp.commands.serve.seed_definitions", seed)
+    monkeypatch.setattr("fhir_dmp.commands.serve.database", lambda _settings: nullcontext("mongodb://127.0.0.1:9"))
+    assert run(["serve", "--auth", "open", "--port", str(_free_port())]) == 3
+    assert capsys.readouterr().err == "fhir-dmp: The database does not answer now.\n"
 
 
 @pytest.mark.parametrize("command", [["validate", "a.json"], ["serve", "--auth", "open"]])
