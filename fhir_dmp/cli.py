@@ -104,7 +104,11 @@ _BACKUP_EXAMPLES = _preformatted(
     "FHIR_DMP_DATABASE=again fhir-dmp restore /backups/2026-11-28",
 )
 _EXIT_CODES = _preformatted(
-    "Exit codes:", "0 done", "1 the data is refused", "2 usage", "3 the environment: no server, no database, no file"
+    "Exit codes:",
+    "0 done",
+    "1 the data is refused",
+    "2 usage",
+    "3 the environment: no server, no database, a busy port",
 )
 
 commands = typer.Typer(

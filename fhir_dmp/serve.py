@@ -8,11 +8,13 @@ import os
 import signal
 import socket
 import sys
+from asyncio import Protocol
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from threading import Thread
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -82,12 +84,22 @@ def serve(address: Address, workers: int, settings: Settings, mode: Mode) -> Non
         factory=True,
         host=address.host,
         port=address.port,
+        http=_protocol(),
         workers=workers,
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
         proxy_headers=False,
     )
+
+
+def _protocol() -> type[Protocol] | Literal["auto"]:
+    """Returns what reads HTTP; where httptools is not (on Windows), what uvicorn chooses."""
+    try:
+        from fhir_dmp.rest.long_url import LongUrlProtocol  # noqa: PLC0415  see above
+    except ImportError:
+        return "auto"
+    return LongUrlProtocol
 
 
 def create_worker() -> ASGIApp:

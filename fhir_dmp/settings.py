@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_data_path
@@ -58,12 +58,17 @@ SETTINGS = (
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 _DATABASE = re.compile(r"""[^ /\\."$\0]+""")
+_OF_MONGODB = frozenset({"admin", "config", "local"})
+"""They take no transactions, or do not tell what changes in them."""
 _LONGEST_DATABASE = 63
 """Bytes: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions."""
 _MOST_SECONDS = 60
 _MOST_BODY_SECONDS = 3600
 _MOST_BINARY = 2 * 1024 * 1024 * 1024
 """Bytes: as slowly as it may come, it is here before the sweep takes what is a day old (store/mongo/sweep.py)."""
+_SIZE = re.compile(r"[0-9]{1,18}")
+_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
+"""Neither blanks and backslashes, which readers of URLs read differently, nor what no header can say (Location)."""
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -134,14 +139,13 @@ def _read_database(text: str) -> str:
         raise SettingInvalid(
             f"FHIR_DMP_DATABASE takes 1 to 63 characters without space, / \\ . $ and quotes, not {text!r}"
         )
+    if text.lower() in _OF_MONGODB:
+        raise SettingInvalid(f"FHIR_DMP_DATABASE takes a database of its own, and {text} is MongoDB's")
     return text
 
 
 def _read_base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
-        raise SettingInvalid(f"FHIR_DMP_BASE_URL takes an http or https URL without query, not {text!r}")
-    return text.rstrip("/")
+    return _read_server("FHIR_DMP_BASE_URL", text, "an http or https URL without query")
 
 
 def _read_depth(text: str) -> Depth:
@@ -152,24 +156,35 @@ def _read_depth(text: str) -> Depth:
 
 
 def _read_server(name: str, text: str, taken: str) -> str:
-    """Returns the URL of another server, which may be none."""
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+    """Returns the URL of a server, which may be none."""
+    if text and not is_base_url(text):
         raise SettingInvalid(f"{name} takes {taken}, not {text!r}")
     return text.rstrip("/")
+
+
+def is_base_url(text: str) -> bool:
+    """Tells whether a text is an http or https URL that paths can be put behind."""
+    parts = _split_url(text)
+    return parts is not None and parts.scheme in {"http", "https"} and not set("?#") & set(text)
+
+
+def _split_url(text: str) -> SplitResult | None:
+    """Returns the parts of a URL that leads to a host; None of what is none, as one with half of a bracket."""
+    try:
+        parts = urlsplit(text)
+        leads = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if leads and _URL.fullmatch(text) else None
 
 
 def _read_scanner(text: str) -> tuple[str, int] | None:
     if not text:
         return None
-    parts = urlsplit(text)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if parts.scheme != "tcp" or not host or not port or parts.path.strip("/") or parts.query or parts.fragment:
+    parts = _split_url(text)
+    if parts is None or parts.scheme != "tcp" or not parts.port or set("?#") & set(text) or parts.path.strip("/"):
         raise SettingInvalid(f"FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not {text!r}")
-    return host, port
+    return str(parts.hostname), parts.port
 
 
 def _read_hosts(text: str) -> AllowedHosts:
@@ -195,11 +210,14 @@ def _read_origins(text: str) -> tuple[str, ...]:
     """Origins by space or comma, each as a browser names it: no path, not even a slash (RFC 6454)."""
     origins = tuple(text.replace(",", " ").split())
     for origin in origins:
-        parts = urlsplit(origin)
-        is_origin = parts.scheme in {"http", "https"} and origin == f"{parts.scheme}://{parts.netloc}" and parts.netloc
-        if origin != "*" and not is_origin:
+        if origin != "*" and not _is_origin(origin):
             raise SettingInvalid(f"FHIR_DMP_CORS_ORIGINS takes origins such as https://app.example, not {origin!r}")
     return origins
+
+
+def _is_origin(text: str) -> bool:
+    parts = _split_url(text)
+    return parts is not None and parts.scheme in {"http", "https"} and text == f"{parts.scheme}://{parts.netloc}"
 
 
 def _read_zone(text: str) -> ZoneInfo:
@@ -211,7 +229,7 @@ def _read_zone(text: str) -> ZoneInfo:
 
 def _read_size(name: str, read: Callable[[str], str], most: int | None = None) -> int:
     text = read(name)
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if not (_SIZE.fullmatch(text) and int(text) > 0):
         raise SettingInvalid(f"{name} takes a number of bytes, not {text!r}")
     if most and int(text) > most:
         raise SettingInvalid(f"{name} takes at most {most} bytes, not {text}")

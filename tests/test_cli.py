@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from pymongo import MongoClient
 import fhir_dmp
 from fhir_dmp import VERSION
 from fhir_dmp.cli import run
-from fhir_dmp.settings import SETTINGS
+from fhir_dmp.outcome import Category, error
+from fhir_dmp.settings import SETTINGS, Settings
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = ("serve", "load", "validate", "version")
@@ -59,6 +61,7 @@ def _free_port() -> int:
         ("load", "Missing argument 'paths' (see fhir-dmp load --help)"),
         ("load gone.json", "Invalid value for 'paths': path 'gone.json' does not exist (see fhir-dmp load --help)"),
         ("load --frob .", "No such option: --frob (see fhir-dmp load --help)"),
+        ("token patient --id 1 --url http://[", "--url takes the base URL of a server, not 'http://['"),
         ("load . --url fhir", "--url takes the http or https URL of a FHIR base, not 'fhir'"),
         ("load . --token é", "--token takes a bearer token: letters, digits and -._~+/= only"),
         ("load .", "the folder . holds no *.json and no *.ndjson file"),
@@ -108,8 +111,41 @@ def test_an_output_that_cannot_be_written_is_the_environments_fault(command: str
         ("FHIR_DMP_TIME_ZONE", "Mars", "FHIR_DMP_TIME_ZONE takes a zone such as Europe/Paris, not 'Mars'"),
         ("FHIR_DMP_DATABASE", "dossier médical", "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
         ("FHIR_DMP_DATABASE", "x" * 64, "FHIR_DMP_DATABASE takes 1 to 63 characters without space, "),
+        ("FHIR_DMP_DATABASE", "admin", "FHIR_DMP_DATABASE takes a database of its own, and admin is MongoDB's"),
         ("FHIR_DMP_ISSUERS", "{", "FHIR_DMP_ISSUERS"),
         ("FHIR_DMP_TRUSTED_PROXIES", "proxy", "FHIR_DMP_TRUSTED_PROXIES takes addresses and networks"),
+        (
+            "FHIR_DMP_BASE_URL",
+            "https://[dmp.example",
+            "FHIR_DMP_BASE_URL takes an http or https URL without query, not ",
+        ),
+        ("FHIR_DMP_BASE_URL", "https://dmp.example:https/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dmp .example/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dossier-médical.example/fhir", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        ("FHIR_DMP_BASE_URL", "https://dmp.example/fhir?", "FHIR_DMP_BASE_URL takes an http or https URL "),
+        (
+            "FHIR_DMP_PACKAGE_REGISTRY",
+            "https://[",
+            "FHIR_DMP_PACKAGE_REGISTRY takes the URL of a FHIR package registry",
+        ),
+        (
+            "FHIR_DMP_TERMINOLOGY_SERVER",
+            "https://tx.example:x",
+            "FHIR_DMP_TERMINOLOGY_SERVER takes an http or https URL",
+        ),
+        (
+            "FHIR_DMP_SCANNER",
+            "tcp://[::1:3310",
+            "FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not ",
+        ),
+        ("FHIR_DMP_CORS_ORIGINS", "https://app.example:x", "FHIR_DMP_CORS_ORIGINS takes origins such as "),
+        ("FHIR_DMP_CORS_ORIGINS", "https://[", "FHIR_DMP_CORS_ORIGINS takes origins such as "),
+        (
+            "FHIR_DMP_SUBSCRIPTION_HOSTS",
+            "a.example b.example",
+            "FHIR_DMP_SUBSCRIPTION_HOSTS takes names, addresses and ",
+        ),
+        ("FHIR_DMP_MAX_BODY", "9" * 5000, "FHIR_DMP_MAX_BODY takes a number of bytes, not "),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_exit_code_two(
@@ -147,6 +183,18 @@ def test_a_database_that_cannot_be_had_is_one_line_and_exit_code_three(name: str
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith(f"fhir-dmp: {message}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_database_that_goes_away_during_the_start_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def seed(_settings: Settings) -> int:
+        raise error(Category.UNAVAILABLE, "database-unavailable", "The database does not answer now.")
+
+    monkeypatch.setattr("fhir_dmp.commands.serve.seed_definitions", seed)
+    monkeypatch.setattr("fhir_dmp.commands.serve.database", lambda _settings: nullcontext("mongodb://127.0.0.1:9"))
+    assert run(["serve", "--auth", "open", "--port", str(_free_port())]) == 3
+    assert capsys.readouterr().err == "fhir-dmp: The database does not answer now.\n"
 
 
 @pytest.mark.parametrize("command", [["validate", "a.json"], ["serve", "--auth", "open"]])

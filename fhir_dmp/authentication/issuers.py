@@ -166,11 +166,19 @@ def _read_paths(claims: Any) -> Mapping[str, ClaimPath] | None:  # noqa: ANN401 
 
 def _check_address(issuer: str, url: str) -> str:
     """Addresses are https, but for those of this machine: a key that anyone could have replaced proves nothing."""
-    parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not (is_safe and parts.netloc) or parts.username is not None or parts.fragment:
+    if not _is_safe(url):
         raise SettingUnusable(f"{NAME}: {issuer}: {url!r} is no https address")
     return url
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        leads = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return is_safe and leads and parts.username is None and not parts.fragment
 
 
 def _chosen_situation(claims: JsonObject) -> str:

@@ -12,6 +12,7 @@ from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.preflight import check_free, check_local_issuer, check_mode, check_settings
 from fhir_dmp.commands.reindex import warn_of_stale_facts
 from fhir_dmp.loader import load_registry
+from fhir_dmp.outcome import FhirError
 from fhir_dmp.seed import seed_definitions
 from fhir_dmp.serve import Address, database, serve
 from fhir_dmp.settings import Settings
@@ -37,7 +38,8 @@ def start_server(host: str, port: int, workers: int, mode: Mode) -> None:
             settings = replace(settings, mongodb_uri=uri, base_url=settings.base_url or address.base_url)
             _fill(settings, Target(address.base_url), mode)
             serve(address, workers, settings, mode)
-    except (MongodError, StoreUnusable) as fault:
+    except (MongodError, StoreUnusable, FhirError) as fault:
+        # a FhirError is of the database: it went away while the server started, or takes longer than it may
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.authentication.fault import SettingUnusable
@@ -16,7 +15,7 @@ from fhir_dmp.issuer.grant import Grant, of_patient, of_professional, of_proxy, 
 from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.issuer.purpose import read_purpose
 from fhir_dmp.issuer.server import issuer_url
-from fhir_dmp.settings import SettingInvalid, Settings, read_settings
+from fhir_dmp.settings import SettingInvalid, Settings, is_base_url, read_settings
 
 CLIENT = "fhir-dmp-cli"
 
@@ -85,7 +84,7 @@ def sign_grant(grant: Grant, wish: Wish) -> str:
     """Returns the token of a grant; raises CommandError."""
     settings = _read_settings()
     base_url = (wish.url or settings.base_url).rstrip("/")
-    if urlsplit(base_url).scheme not in {"http", "https"}:
+    if not is_base_url(base_url):
         raise CommandError(Exit.USAGE, f"--url takes the base URL of a server, not {base_url!r}")
     try:
         keys = load_keys(settings.data_dir)

@@ -85,9 +85,12 @@ def may_hold_contents(resource: JsonObject) -> bool:
 
 
 def _is_content(value: JsonObject) -> bool:
-    """No other type of R4 has a contentType; an Attachment without one has its data all the same."""
+    """No other type of R4 has a contentType; an Attachment without one has its data all the same.
+
+    What a Consent is about is called data too (`Consent.provision.data`), and is a list.
+    """
     others = {"origin", "sigFormat", "who"}
-    return "contentType" in value or ("data" in value and others.isdisjoint(value))
+    return "contentType" in value or (isinstance(value.get("data"), str) and others.isdisjoint(value))
 
 
 def _find_issues(content: Content, data: bytes) -> Iterator[Issue]:

@@ -22,8 +22,9 @@ Parameters = Sequence[tuple[str, str]]
 _VERSION_ID = re.compile(r"[1-9][0-9]{0,8}")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 MAX_PARAMETERS = 1000
-MAX_QUERY = 64 * 1024
-"""Characters of one query string, form or set of criteria."""
+MAX_QUERY = 63 * 1024
+"""Characters of one query string, form or set of criteria: so that a URL with it has less than the 64 KiB that are read
+of one (fhir_dmp/rest/long_url.py)."""
 PRESENTATION = frozenset({"_format", "_pretty"})
 """The parameters of how an answer looks, which any URL may have: no interaction sees them."""
 Return = Literal["minimal", "representation", "OperationOutcome"]

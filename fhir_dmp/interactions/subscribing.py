@@ -55,7 +55,9 @@ def read_criteria(context: Context, criteria: Sequence[str]) -> tuple[str, Claus
 
 def _parse_criteria(context: Context, criteria: str) -> tuple[str, Clause]:
     resource_type, _, parameters = criteria.partition("?")
-    if resource_type not in context.capability.types or resource_type in UNHEARD:
+    if resource_type in UNHEARD:
+        raise _refuse(f"Nobody is notified of {resource_type}: each notification leaves a trace.")
+    if resource_type not in context.capability.types:
         raise _refuse("The criteria have to be a search of one type, such as Observation?code=… .")
     try:
         query = parse_strictly(context, resource_type, parse_query(parameters))

@@ -19,6 +19,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 ENDPOINT = "Subscription.channel.endpoint"
 _PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 """Blanks and backslashes are read differently by different readers of URLs."""
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+"""Of a host, as an endpoint has it: no port, and no `*`, which would list nothing."""
 _TRANSLATED = (
     ip_network("64:ff9b::/96"),
     ip_network("64:ff9b:1::/48"),
@@ -62,10 +64,10 @@ NOWHERE = AllowedHosts(frozenset(), ())
 
 
 def read_hosts(text: str) -> AllowedHosts:
-    """Reads names, addresses and networks (`192.0.2.0/24`), between commas; raises ValueError for a wrong network."""
+    """Reads names, addresses and networks (`192.0.2.0/24`), between commas; raises ValueError for what is none."""
     entries = [entry.strip().lower() for entry in text.split(",") if entry.strip()]
-    networks = [entry for entry in entries if "/" in entry or _read_address(entry)]
-    return AllowedHosts(frozenset(entries) - frozenset(networks), tuple(ip_network(network) for network in networks))
+    names = frozenset(entry for entry in entries if _NAME.fullmatch(entry) and not _read_address(entry))
+    return AllowedHosts(names, tuple(ip_network(entry) for entry in entries if entry not in names))
 
 
 def check_endpoint(endpoint: str, allowed: AllowedHosts) -> None:

@@ -169,6 +169,7 @@ MUTANTS: dict[str, Mutant] = {
 
 ELSEWHERE = {
     "fhir_dmp.seed": "the server itself, before it answers anybody",
+    "fhir_dmp.jobs.erase": "the server itself, which tells nobody whom it erases",
     "fhir_dmp.interactions.gate": "the gate itself",
     "fhir_dmp.interactions.redaction": "test_leak_channels.py, rows 20 and 21: what points at hidden things",
     "fhir_dmp.interactions.notices": "the server itself, which tells nobody; test_notices.py: who sees what it wrote",

@@ -182,6 +182,16 @@ async def test_the_medecin_traitant_is_not_blocked_by_any_of_his_names(
     assert (await house.get(f"DocumentReference/{record.open}", house.someone("martin"))).status_code == 200
 
 
+@pytest.mark.parametrize("length", range(1, 5))
+async def test_a_patient_may_deny_a_single_document(house: House, record: Record, length: int) -> None:
+    """Of whatever length its id is: what a Consent is about is called `data`, and is no base64."""
+    rule = {"type": "deny", "actor": ["Practitioner/petit"], "data": [f"instance|DocumentReference/{'x' * length}"]}
+    created = consent_of("one", record.patient, rule)
+    del created["id"]
+    answer = await send(house, house.guarded.tokens.patient(record.patient), "POST", "Consent", created)
+    assert answer.status_code == 201, answer.text
+
+
 @pytest.mark.parametrize("scope", ["user/Unheard.rs?_id=1", "user/Element.rs?_id=1", "user/DocumentReference.rs?type="])
 async def test_a_scope_that_cannot_be_enforced_opens_nothing(record: Record, scope: str) -> None:
     answer = await record.house.get(f"DocumentReference/{record.open}", record.house.petit(scope=scope))

@@ -106,6 +106,8 @@ def test_what_is_no_setting_is_named(text: str, place: str) -> None:
         ({"jwks": "ftp://127.0.0.1/jwks"}, "no https address"),
         ({"jwks": "https://user@a.example/jwks"}, "no https address"),
         ({"jwks": "https:///jwks"}, "no https address"),
+        ({"jwks": "https://[a.example/jwks"}, "no https address"),
+        ({"jwks": "https://a.example:x/jwks"}, "no https address"),
         ({"endpoints": {"token": "http://a.example/t"}}, "no https address"),
         ({"endpoints": {"authorization": "https://a.example/a"}}, "'token' is a required property"),
     ],

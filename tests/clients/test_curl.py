@@ -47,6 +47,12 @@ def test_form_is_a_search(demo: Demo, bearer: str, gerard: str) -> None:
     assert (status, len(json.loads(body)["entry"])) == (200, 1)
 
 
+@pytest.mark.parametrize("length", [64_600, 65_500, 70_000, 100_000])
+def test_search_that_is_too_long_for_a_url_is_refused_as_such(length: int, demo: Demo, bearer: str) -> None:
+    status, _, body = _curl("-H", f"Authorization: {bearer}", f"{demo.base_url}/Patient?_id={'a,' * (length // 2)}")
+    assert (status, json.loads(body)["issue"][0]["details"]["coding"][0]["code"]) == (413, "query-too-long")
+
+
 def test_file_is_posted_as_plain_json(demo: Demo, bearer: str, gerard: str) -> None:
     row = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
     resource = json.dumps({**row, "subject": {"reference": f"Patient/{gerard}"}})

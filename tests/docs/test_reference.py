@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import typer.main
 
 from fhir_dmp.cli import commands
 from fhir_dmp.conformance.finding import Code
 from fhir_dmp.settings import SETTINGS
+from fhir_dmp.terminology.membership import Cause
 from fhir_dmp.validation.finding import FindingCode
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,7 +23,12 @@ INTERNATIONAL = {"CapabilityStatement", "EHR", "HTTP", "ITI-65", "ITI-105", "PDF
 
 def _rows(page: str) -> set[str]:
     """The names in the first column of a page's tables."""
-    return set(re.findall(r"^\| `([^`]+)` \|", (REFERENCE / page).read_text(encoding="utf8"), re.MULTILINE))
+    return set(_listed(page))
+
+
+def _listed(page: str) -> list[str]:
+    cells = re.findall(r"^\| (`[^|]+`) \|", (REFERENCE / page).read_text(encoding="utf8"), re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
 def _codes_raised() -> set[str]:
@@ -50,7 +57,12 @@ def test_settings_page_lists_the_settings() -> None:
 
 def test_errors_page_lists_every_code() -> None:
     findings = {code.code for code in FindingCode} | {code.code for code in Code}
-    assert _rows("errors.md") == _codes_raised() | findings
+    causes = set(get_args(Cause)) - {"member", "not-a-member"}
+    assert _rows("errors.md") == _codes_raised() | findings | causes | {"resource-created", "resource-stored"}
+
+
+def test_errors_page_lists_each_code_once() -> None:
+    assert len(_listed("errors.md")) == len(_rows("errors.md"))
 
 
 def test_commands_page_lists_every_command_and_option() -> None:

@@ -33,3 +33,8 @@ def test_where_nothing_may_be_a_content_none_is_found(resource: dict[str, Any]) 
 )
 def test_it_is_told_by_the_properties_that_contents_have(resource: dict[str, Any], *, expected: bool) -> None:
     assert may_hold_contents(resource) is expected
+
+
+def test_data_that_are_no_text_are_no_content() -> None:
+    named = {"data": [{"meaning": "instance", "reference": {"reference": "DocumentReference/1"}}]}
+    assert not list(find_contents({"resourceType": "Consent", "provision": named}, "Consent"))

@@ -51,3 +51,11 @@ def test_a_listed_name_leads_to_no_inner_address_that_is_not_listed(address: str
 def test_nothing_is_allowed_where_nothing_is_listed() -> None:
     with pytest.raises(FhirError):
         check_endpoint("https://hooks.example.org/", read_hosts(""))
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "*.example.org", "a.example b.example", "hooks.example.org:8443", "é.example", "a..b"]
+)
+def test_a_list_that_would_list_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        read_hosts(text)
