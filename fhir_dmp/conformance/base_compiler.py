@@ -88,7 +88,9 @@ class BaseCompiler:
         row = self._trees.row(group.name, prop.element.name)
         if row is None:
             return
-        yield from build_bindings(row.bindings, type_name, known.terminology)
+        root = self._trees.row(type_name)  # where Age, Distance and Duration have theirs
+        bindings = (*row.bindings, *(root.bindings if root else ()))
+        yield from build_bindings(bindings, type_name, known.terminology)
         if prop.element.path == f"{group.name}.implicitRules":
             yield ImplicitRulesRule()
         if type_name in known.model.types:

@@ -80,8 +80,10 @@ class PathCondition:
         """Tells whether one does."""
         if found := _values_at(item.value, self.names):
             return any_of([self.test.passes(Node(value, ""), visit) for value in found])
+        before = visit.run.unseen
         nodes = find_nodes(self.path, item, visit, self.model)
-        return None if nodes is None else any_of(self.test.passes(node, visit) for node in nodes)
+        is_open = nodes is None or visit.run.unseen > before
+        return any_of([*(self.test.passes(node, visit) for node in nodes or ()), *([None] if is_open else [])])
 
     def as_json(self) -> JsonObject:
         """Returns the condition as data."""
@@ -107,8 +109,10 @@ class ExistsCondition:
 
     def holds(self, item: Item, visit: Visit) -> bool | None:
         """Tells whether it does."""
+        before = visit.run.unseen
         nodes = find_nodes(self.path, item, visit, self.model)
-        return None if nodes is None else bool(nodes) == self.wanted
+        is_open = nodes is None or (not nodes and visit.run.unseen > before)
+        return None if is_open else bool(nodes) == self.wanted
 
     def as_json(self) -> JsonObject:
         """Returns the condition as data."""

@@ -51,7 +51,15 @@ class ExtensionsCheck:
         profile = self.known.profile(url) if ":" in url else None
         if profile is None or profile.fault:
             return self._explain_unknown(url, profile, visit)
-        found = list(self.known.conform(url, extension, None, visit))
+        found = self._check_by(profile, parent, extension, visit)
+        if not any(map(_is_certain, found)):
+            return found
+        others = (self._check_by(other, parent, extension, visit) for other in self.known.versions(url))
+        return next((right for right in others if not any(map(_is_certain, right))), found)
+
+    def _check_by(self, profile: Profile, parent: JsonObject, extension: JsonObject, visit: Visit) -> Findings:
+        """What one version of its definition has to say: which is meant is told by the profiles that name it."""
+        found = list(self.known.conform(profile.canonical, extension, None, visit))
         found += self._check_modifier(profile)
         found += self._check_context(profile, parent, visit)
         return [*found, *self._check_invariants(profile, parent, extension, visit)]
@@ -107,6 +115,11 @@ class ExtensionsCheck:
                 if not holds:
                     message = f"{profile.canonical} may stand here only where {quote(expression)}"
                     yield Finding("error", Code.EXTENSION_CONTEXT, message)
+
+
+def _is_certain(finding: Finding) -> bool:
+    """Tells whether a finding is an error that the place of the extension does not take back."""
+    return finding.severity == "error" and not finding.contexts
 
 
 def _selects(expression: str, parent: JsonObject, visit: Visit, known: Known) -> bool:

@@ -28,6 +28,11 @@ _LOOKS_AROUND = re.compile(
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ARGUMENTS = re.compile(r"\([^()]*\)")
 _LITERAL = re.compile(r"'(?:\\.|[^'\\])*'")
+_RESOLVES = "resolve()"
+_ASKS_TYPE = re.compile(
+    r"resolve\(\)[\s)]*(?:is\b|(?:\.ofType\(\w+\)|\.where\(\$this is \w+\))?\.(?:is|exists|empty|type)\()"
+)
+"""What of a target the reference alone tells, where it tells its type."""
 _PLAIN_PATH = re.compile(r"([a-z]\w*)(?:\.(?:[a-z]\w*|(?:where|all|exists|select|empty|not|count|first|trace)\(\)))*")
 
 
@@ -47,10 +52,15 @@ class InvariantRule:
     _program: Program | None = None
     _fault: str = ""
     _is_primitive: bool = field(init=False)
+    _resolves: bool = field(init=False)
+    _reads_targets: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Compiles nothing yet: few of the invariants of a start are ever needed."""
         self._is_primitive = self.type_name in self.model.primitive_types
+        expression = self.constraint.expression
+        self._resolves = _RESOLVES in expression
+        self._reads_targets = expression.count(_RESOLVES) > len(_ASKS_TYPE.findall(expression))
 
     def validate(self, value: Json, element: JsonObject | None, visit: Visit) -> Findings:
         """Returns a finding where the constraint does not hold, an information where that cannot be told."""
@@ -60,10 +70,13 @@ class InvariantRule:
         if self.guard is not None and self.guard.isdisjoint(value):
             return RIGHT
         context = Node(value, self.type_name, element) if self._is_primitive else None
+        before = self._missed(visit) if self._resolves else 0
         try:
             holds = program.holds(visit.scope if program.looks_around else None, value, context)
         except FhirError as fault:
             return self._tell(visit, fault.issues[0].message)
+        if self._resolves and self._missed(visit) > before:
+            return self._tell(visit, "the target of a reference is not at hand")
         if holds or (holds is None and self.is_lenient):
             return RIGHT
         constraint = self.constraint
@@ -89,6 +102,10 @@ class InvariantRule:
         if self.guard is not None and not _holds_of_nothing(self._program):
             self.guard = None
         return self._program
+
+    def _missed(self, visit: Visit) -> int:
+        """How many targets of which it would have to know more were not at hand so far."""
+        return visit.run.unseen if self._reads_targets else visit.run.unknown
 
     def _tell(self, visit: Visit, reason: str) -> Findings:
         key = self.constraint.key

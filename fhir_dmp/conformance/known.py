@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,9 @@ class Known(Protocol):
 
     def profile(self, canonical: str) -> Profile | None:
         """Returns the profile with this canonical, with version or without; None where it is unknown."""
+
+    def versions(self, url: str) -> Iterator[Profile]:
+        """Yields each version of a definition that can be used, where there are several side by side."""
 
     def tree(self, canonical: str) -> Node | None:
         """Returns the snapshot of a definition as a tree; None where it is unknown or has none that can be made."""

@@ -57,6 +57,8 @@ def compile_profile(tree: Node, definition: JsonObject, known: Known, trees: Bas
     row = parse_row(tree)
     rules: list[Rule] = [*compilation.build_invariants(row, base, None, type_name)]
     rules += _values(row, None)
+    rules += build_bindings(_added(row, base), type_name, known.terminology)
+    rules += compilation.build_limits(row, base, type_name)
     content = compilation.object(tree, type_name)
     if content and type_name in known.model.resource_types:
         content = ObjectRule(tuple(_note_recurring(rule, known.model) for rule in content.elements))
@@ -106,7 +108,7 @@ class _Compilation:
         added = [item for item in row.constraints if item.key not in before]
         return self._usable(build_invariants(added, self._known.model, type_name))
 
-    def _build_limits(self, row: Row, base: Row | None, type_name: str) -> list[InvariantRule]:
+    def build_limits(self, row: Row, base: Row | None, type_name: str) -> list[InvariantRule]:
         """Those of a row that its base does not have."""
         added = [item for item in row.limits if base is None or item not in base.limits]
         constraints = build_limits(added, type_name)
@@ -149,12 +151,10 @@ class _Compilation:
         """What a row says of a value of one type, beyond the base."""
         known, row = self._known, parse_row(node)
         yield from _values(row, member.code if node.name.endswith("[x]") else None)
-        before = {_unversioned(item) for item in base.bindings} if base else set()
-        added = [item for item in row.bindings if _unversioned(item) not in before]
-        yield from build_bindings(added, member.type_name, known.terminology)
+        yield from build_bindings(_added(row, base), member.type_name, known.terminology)
         inherited = self._trees.row(member.type_name)
         yield from self.build_invariants(row, base, inherited, member.type_name)
-        yield from self._build_limits(row, base, member.type_name)
+        yield from self.build_limits(row, base, member.type_name)
         content = self.object(node, _group_of(row, member))
         below: list[Rule] = [*_profiles(row, base, member, known), *([content] if content else [])]
         is_resource = member.type_name == "Resource"
@@ -198,6 +198,12 @@ class _Compilation:
 def _member(prop: Property) -> Member:
     step = Step(prop.key, prop.element.name)
     return Member(prop.key, step, prop.group, prop.type.code, prop.element.repeats)
+
+
+def _added(row: Row, base: Row | None) -> list[Binding]:
+    """The bindings of a row that its base does not have."""
+    before = {_unversioned(item) for item in base.bindings} if base else set()
+    return [item for item in row.bindings if _unversioned(item) not in before]
 
 
 def _unversioned(binding: Binding) -> Binding:

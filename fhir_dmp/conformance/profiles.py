@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from fhir_dmp.conformance.base import BaseTrees
 from fhir_dmp.conformance.base_compiler import BaseCompiler
@@ -23,6 +23,7 @@ from fhir_dmp.terminology.membership import Member
 from fhir_dmp.validation.finding import Step, quote
 
 Lookup = Callable[[str], JsonObject | None]
+Versions = Callable[[str], Sequence[str]]
 
 _UNKNOWN = 10_000
 _META_PROFILE = (Step("meta", "meta"), Step("profile", "profile"))
@@ -31,12 +32,18 @@ _META_PROFILE = (Step("meta", "meta"), Step("profile", "profile"))
 class Profiles:
     """Compiled definitions. Made anew when the definitions or the code systems change: nothing in it expires."""
 
-    def __init__(self, lookup: Lookup, terminology: Terminology, registry: Registry) -> None:
-        """Compiles nothing yet; `lookup` finds StructureDefinitions by canonical, with version or without."""
+    def __init__(
+        self, lookup: Lookup, terminology: Terminology, registry: Registry, versions: Versions = lambda _: ()
+    ) -> None:
+        """Compiles nothing yet; `lookup` finds StructureDefinitions by canonical, with version or without.
+
+        `versions` are those of a definition that are here side by side.
+        """
         self.model = registry
         self.terminology = terminology
         self.functions = Functions(self._member_of, self._conforms_to)
         self._lookup = lookup
+        self._versions = versions
         self._snapshots = Snapshots(self._find)
         self._base = BaseTrees(registry)
         self._compiler = BaseCompiler(self, self._base)
@@ -55,6 +62,12 @@ class Profiles:
                 return None
             found = self._profiles[canonical] = self._compile(canonical, definition)
         return found
+
+    def versions(self, url: str) -> Iterator[Profile]:
+        """Yields each version of a definition that can be used, where there are several side by side."""
+        found = self._versions(url)
+        profiles = (self.profile(f"{url}|{version}") for version in found if len(found) > 1)
+        return (profile for profile in profiles if profile is not None and not profile.fault)
 
     def _note_unknown(self, canonical: str) -> None:
         """Clients may claim any number of unknown profiles: so many are remembered, and then forgotten."""

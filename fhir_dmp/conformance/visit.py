@@ -65,13 +65,16 @@ Right: TypeAlias = Recurring[tuple[object, bytes], bool]
 class Run:
     """One validation. `verdicts`, `active` and `texts` are by identity of a value, which the caller holds meanwhile.
 
-    `looks` counts what rules asked for beyond the value they are about, and what they left to be told or looked up.
+    `looks` counts what rules asked for beyond the value they are about, and what they left to be told or looked up;
+    `unseen` the targets that expressions asked for and that are not at hand, `unknown` those of them without a type.
     """
 
     environment: Environment
     functions: Functions = field(default_factory=Functions)
     right: Right = field(default_factory=Recurring)
     looks: int = 0
+    unseen: int = 0
+    unknown: int = 0
     texts: dict[int, bytes | None] = field(default_factory=dict)
     deferred: dict[Deferred, None] = field(default_factory=dict)
     questions: dict[CodeQuestion, None] = field(default_factory=dict)
@@ -89,6 +92,11 @@ class Run:
             return RIGHT
         self.told.add(key)
         return one("information", code, message)
+
+    def miss(self, is_typed: bool) -> None:  # noqa: FBT001  # what FHIRPath's resolve() tells
+        """Counts a target that is not at hand."""
+        self.unseen += 1
+        self.unknown += not is_typed
 
     def defer(self, reference: str, profiles: tuple[str, ...]) -> None:
         """Asks for a look-up."""
@@ -153,6 +161,7 @@ class Visit:
             now=run.environment.now,
             budget=run.budget,
             resolve=self.resolve,
+            miss=run.miss,
             member_of=functions.member_of,
             conforms_to=self._conforms_to if functions.conforms_to else None,
         )

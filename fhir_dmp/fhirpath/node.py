@@ -39,6 +39,8 @@ InSlice: TypeAlias = Callable[[Node, str, str], bool]
 DefinitionOf: TypeAlias = Callable[[Node], JsonObject | None]
 """The ElementDefinition that a node follows, or None."""
 Trace: TypeAlias = Callable[[str, Nodes], None]
+Miss: TypeAlias = Callable[[bool], None]
+"""Hears of a target that is not at hand: whether its type is known all the same."""
 
 
 MAX_STEPS = 5_000_000
@@ -58,6 +60,7 @@ class Given(TypedDict, total=False):
     now: datetime | None
     variables: Mapping[str, Nodes]
     resolve: Resolve | None
+    miss: Miss | None
     member_of: MemberOf | None
     subsumes: Subsumes | None
     conforms_to: ConformsTo | None
@@ -82,6 +85,7 @@ class Scope:
     now: datetime | None = None
     variables: Mapping[str, Nodes] | None = None
     resolve: Resolve | None = None
+    miss: Miss | None = None
     member_of: MemberOf | None = None
     subsumes: Subsumes | None = None
     conforms_to: ConformsTo | None = None

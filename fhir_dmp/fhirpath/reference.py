@@ -1,7 +1,8 @@
 """resolve(): https://hl7.org/fhir/R4/fhirpath.html#functions.
 
 Whoever evaluates may inject a resolver. Contained resources need none, and without one the type of most targets is
-still known: the reference states it. Such a target is a resource of which only type and id are known.
+still known: the reference states it. Such a target is a resource of which only type and id are known, and whoever
+evaluates may hear of it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,15 @@ def _targets(model: Model, scope: Scope, value: Json) -> Iterator[Node]:
     resource = _resource(scope, reference) if type(reference) is str else None
     if resource is None:
         resource = _stub(model, reference, value.get("type") if type(value) is dict else None)
+        if scope.miss and not _is_inside(reference):
+            scope.miss(resource is not None)
     if resource is not None:
         yield Node(resource, model.resource_type(resource, "Resource"))
+
+
+def _is_inside(reference: Json) -> bool:
+    """Tells whether a target would be at hand if there were one."""
+    return type(reference) is str and reference.startswith("#")
 
 
 def _resource(scope: Scope, reference: str) -> JsonObject | None:

@@ -19,6 +19,7 @@ from fhir_dmp.loader import load_definitions, load_registry, load_shipped_defini
 from fhir_dmp.packages.package import TYPES, Definition, Package, pack_definition
 from fhir_dmp.packages.pin import pin_canonicals
 from fhir_dmp.packages.shelf import Row, Shelf, build_scope
+from fhir_dmp.packages.version import version_key
 from fhir_dmp.terminology.terminology import Terminology
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
@@ -43,7 +44,7 @@ class Definitions:
     def build_rules(self) -> Rules:
         """Returns the rules that these definitions make."""
         terminology = Terminology(self.find, supplements=self.supplements, time_zones=available_timezones())
-        profiles = Profiles(self.find_beyond_r4, terminology, load_registry())
+        profiles = Profiles(self.find_beyond_r4, terminology, load_registry(), self.versions)
         return Rules(self._schemas, profiles, terminology, self.find)
 
     @property
@@ -64,6 +65,12 @@ class Definitions:
             # what is absent is not remembered: whoever writes may name any canonical
             self._found |= {canonical: found} if found is not None else {}
         return found
+
+    def versions(self, url: str) -> Sequence[str]:
+        """Returns the versions of a definition that are side by side; none where one is stored, which counts alone."""
+        if self._stored.newest(url) is not None:
+            return ()
+        return sorted({version for shelf in self._shelves for version in shelf.versions(url)}, key=version_key)
 
     def supplements(self, url: str) -> Sequence[JsonObject]:
         """Returns the supplements to a code system."""

@@ -33,6 +33,10 @@ class Shelf:
         """Returns the newest version of a definition, empty where it has none; None where it is not here."""
         return self._newest.get(url)
 
+    def versions(self, url: str) -> Iterable[str]:
+        """Returns the versions that a definition has here."""
+        return self._rows.get(url, ())
+
     def supplements(self) -> Iterator[Row]:
         """Yields the code system supplements, of each the newest version."""
         for url, version in self._newest.items():

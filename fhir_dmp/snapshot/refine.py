@@ -94,12 +94,13 @@ def _append_text(base: str, new: str, _place: Place) -> str:
 
 
 def _join_slicing(base: JsonObject, new: JsonObject, _place: Place) -> JsonObject:
-    """The discriminators and the stricter rules of the base stay."""
+    """The discriminators and the stricter rules of the base stay; there may be others beside those."""
     stricter: JsonObject = {"rules": max(base.get("rules", "open"), new.get("rules", "open"), key=_strictness)}
     if base.get("ordered"):
         stricter["ordered"] = True
-    if base.get("discriminator"):
-        stricter["discriminator"] = base["discriminator"]
+    kept, own = base.get("discriminator", []), new.get("discriminator", [])
+    if any(item not in own for item in kept):
+        stricter["discriminator"] = kept
     return base | new | stricter
 
 

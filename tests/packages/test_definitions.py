@@ -185,6 +185,31 @@ def test_what_we_ship_means_the_version_that_we_ship() -> None:
     assert _version(known, f"{FR_PATIENT}|2.2.0") == "2.2.0"
 
 
+DEATH_PLACE = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-death-place"
+ADDRESS, STRING = {"valueAddress": {"city": "Lyon"}}, {"valueString": "Lyon"}
+
+
+@pytest.mark.parametrize("names", [("hl7.fhir.fr.core-2.1.0", "hl7.fhir.fr.core-2.2.0"), ("hl7.fhir.fr.core-2.1.0",)])
+@pytest.mark.parametrize(
+    ("version", "place", "expected"),
+    [("2.1.0", STRING, True), ("2.1.0", ADDRESS, False), ("2.2.0", ADDRESS, True), ("2.2.0", STRING, False)],
+)
+def test_extension_is_what_the_profile_of_its_version_says(
+    names: tuple[str, ...], version: str, place: Json, expected: bool
+) -> None:
+    """Where a death place was a string until FR Core 2.1.0, and is an Address since."""
+    patient = {"resourceType": "Patient", "extension": [{"url": DEATH_PLACE, **place}]}
+    assert _is_valid(_known(*map(published, names)), patient, f"{FR_PATIENT}|{version}") is expected
+
+
+def test_extension_that_an_administrator_stored_counts_alone() -> None:
+    newer = _known(published("hl7.fhir.fr.core-2.2.0")).find(DEATH_PLACE) or {}
+    stored = pack_definition(newer, "StructureDefinition/death-place")
+    known = _known(published("hl7.fhir.fr.core-2.1.0"), stored=(stored,))
+    patient = {"resourceType": "Patient", "extension": [{"url": DEATH_PLACE, **STRING}]}
+    assert not _is_valid(known, patient, f"{FR_PATIENT}|2.1.0")
+
+
 def test_published_packages_compile_side_by_side() -> None:
     names = ("hl7.fhir.fr.core-2.1.0", "hl7.fhir.fr.core-2.2.0", "ans.fhir.fr.pdsm-3.1.1", "hl7.fhir.uv.ips-1.1.0")
     packages = [read_archive(published(name)) for name in names]
