@@ -116,7 +116,8 @@ async def _begin(context: Context, request: Request, asked: Asked) -> Result:
     """Keeps what is asked for, then has it divided; what nobody may see at all is refused at once."""
     await open_export(context, request, asked)
     now, export_id = context.now(), context.new_id()
-    export = Export(export_id, write_requester(request.requester), write_asked(asked), now)
+    settled = await context.exports.settled(now)
+    export = Export(export_id, write_requester(request.requester), write_asked(asked), now, settled)
     await context.exports.begin(export, now + KEPT)
 
     async def work(writer: Writer) -> None:

@@ -12,7 +12,7 @@ from fhir_dmp.access.requester import read_requester
 from fhir_dmp.bulk.asked import Asked, is_same, read_asked
 from fhir_dmp.bulk.ndjson import MEDIA_TYPE, write_lines
 from fhir_dmp.bulk.selection import open_export
-from fhir_dmp.instant import Milliseconds, write_http_date, write_instant
+from fhir_dmp.instant import write_http_date, write_instant
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed
 from fhir_dmp.interactions.joins import is_emergency
@@ -28,8 +28,6 @@ from fhir_dmp.store.port import Writer
 STATUS = "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-status"
 FILE = "https://fhir-dmp.fr/OperationDefinition/dmp-bulk-file"
 RETRY_SECONDS = 5
-SETTLING: Milliseconds = 60_000
-"""The longest from a resource's lastUpdated until it can be read: MongoDB ends a transaction that lasts longer."""
 
 
 async def bulk_status(context: Context, request: Request) -> Result:
@@ -103,12 +101,12 @@ def _absent() -> FhirError:
 def _build_manifest(context: Context, export: Export, asked: Asked) -> JsonObject:
     """Without counts: what is counted now may be hidden when it is fetched.
 
-    Its time is one from before which nothing is still on its way into the store: who asks `_since` then misses nothing.
+    Its time is one from before which nothing was still on its way into the store: exports since then miss nothing.
     """
     base = f"{context.base_url}/$dmp-bulk-file?_export={export.export_id}"
     rows = [{"type": part.resource_type, "url": f"{base}&file={n}"} for n, part in enumerate(export.parts)]
     return {
-        "transactionTime": write_instant(export.began - SETTLING),
+        "transactionTime": write_instant(export.settled),
         "request": asked.url,
         "requiresAccessToken": True,
         "output": rows,

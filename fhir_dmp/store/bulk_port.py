@@ -22,6 +22,8 @@ class Part:
 class Export:
     """An export. `owner` is who asked and `asked` for what, as fhir_dmp.bulk writes them; `began` is when.
 
+    What has its time before `settled` was stored by then, or is no more.
+
     `parts` are the files so far; `place` is how far it is divided: how many types are done, and where the next begins.
     `fault` says why one failed: category, code and message of its FhirError.
     """
@@ -30,6 +32,7 @@ class Export:
     owner: JsonObject
     asked: JsonObject
     began: Milliseconds
+    settled: Milliseconds
     parts: tuple[Part, ...] = ()
     place: tuple[int, str] = (0, "")
     is_done: bool = False
@@ -38,6 +41,13 @@ class Export:
 
 class Exports(Protocol):
     """The exports that are not over. Every method may raise FhirError (unavailable)."""
+
+    async def settled(self, now: Milliseconds) -> Milliseconds:
+        """Returns a time from before which nothing is still being stored: now, or when the oldest write began.
+
+        A resource has its lastUpdated before its transaction is committed.
+        """
+        ...
 
     async def begin(self, export: Export, ends: Milliseconds) -> None:
         """Keeps an export until `ends`."""

@@ -15,6 +15,7 @@ from fhir_dmp.authentication.statement import Statement
 from fhir_dmp.issuer.grant import of_professional
 from fhir_dmp.jobs import divide as dividing
 from fhir_dmp.jobs.worker import WORKS, run_due
+from fhir_dmp.json_text import write_json
 from fhir_dmp.operations import bulk_status
 from fhir_dmp.operations.bulk_kickoff import KEPT
 from fhir_dmp.store.job_port import JobKind, Jobs, Lease
@@ -302,25 +303,41 @@ async def test_what_cannot_be_exported_is_refused_at_once(story: Story) -> None:
     assert (await _ask(Actor(physician.client, lambda: sign), "GET", "$export")).status_code == 403
 
 
-async def test_exports_since_one_another_have_also_what_was_being_stored_while_one_was_made(story: Story) -> None:
-    """A resource has its time before its transaction is committed: one is stored late, by a clock that goes back."""
+async def test_an_export_since_another_has_what_came_after_it_and_no_more(story: Story) -> None:
     physician = story.physician()
     patient = await _open(story, physician)
+    story.clock.now += 10_000
     url = "Patient/$export?_type=Observation"
     manifest = await _manifest(story, physician, await _begin(physician, url))
     assert len(_notes(await _fetch_all(physician, manifest), patient)) == NOTES
-    story.clock.now -= 30_000
-    late = {
-        "resourceType": "Observation",
-        "status": "final",
-        "code": {"text": "late"},
-        "subject": {"reference": f"Patient/{patient.id}"},
-    }
-    assert (await story.server().post("Observation", late)).status_code == 201
-    story.clock.now += 30_000
+    story.clock.now += 10_000
+    note = {"resourceType": "Observation", "status": "final", "code": {"text": "new"}}
+    written = await story.server().post("Observation", {**note, "subject": {"reference": f"Patient/{patient.id}"}})
+    assert written.status_code == 201
+    assert _notes(await _export_since(story, physician, manifest), patient) == ["new"]
+
+
+async def test_an_export_since_another_has_also_what_was_being_stored_meanwhile(story: Story) -> None:
+    """A resource has its time before its transaction is committed."""
+    physician = story.physician()
+    patient = await _open(story, physician)
+    story.clock.now += 10_000
+    database = story.behind_store.database
+    kept = await database["resource"].find_one({"ty": "Observation", "pt": patient.id}) or {}
+    async with database.client.start_session() as session, await session.start_transaction():
+        late = {**kept, "_id": f"{kept['_id']}-late", "lu": story.clock.now - 1}
+        await database["resource"].insert_one(late, session=session)
+        url = "Patient/$export?_type=Observation"
+        manifest = await _manifest(story, physician, await _begin(physician, url))
+        found = await _fetch_all(physician, manifest)
+    assert len(_notes(found, patient)) == NOTES
+    assert [write_json(row) for row in await _export_since(story, physician, manifest)] == [kept["b"]]
+
+
+async def _export_since(story: Story, physician: Actor, manifest: Json) -> list[Json]:
     since = quote(manifest["transactionTime"])
-    manifest = await _manifest(story, physician, await _begin(physician, f"{url}&_since={since}"))
-    assert "late" in _notes(await _fetch_all(physician, manifest), patient)
+    status = await _begin(physician, f"Patient/$export?_type=Observation&_since={since}")
+    return await _fetch_all(physician, await _manifest(story, physician, status))
 
 
 async def test_an_emergency_that_exports_is_told_to_the_patient_by_the_manifest_at_the_latest(story: Story) -> None:

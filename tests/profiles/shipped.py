@@ -19,7 +19,7 @@ FILES = sorted(FOLDER.glob("*/*.json"))
 SHARED = Path(os.environ.get("FHIR_DMP_SHARED", Path(__file__).parents[3] / "shared"))
 EXTENSIONS = "hl7.fhir.uv.extensions.r4-5.2.0"
 PUBLISHED = {"fr-core": "hl7.fhir.fr.core-2.2.0", "pdsm": "ans.fhir.fr.pdsm-3.1.1"}
-"""The package that each folder restates; the others are ours."""
+"""The package that each folder restates; the others are ours, and MHD's, which no package here has."""
 
 
 @cache

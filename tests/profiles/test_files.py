@@ -80,6 +80,7 @@ def test_canonicals_are_those_of_the_publishers_and_ours() -> None:
     bases = {
         "fr-core": ("https://hl7.fr/ig/fhir/core/",),
         "pdsm": ("https://interop.esante.gouv.fr/ig/fhir/pdsm/",),
+        "mhd": ("https://profiles.ihe.net/ITI/MHD/",),
         "dmp": ("https://fhir-dmp.fr/", "https://mos.esante.gouv.fr/NOS/"),
     }
     assert sorted(path.name for path in FOLDER.iterdir() if path.is_dir()) == sorted(bases)

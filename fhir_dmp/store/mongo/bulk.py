@@ -1,17 +1,19 @@
 """Exports on MongoDB: see fhir_dmp.store.bulk_port.
 
-export   _id · who JSON · asked JSON · at · parts [{ty, after, until}] · place [types done, after] · done
+export   _id · who JSON · asked JSON · at · settled · parts [{ty, after, until}] · place [types done, after] · done
          · fault JSON · gone when MongoDB may drop it
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import orjson
 from bson import Int64
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
 
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
@@ -21,6 +23,15 @@ from fhir_dmp.store.mongo.indexes import EXPORT
 
 Document = dict[str, Any]
 
+LONGEST: Milliseconds = 60_000
+"""How long MongoDB lets a transaction last."""
+_OPEN: list[Document] = [
+    {"$currentOp": {"idleSessions": True}},
+    {"$match": {"transaction.timeOpenMicros": {"$exists": True}}},
+    {"$group": {"_id": None, "longest": {"$max": "$transaction.timeOpenMicros"}}},
+]
+"""The transactions of this user's that are under way, whichever process began them."""
+
 
 class MongoExports:
     """See the port."""
@@ -28,6 +39,17 @@ class MongoExports:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         """`database` has the write concern of what must be durable; its collections exist."""
         self._exports = database[EXPORT]
+        self._admin = database.client.admin
+
+    async def settled(self, now: Milliseconds) -> Milliseconds:
+        """See the port."""
+        with database_errors():
+            try:
+                rows = await (await self._admin.aggregate(_OPEN)).to_list()
+            except OperationFailure:
+                # this user may not ask what is under way
+                return now - LONGEST
+        return now - ceil(rows[0]["longest"] / 1000) if rows else now
 
     async def begin(self, export: Export, ends: Milliseconds) -> None:
         """See the port."""
@@ -36,6 +58,7 @@ class MongoExports:
             "who": orjson.dumps(export.owner),
             "asked": orjson.dumps(export.asked),
             "at": Int64(export.began),
+            "settled": Int64(export.settled),
             "parts": [],
             "place": list(export.place),
             "done": False,
@@ -78,6 +101,7 @@ def _parse(document: Document) -> Export:
         owner=orjson.loads(document["who"]),
         asked=orjson.loads(document["asked"]),
         began=int(document["at"]),
+        settled=int(document["settled"]),
         parts=tuple(Part(row["ty"], row["after"], row["until"]) for row in document["parts"]),
         place=(document["place"][0], document["place"][1]),
         is_done=document["done"],

@@ -1,0 +1,41 @@
+"""From when on an export may miss something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from fhir_dmp.store.mongo import bulk
+from fhir_dmp.store.mongo.bulk import LONGEST, MongoExports
+from fhir_dmp.store.mongo.store import MongoStore, connect
+
+NOW = 1_800_000_000_000
+SECONDS = 0.3
+
+
+@pytest.fixture
+async def store(mongodb_uri: str, database_name: str) -> AsyncIterator[MongoStore]:
+    async with connect(mongodb_uri) as client:
+        opened = MongoStore(client, database_name)
+        await opened.prepare()
+        yield opened
+
+
+async def test_a_transaction_that_is_under_way_counts_from_its_beginning(store: MongoStore) -> None:
+    client = store.database.client
+    async with client.start_session() as session, await session.start_transaction():
+        await store.database["resource"].insert_one({"_id": "Observation/1"}, session=session)
+        await asyncio.sleep(SECONDS)
+        settled = await MongoExports(store.database).settled(NOW)
+    assert NOW - LONGEST < settled <= NOW - SECONDS * 1000
+
+
+async def test_where_nobody_may_ask_it_is_as_long_ago_as_a_transaction_lasts(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[dict[str, Any]] = [{"$currentOp": {"allUsers": "not for this user"}}]
+    monkeypatch.setattr(bulk, "_OPEN", refused)
+    assert await MongoExports(store.database).settled(NOW) == NOW - LONGEST
