@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from fhir_dmp.audit.code import EXPORT_PROFILE
 from fhir_dmp.conformance.validate import validate_resource
-from tests.access_http.house import Headers, House, Record, open_house
+from tests.access_http.house import Headers, House, Record
 from tests.audit.trail import rules
 
 Json = Any
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import Headers, House, Record, consent_of, document, open_house, told
+from tests.access_http.house import Headers, House, Record, consent_of, document, told
 from tests.rest.server import FHIR_JSON
 
 Json = Any
@@ -21,12 +19,6 @@ CLOSED = {
     "url": "https://interop.esante.gouv.fr/ig/fhir/dmp/StructureDefinition/dmp-fermeture",
     "extension": [{"url": "dateFermeture", "valueDateTime": "2024-01-01"}],
 }
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import Headers, House, Record, document, open_house
+from tests.access_http.house import Headers, House, Record, document
 from tests.rest.server import FHIR_JSON
 from tests.strategies.access import coding, reference
 
@@ -17,12 +15,6 @@ Json = Any
 
 HELD = {"author": "Practitioner/petit", "date": "2024-05-31T08:00:00Z"}
 """Of a document that Dr Petit deposits; held back, it opens after the tests are over."""
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from fhir_dmp.app import Sources
 from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING, RPPS
 from fhir_dmp.search.sensitivity import VISIBILITY
-from tests.access_http.house import PROFESSIONALS, House, Record, consent_of, document, open_house, told
+from tests.access_http.house import PROFESSIONALS, House, Record, consent_of, document, told
 from tests.rest.server import FHIR_JSON, GUARDED, Server, run_server
 from tests.strategies.access import coding, reference
 
@@ -33,12 +33,6 @@ AS_JSON = {"content-type": FHIR_JSON}
 AS_PATCH = {"content-type": "application/json-patch+json"}
 CONTAINED = {"resourceType": "Practitioner", "id": "c", "name": [{"family": "Caché"}]}
 REFUSED = frozenset({400, 403, 404, 405})
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

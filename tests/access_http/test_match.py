@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import House, Record, open_house
+from tests.access_http.house import House, Record
 from tests.rest.server import FHIR_JSON
 
 Json = Any
@@ -18,12 +17,6 @@ NUMBER = {"system": NIR, "value": "255088002102521"}
 NAMED: Json = {"name": [{"use": "official", "family": "Lefèbvre-Durand", "given": ["Jeanne"]},
                         {"use": "usual", "family": "Martin", "given": ["Jeanne"]}]}  # fmt: skip
 BORN: Json = {"birthDate": "1955-08-12", "gender": "female"}
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from fhir_dmp.habilitation.port import Kept
 from fhir_dmp.loader import load_habilitation
 from fhir_dmp.store.mongo.habilitation import MongoMatrices
 from fhir_dmp.store.mongo.store import connect
-from tests.access_http.house import House, open_house
+from tests.access_http.house import House
 
 Json = Any
 
 SHIPPED = load_habilitation()
 WAIT_SECONDS = 20
 POLICY = "https://fhir-dmp.fr/habilitation/"
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

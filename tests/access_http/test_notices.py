@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import Headers, House, Record, document, open_house, told
+from tests.access_http.house import Headers, House, Record, document, told
 from tests.rest.server import FHIR_JSON
 from tests.strategies.access import reference
 
 Json = Any
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,23 +7,15 @@ by test_non_interference.py, which asks the same operations.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import LOINC, House, Record, document, open_house
+from tests.access_http.house import LOINC, House, Record, document
 from tests.rest.server import FHIR_JSON
 from tests.strategies.access import coding, concept, reference
 
 Json = Any
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 def observation(record: Record, name: str, day: str, *codes: str, masked: bool = False, **rest: Json) -> Json:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
 from fhir_dmp.access.reason import SYSTEM
-from tests.access_http.house import PROFESSIONALS, Headers, House, Record, consent_of, document, open_house
+from tests.access_http.house import PROFESSIONALS, Headers, House, Record, consent_of, document
 from tests.rest.server import FHIR_JSON
 from tests.strategies.access import RPPS, reference
 
 Json = Any
 
 FORBIDDEN_WORDS = ("feeding-opposed", "author-not-self", "not-author", "masked", "excluded", "Consent/")
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -8,26 +8,18 @@ falls on both alike. What is compared is how often the one takes longer than the
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from random import Random
 from statistics import median
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from tests.access_http.house import House, open_house
+from tests.access_http.house import House
 
 SAMPLES = 100
 """Of each; the standard error of the area is then sqrt((2 n + 1) / (12 n n)) = 0.041."""
 FARTHEST = 0.5 + 0.25
 """Six standard errors; a query more, or one less, on the way shows as 0.9 and above."""
-
-
-@pytest.fixture(scope="module")
-async def house(mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]) -> AsyncIterator[House]:
-    async with open_house(mongodb_uri, mongodb_client) as opened:
-        yield opened
 
 
 async def _measure(house: House, method: str, targets: dict[str, str], headers: Any) -> dict[str, list[int]]:
