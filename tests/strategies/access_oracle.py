@@ -29,7 +29,11 @@ KNOWN_AS = {
     "10000000008": {"Practitioner/groupiste"},
     "10000000015": {"Practitioner/regulateur"},
 }
-MEMBER_OF = {"10000000006": {"CareTeam/equipe"}, "10000000008": {"Group/groupe"}}
+MEMBER_OF = {
+    "10000000006": {"CareTeam/equipe"},
+    "10000000008": {"Group/groupe"},
+    "PractitionerRole/site-role": {"CareTeam/equipe"},
+}
 STRUCTURES = {"750000002": {"Organization/site", "Organization/chu"}, "750000009": {"Organization/ville"}}
 OWN_STRUCTURE = {"750000002": {"Organization/site", "https://finess.esante.gouv.fr|750000002"}}
 FINESS, RPPS = "https://finess.esante.gouv.fr|", "https://rpps.esante.gouv.fr|"
@@ -103,21 +107,26 @@ def professional_sees(who: Mapping[str, Json], consents: Sequence[Json], item: J
 def purpose_opens(who: Mapping[str, Json], consents: Sequence[Json], purpose: str, item: Json) -> bool:
     if not habilitated(who.get("profession", ""), item):
         return False
-    party = self_of(who) | MEMBER_OF.get(who.get("rpps", ""), set()) | structures(who)
+    own = self_of(who)
+    teams = {team for text in (who.get("rpps", ""), *own) for team in MEMBER_OF.get(text, ())}
+    party = own | teams | structures(who)
     says = {index: opinion(consent, party, purpose, item) for index, consent in enumerate(consents)}
     if "deny" in says.values():
         return False
-    opening = [consents[index] for index, said in says.items() if said == "permit"]
+    opening = "permit" in says.values()
+    # what a policy rule says of all the rest names no label
+    roots = [consent for consent in in_force(consents) if "provision" in consent]
+    named = [consent for consent in roots if value(consent["provision"], party, purpose, item) == "permit"]
     masks = visibility(item) & {"MASQUE_PS", "MASQUE_PT"}
     if purpose in {"BTG", "ETREAT"}:
         minutes = who.get("issued")
         allowed = who.get("regulator") if purpose == "ETREAT" else who.get("reason", "").strip()
         if not allowed or minutes is None or not 0 <= minutes < 240:
             return False
-        return not masks or any(root_names(consent, "MASQUE_PS") for consent in opening)
+        return not masks or any(root_names(consent, "MASQUE_PS") for consent in named)
     if not opening or masks:
         return False
-    return rank(item) < ORDER.index("V") or any(root_names(consent, "V") for consent in opening)
+    return rank(item) < ORDER.index("V") or any(root_names(consent, "V") for consent in named)
 
 
 def permits_alone(consents: Sequence[Json], party: set[str], purpose: str, item: Json) -> bool:
