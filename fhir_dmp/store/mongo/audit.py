@@ -72,7 +72,7 @@ class MongoAuditTrail:
     ) -> None:
         """`database` has the write concern of what must be durable (DURABLE), and its collections exist."""
         self.filing = Filing(database, indexer)
-        self.clerk = Clerk(self.filing)
+        self.clerk = Clerk(self.filing, now)
         self._recorded = database[RECORDED]
         self._anchors = database[ANCHOR]
         self._now = now

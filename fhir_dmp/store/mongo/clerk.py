@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pymongo.errors import PyMongoError
 
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.store.mongo.filing import Filing
-from fhir_dmp.store.mongo.recorded import EVERYTHING, of_chain
+from fhir_dmp.store.mongo.recorded import of_chain, recorded_before
 from fhir_dmp.watch import end
 
 MOST = 20_000
@@ -24,8 +25,8 @@ PAUSE = 1.0
 
 Nothing where no requests come, or MOST events wait.
 """
-_LEFT_BEHIND = 60.0
-"""Seconds from one look at what other processes left behind to the next."""
+LEFT_BEHIND: Milliseconds = 60_000
+"""The age of what other processes left behind, and the time from one look at it to the next."""
 LONGEST_SECONDS = 5.0
 """How long an event waits for room, and a process that ends for its clerk."""
 _RETRY = 1.0
@@ -35,9 +36,10 @@ _log = logging.getLogger("fhir_dmp.audit")
 class Clerk:
     """Files the events of a process, of whatever chain; begins when it is told of one."""
 
-    def __init__(self, filing: Filing) -> None:
+    def __init__(self, filing: Filing, now: Callable[[], Milliseconds]) -> None:
         """`filing` is of the database that the events are recorded in."""
         self._filing = filing
+        self._now = now
         self._chains: dict[str, None] = {}
         self._recorded = 0
         self._waiting = 0
@@ -74,7 +76,10 @@ class Clerk:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Files, now and then, what processes left behind that are gone, for the length of a `with`."""
+        """Files, now and then, what processes left behind that are gone, for the length of a `with`.
+
+        What is young is left to the clerk of whoever recorded it, who files it when requests leave him the time.
+        """
         task = asyncio.create_task(self._keep_filing())
         try:
             yield
@@ -84,10 +89,10 @@ class Clerk:
     async def _keep_filing(self) -> None:
         while True:
             try:
-                await self._filing.file(EVERYTHING)
+                await self._filing.file(recorded_before(self._now() - LEFT_BEHIND, self._chains))
             except PyMongoError as fault:
                 _log.warning("what was left behind is not filed yet: %s", fault)
-            await asyncio.sleep(_LEFT_BEHIND)
+            await asyncio.sleep(LEFT_BEHIND / 1000)
 
     async def _work(self) -> None:
         await asyncio.sleep(LATER)

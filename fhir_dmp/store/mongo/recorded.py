@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_dmp.audit.chain import Hash, parse_event_id, write_event_id
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.confines import may_be_of, patients_in
@@ -60,6 +61,12 @@ def patients_of(event: JsonObject) -> frozenset[str]:
 def of_chain(chain: str) -> Filter:
     """Returns the filter of what is recorded in a chain."""
     return {"_id": {"$gt": chain, "$lt": chain + _LAST_OF_TEXTS}}
+
+
+def recorded_before(moment: Milliseconds, but_of: Iterable[str]) -> Filter:
+    """Returns the filter of what was recorded before a time, but for what is in some chains."""
+    others = [of_chain(chain) for chain in but_of]
+    return {"e.0.lu": {"$lt": moment}, **({"$nor": others} if others else {})}
 
 
 def sought_by_id(identities: Iterable[Identity]) -> Filter | None:

@@ -19,6 +19,7 @@ from fhir_dmp.resource import Identity
 from fhir_dmp.search.query import AboutPatient, And, Everything, Has, LinkValue, OfType, SearchQuery
 from fhir_dmp.store.mongo import audit, clerk
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
+from fhir_dmp.store.mongo.recorded import recorded_before
 from fhir_dmp.store.mongo.store import MongoStore
 from fhir_dmp.store.mongo.verify import Verification
 from fhir_dmp.store.port import HistoryQuery, Reader, Writer
@@ -214,10 +215,19 @@ async def test_nothing_is_answered_where_the_clerk_makes_no_room(place: Place, m
 
 async def test_what_a_process_left_behind_is_filed_by_another(place: Place) -> None:
     await place.record()
-    other = MongoAuditTrail(place.store.database, indexer(), lambda: NOW)
+    other = MongoAuditTrail(place.store.database, indexer(), lambda: NOW + clerk.LEFT_BEHIND + 1)
     async with other.clerk.working(), asyncio.timeout(30):
         while place.numbers() != (0, 1):  # noqa: ASYNC110  nobody says when it is there
             await asyncio.sleep(0.01)
+
+
+async def test_only_what_is_old_and_of_others_was_left_behind(place: Place) -> None:
+    [event] = await place.record()
+    chain = event.resource_id.partition("-")[0]
+    file = place.trail.filing.file
+    assert await file(recorded_before(NOW, ())) == 0
+    assert await file(recorded_before(NOW + 1, (chain,))) == 0
+    assert await file(recorded_before(NOW + 1, ("another",))) == 1
 
 
 async def test_writer_that_ends_has_filed_what_it_recorded(place: Place) -> None:
