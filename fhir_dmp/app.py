@@ -307,14 +307,10 @@ def _read_own(stored: Sequence[JsonObject], space: SearchSpace) -> tuple[SearchP
 
 
 def _build_space(settings: Settings, capability: Capability, registry: Registry) -> SearchSpace:
-    """Every search parameter of R4 is exposed, but for types that capability/ leaves out, and those of the guides."""
+    """Every search parameter of R4 is exposed, but for those that capability/ leaves out, and those of the guides."""
     exposed = {
-        name: [
-            code
-            for code, parameter in registry.search_parameters(name).items()
-            if parameter.type not in capability.unsupported_parameters
-        ]
-        for name in capability.types
+        name: registry.search_parameters(name).keys() - capability_of_type.unsupported
+        for name, capability_of_type in capability.types.items()
     }
     systems = _load_systems()
     space = SearchSpace(registry, exposed, base_url=settings.base_url, zone=settings.time_zone, systems=systems)

@@ -12,7 +12,7 @@ from fhir_dmp.instant import Milliseconds
 from fhir_dmp.search.place import Point
 from fhir_dmp.search.words import Words
 
-EXTRACTOR_VERSION = 6
+EXTRACTOR_VERSION = 7
 """Changes whenever the same resource would have other facts: stored facts of another version need a reindex."""
 
 BEGINNING: Milliseconds = -(2**62)

@@ -138,13 +138,15 @@ class SearchSpace:
         return self._offered[resource_type]
 
     def common_parameters(self, resource_types: Sequence[str]) -> Mapping[str, Parameter]:
-        """Returns the parameters that every one of some types exposes under one definition; of no types: all."""
-        first, *rest = resource_types or self.resource_types
-        common = self.parameters(first)
-        for name in rest:
-            others = self.parameters(name)
+        """Returns the parameters that every one of some types exposes under one definition; of no types: all.
+
+        Those for words are common if one type exposes them: what is of another has no words.
+        """
+        offered = [self.parameters(name) for name in resource_types or self.resource_types]
+        common, worded = offered[0], {code: row[code] for row in offered for code in WORDED if code in row}
+        for others in offered[1:]:
             common = {code: known for code, known in common.items() if _same(known, others.get(code))}
-        return common
+        return {**common, **worded}
 
     def indexed(self, resource_type: str) -> tuple[Parameter, ...]:
         """Returns the parameters of which facts are kept: the exposed ones, and those behind Main."""

@@ -16,12 +16,14 @@ OPERATION = "operation"
 class TypeCapability:
     """What clients may do with one type: interactions by their code in http://hl7.org/fhir/restful-interaction.
 
-    `profiles` are canonicals that every resource of the type has to meet.
+    `profiles` are canonicals that every resource of the type has to meet, `unsupported` the codes of the search
+    parameters that are not exposed.
     """
 
     interactions: frozenset[str]
     documentation: str = ""
     profiles: tuple[str, ...] = ()
+    unsupported: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,6 @@ class Capability:
 
     types: Mapping[str, TypeCapability]
     system: frozenset[str]
-    unsupported_parameters: frozenset[str]
-    """Types of search parameters that are not exposed."""
 
     def permits(self, resource_type: str, interaction: str) -> bool:
         """Tells whether an interaction is exposed for a type, or for the system where the type is empty.
@@ -45,15 +45,16 @@ class Capability:
 
 
 def parse_capability(table: JsonObject) -> Capability:
-    """Returns the Capability of the table in capability/server.json (its shape: capability/schema.json)."""
-    mandatory = table["mandatoryProfiles"]
+    """Returns the Capability of the table in capability/server.json."""
+    mandatory, unsupported = table["mandatoryProfiles"], table["unsupportedParameters"]
     types = {
         name: TypeCapability(
-            frozenset(group["interaction"]), group.get("documentation", ""), tuple(mandatory.get(name, ()))
+            frozenset(group["interaction"]),
+            group.get("documentation", ""),
+            tuple(mandatory.get(name, ())),
+            frozenset(unsupported.get(name, ())),
         )
         for group in table["groups"]
         for name in group["types"]
     }
-    return Capability(
-        MappingProxyType(types), frozenset(table["system"]), frozenset(table["unsupportedParameterTypes"])
-    )
+    return Capability(MappingProxyType(types), frozenset(table["system"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,10 +14,11 @@ from fhir_dmp.audit.notice import build_notice, opened_in_emergency, write_notic
 from fhir_dmp.audit.trace import build_line, write_day_and_time
 from fhir_dmp.conformance.validate import validate_resource
 from fhir_dmp.resource import Identity
-from tests.audit.trail import ANYONE, DOCTOR, HOSPITAL, PARIS, PATIENT, RECORDER, access, item, rules
+from tests.audit.trail import ANYONE, DOCTOR, HOSPITAL, PATIENT, RECORDER, access, item, rules
 
 Json = Any
 
+PARIS = ZoneInfo("Europe/Paris")
 URGENT = replace(DOCTOR, purposes=frozenset({"BTG"}), reason="Patient inconscient")
 CALLED = replace(DOCTOR, purposes=frozenset({"ETREAT"}), is_regulator=True)
 WHO = "Dr Jeanne Roy (médecin, RPPS 10100000007, établissement 750000018)"

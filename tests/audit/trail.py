@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from fhir_dmp.access.requester import Kind, Requester
+from fhir_dmp.app import build_indexer
 from fhir_dmp.audit.access import Access, Item, Recorder
 from fhir_dmp.audit.event import build_events
 from fhir_dmp.conformance.rules import Rules
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.loader import load_capability, load_definitions, load_registry
+from fhir_dmp.loader import load_registry
 from fhir_dmp.packages.definitions import Definitions
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.index import Indexer
-from fhir_dmp.search.space import SearchSpace, systems_of
+from fhir_dmp.settings import read_settings
 from fhir_dmp.validation.compiler import Schemas
 
-PARIS = ZoneInfo("Europe/Paris")
 BASE_URL = "http://testserver/fhir"
 RECORDER = Recorder(BASE_URL)
 BEGAN, NOW = 1_767_225_600_000, 1_767_225_600_120
@@ -62,8 +61,5 @@ def rules() -> Rules:
 
 @cache
 def indexer() -> Indexer:
-    """The indexer of a server of that base URL, which exposes every search parameter of R4."""
-    registry, capability = load_registry(), load_capability()
-    exposed = {name: list(registry.search_parameters(name)) for name in capability.types}
-    systems = systems_of(row for row in load_definitions("terminology") if row["resourceType"] == "ValueSet")
-    return Indexer(SearchSpace(registry, exposed, base_url=BASE_URL, zone=PARIS, systems=systems))
+    """The indexer of a server of that base URL."""
+    return build_indexer(read_settings({"FHIR_DMP_BASE_URL": BASE_URL}))

@@ -46,9 +46,7 @@ ELSEWHERE = frozenset({"composite", "special"})
 """What has no value of its own to derive from an element: tests/search and tests/cases/rest/values.json ask for it."""
 PARAMETERS = {
     name: [
-        parameter
-        for parameter in load_registry().search_parameters(name).values()
-        if parameter.type not in CAPABILITY.unsupported_parameters | ELSEWHERE
+        parameter for parameter in load_registry().search_parameters(name).values() if parameter.type not in ELSEWHERE
     ]
     for name in CAPABILITY.types
 }

@@ -111,6 +111,13 @@ def test_common_parameters_have_one_definition() -> None:
     assert set(space.common_parameters(())) == {"_id", "_lastUpdated", "_tag"}
 
 
+def test_words_are_asked_for_wherever_one_of_the_types_has_them() -> None:
+    space = make(Patient=["_tag", "_content"], Group=["_tag"], Location=["_content"])
+    for types in (), ("Group", "Patient"), ("Location", "Group"):
+        assert "_content" in space.common_parameters(types)
+    assert "_content" not in space.common_parameters(("Group",))
+
+
 def test_the_system_of_a_value_set_is_known_where_it_has_one_only() -> None:
     include = {"system": "http://s"}
     value_sets: list[JsonObject] = [

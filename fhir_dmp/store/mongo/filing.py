@@ -15,11 +15,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
-from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.store.mongo.document import build_current
 from fhir_dmp.store.mongo.filter import Filter, all_of
@@ -87,7 +87,8 @@ class Filing:
         for place, event in enumerate(events):
             if place % _UNBROKEN == _UNBROKEN - 1:
                 await asyncio.sleep(0)
-            facts = self._indexer.facts(parse_json_object(event.version.content or b""))
+            # what this server wrote is as it should be, and has no decimals
+            facts = self._indexer.facts(orjson.loads(event.version.content or b"{}"))
             documents.append({**build_current(event.version, facts), HASH: event.hash})
         return documents
 
