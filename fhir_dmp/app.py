@@ -66,15 +66,16 @@ from fhir_dmp.store.bulk_port import Exports
 from fhir_dmp.store.event_port import Outbox
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
 from fhir_dmp.store.mongo.bulk import MongoExports
+from fhir_dmp.store.mongo.changes import Changes
 from fhir_dmp.store.mongo.events import MongoEvents
-from fhir_dmp.store.mongo.habilitation import MongoMatrices
+from fhir_dmp.store.mongo.habilitation import MATRICES, MongoMatrices
 from fhir_dmp.store.mongo.jobs import MongoJobs
 from fhir_dmp.store.mongo.outbox import MongoOutbox
-from fhir_dmp.store.mongo.packages import MongoPackages
+from fhir_dmp.store.mongo.packages import DEFINITIONS, MongoPackages
 from fhir_dmp.store.mongo.renewal import Renewal
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from fhir_dmp.store.mongo.sweep import keep_sweeping
-from fhir_dmp.store.mongo.vigil import MongoVigil
+from fhir_dmp.store.mongo.vigil import ACCESS, MongoVigil
 from fhir_dmp.store.port import Store
 from fhir_dmp.terminology_server.client import TerminologyServer
 from fhir_dmp.validation.compiler import Schemas
@@ -170,9 +171,10 @@ async def _open_store(settings: Settings) -> AsyncIterator[MongoStore]:
 
 @asynccontextmanager
 async def _open_context(settings: Settings, sources: Sources, store: MongoStore) -> AsyncIterator[Context]:
-    packages = MongoPackages(store.database.client, settings.database)
+    changes = Changes(store.database, [ACCESS, DEFINITIONS, MATRICES])
+    packages = MongoPackages(store.database.client, settings.database, changes)
     definitions = RulesSource(packages, Schemas(load_registry()))
-    matrices = MatrixSource(MongoMatrices(store.database.client, settings.database), load_habilitation())
+    matrices = MatrixSource(MongoMatrices(store.database.client, settings.database, changes), load_habilitation())
     await _load(definitions, matrices, sources)
     async with definitions.watching(), matrices.watching(), _terminology_server(settings) as ask_codes:
         secret, database = await store.shared_secret(), store.database
@@ -187,7 +189,7 @@ async def _open_context(settings: Settings, sources: Sources, store: MongoStore)
             await definitions.after_write(resource_types)
 
         store.after_write = after_write
-        vigil = MongoVigil(store.database, context.cache.forget_record)
+        vigil = MongoVigil(store.database, context.cache.forget_record, changes)
         context.cache.is_told = vigil.is_kept
         trail = MongoAuditTrail(store.database, context.indexer, sources.now)
         store.file_events = trail.filing.file

@@ -18,24 +18,27 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from fhir_dmp.habilitation.port import Kept, MatricesUnavailable, VersionTaken
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
+from fhir_dmp.store.mongo.changes import Changes, Concern
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
 
 Document = dict[str, Any]
 
 HABILITATION = "habilitation"
 _TRIES = 50
-_WAIT_MILLISECONDS = 1000
+MATRICES = Concern(collections=frozenset({HABILITATION}))
+"""What `changes` follows."""
 
 
 class MongoMatrices:
     """See MatrixStore."""
 
-    def __init__(self, client: Client, name: str) -> None:
-        """`name` is the database's. Nothing is made in it before the first version comes."""
+    def __init__(self, client: Client, name: str, changes: Changes | None = None) -> None:
+        """`name` names the database; nothing is made in it before the first version comes; `changes` the process's."""
         self._database: AsyncDatabase[Document] = client.get_database(
             name, read_concern=MAJORITY, write_concern=DURABLE
         )
         self._versions = self._database[HABILITATION]
+        self._changes = changes or Changes(self._database, [MATRICES])
 
     async def current(self) -> Kept | None:
         """See the port."""
@@ -67,12 +70,11 @@ class MongoMatrices:
         raise MatricesUnavailable("other versions come all the time")
 
     async def changes(self) -> AsyncIterator[None]:
-        """See the port: a change stream, https://www.mongodb.com/docs/manual/changeStreams/."""
-        pipeline: list[Document] = [{"$project": {"_id": 1}}]
+        """See the port."""
         with _database_errors():
-            async with await self._versions.watch(pipeline, max_await_time_ms=_WAIT_MILLISECONDS) as stream:
+            async with self._changes.follow(MATRICES) as events:
                 yield
-                async for _ in stream:
+                async for _ in events:
                     yield
 
 

@@ -25,6 +25,7 @@ from fhir_dmp.packages.manifest import PackageId, PackageUnusable, parse_manifes
 from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package, is_definition, pack_definition
 from fhir_dmp.packages.port import R4_PUBLISHED, Addition, DefinitionsUnavailable, Installed
 from fhir_dmp.packages.version import version_key
+from fhir_dmp.store.mongo.changes import Changes, Concern
 from fhir_dmp.store.mongo.fault import where_found
 from fhir_dmp.store.mongo.indexes import COMPRESSED, RESOURCE
 from fhir_dmp.store.mongo.invariant import parse_content
@@ -35,26 +36,28 @@ Document = dict[str, Any]
 PACKAGE = "package"
 PART = "package_part"
 
+DEFINITIONS = Concern(collections=frozenset({PACKAGE}), types=TYPES | {PARAMETER})
+"""What `changes` follows."""
 PART_BYTES = 4 * 1024 * 1024
 """About what a part holds."""
 MOST_BYTES = 8 * 1024 * 1024
 """What a single definition may have, compressed."""
 
 _EXISTS = 48
-_WAIT_MILLISECONDS = 1000
 
 
 class MongoPackages:
     """See PackageStore and DefinitionSource."""
 
-    def __init__(self, client: Client, name: str) -> None:
-        """`name` is the database's. Nothing is made in it before the first package comes."""
+    def __init__(self, client: Client, name: str, changes: Changes | None = None) -> None:
+        """`name` names the database; nothing is made in it before the first package comes; `changes` the process's."""
         self._client = client
         self._database: AsyncDatabase[Document] = client.get_database(
             name, read_concern=MAJORITY, write_concern=DURABLE
         )
         self._packages = self._database[PACKAGE]
         self._parts = self._database[PART]
+        self._changes = changes or Changes(self._database, [DEFINITIONS])
 
     async def installed(self) -> Sequence[Installed]:
         """See the port."""
@@ -143,14 +146,11 @@ class MongoPackages:
         return [resource for resource in read if resource is not None]
 
     async def changes(self) -> AsyncIterator[None]:
-        """See the port: a change stream, https://www.mongodb.com/docs/manual/changeStreams/."""
-        types = "|".join(sorted(TYPES | {PARAMETER}))
-        definition: Document = {"ns.coll": RESOURCE, "documentKey._id": {"$regex": f"^({types})/"}}
-        pipeline: list[Document] = [{"$match": {"$or": [{"ns.coll": PACKAGE}, definition]}}, {"$project": {"_id": 1}}]
+        """See the port."""
         with _database_errors():
-            async with await self._database.watch(pipeline, max_await_time_ms=_WAIT_MILLISECONDS) as stream:
+            async with self._changes.follow(DEFINITIONS) as events:
                 yield
-                async for _ in stream:
+                async for _ in events:
                     yield
 
     async def _read(self, head: Document, session: AsyncClientSession) -> Package:

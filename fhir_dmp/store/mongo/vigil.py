@@ -11,7 +11,7 @@ keeps vigil. It does so while three things hold, whatever else fails:
     watcher   _id of a watcher · at when it was last renewed
     fence     _id · seen the watchers that have seen everything that was written before it · at
 
-docs/decisions/0019-vigil.md. https://www.mongodb.com/docs/manual/changeStreams/
+docs/decisions/0019-vigil.md.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from secrets import token_hex
 from typing import Any
 
 from bson import ObjectId
-from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from fhir_dmp.store.mongo.changes import Changes, Concern
 from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.fault import database_errors
-from fhir_dmp.store.mongo.indexes import FENCE, RESOURCE, WATCHER
+from fhir_dmp.store.mongo.indexes import FENCE, WATCHER
 from fhir_dmp.watch import end
 
 Document = dict[str, Any]
@@ -49,30 +49,23 @@ ANSWER_SECONDS = 2.0
 _MARGIN_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
 _FIRST_LOOK, _LAST_LOOK = 0.002, 0.05
-_WAIT_MILLISECONDS = 1000
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that goes on while the machine sleeps: a lease ends then too."""
-_PIPELINE: list[Document] = [
-    {
-        "$match": {
-            "$or": [
-                {"ns.coll": FENCE, "operationType": "insert"},
-                {"ns.coll": RESOURCE, "documentKey._id": {"$regex": f"^({'|'.join(sorted(DIRECTING))})/"}},
-                {"ns.coll": RESOURCE, "documentKey": {"$exists": False}},
-            ]
-        }
-    },
-    {"$project": {"ns.coll": 1, "documentKey": 1, "operationType": 1, "fullDocument.pt": 1}},
-]
+ACCESS = Concern(inserted=frozenset({FENCE}), types=DIRECTING)
+"""What a vigil follows."""
 _log = logging.getLogger("fhir_dmp.vigil")
 
 
 class MongoVigil:
     """The vigil of one process: it begins when it is first asked for."""
 
-    def __init__(self, database: AsyncDatabase[Document], changed: Changed) -> None:
-        """`database` has the concerns of what is durable. `changed` is called before a change is acknowledged."""
+    def __init__(self, database: AsyncDatabase[Document], changed: Changed, changes: Changes | None = None) -> None:
+        """`database` has the concerns of what is durable. `changed` is called before a change is acknowledged.
+
+        `changes` are the process's, where others follow some too.
+        """
         self._database = database
+        self._changes = changes or Changes(database, [ACCESS])
         self._changed = changed
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -108,11 +101,8 @@ class MongoVigil:
         What was written before it became known is durable by then, so whatever is read from now on has it.
         """
         name = token_hex(12)
-        async with (
-            await self._database.watch(_PIPELINE, max_await_time_ms=_WAIT_MILLISECONDS) as stream,
-            self._known(name) as renewing,
-        ):
-            done, _ = await _first_of(asyncio.create_task(self._see_all(stream, name)), renewing)
+        async with self._changes.follow(ACCESS) as events, self._known(name) as renewing:
+            done, _ = await _first_of(asyncio.create_task(self._see_all(events, name)), renewing)
         for task in done:
             task.result()
 
@@ -143,10 +133,10 @@ class MongoVigil:
                 return
             self._until = sent + LEASE_SECONDS
 
-    async def _see_all(self, stream: AsyncChangeStream[Document], name: str) -> None:
+    async def _see_all(self, events: AsyncIterator[Document], name: str) -> None:
         # an answer need not survive: that it was seen is what counts, and it was
         fences = self._database.get_collection(FENCE, write_concern=WriteConcern(1))
-        async for event in stream:
+        async for event in events:
             if event.get("ns", {}).get("coll") == FENCE:
                 await fences.update_one({"_id": event["documentKey"]["_id"]}, {"$addToSet": {"seen": name}})
             else:
