@@ -5,6 +5,7 @@ Every check raises CommandError.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -15,6 +16,9 @@ from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.serve import Address
 from fhir_dmp.settings import SettingInvalid, Settings, read_settings
 from fhir_dmp.sign_in import Mode, check_sign_in
+
+_PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""What another port helps against: this one is in use, or not for everybody."""
 
 
 def check_settings() -> Settings:
@@ -63,5 +67,6 @@ def check_free(address: Address) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name == "posix"))
                 probe.bind(where)
     except OSError as fault:
-        message = f"cannot listen on {address.host} port {address.port}: {fault.strerror}"
+        remedy = " (--port takes another one)" if fault.errno in _PORT_REFUSED else ""
+        message = f"cannot listen on {address.host} port {address.port}: {fault.strerror}{remedy}"
         raise CommandError(Exit.ENVIRONMENT, message) from None

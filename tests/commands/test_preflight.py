@@ -52,7 +52,8 @@ def test_a_port_in_use_is_told_and_a_free_one_is_left_free() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(
-            CommandError, match=f"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
+            CommandError,
+            match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use \(--port takes another",
         ) as fault:
             check_free(Address("127.0.0.1", port))
         assert fault.value.code is Exit.ENVIRONMENT
