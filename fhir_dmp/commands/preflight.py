@@ -9,12 +9,14 @@ import errno
 import os
 import socket
 
+import typer
+
 from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.issuer.clients import load_clients
 from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.serve import Address
-from fhir_dmp.settings import SettingInvalid, Settings, read_settings
+from fhir_dmp.settings import SettingInvalid, Settings, find_misspelled, read_settings
 from fhir_dmp.sign_in import Mode, check_sign_in
 
 _PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
@@ -22,7 +24,9 @@ _PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def check_settings() -> Settings:
-    """Returns the settings of the environment."""
+    """Returns the settings of the environment; warns of a misspelled one, which would be left out in silence."""
+    for name, setting in find_misspelled().items():
+        typer.echo(f"fhir-dmp: {name} is no setting and is not read; {setting} is one", err=True)
     try:
         return read_settings()
     except SettingInvalid as fault:
