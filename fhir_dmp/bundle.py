@@ -77,9 +77,8 @@ def _history_entry(base_url: str, version: Version) -> JsonObject:
         entry["resource"] = orjson.Fragment(version.content)
     method = "PUT" if version.method == "PATCH" else version.method
     entry["request"] = {"method": method, "url": version.identity.resource_type if first else str(version.identity)}
-    created = version.version_id == 1 and version.method != "DELETE"
     entry["response"] = {
-        "status": _HISTORY_STATUS["POST" if created else version.method],
+        "status": _HISTORY_STATUS["POST" if version.creates else version.method],
         "etag": version.etag,
         "lastModified": write_instant(version.last_updated),
     }

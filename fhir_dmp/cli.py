@@ -333,8 +333,9 @@ def generate(  # noqa: PLR0913  an argument for each option
 def verify(
     *,
     anchor: Annotated[
-        str, typer.Option(metavar="NUMBER:HASH", help="An anchor that an earlier run, or the server's log, wrote.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NUMBER:HASH", help="An anchor that an earlier run, or the server's log, wrote."),
+    ] = None,
 ) -> None:
     """Prove that the database is as it was written.
 

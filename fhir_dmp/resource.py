@@ -32,6 +32,7 @@ class Version(NamedTuple):
     Patient whose record it is in, where the store told it. `content_key` names what is stored apart from a Binary.
     `owner` is who made a Binary or a document, and of a Subscription what is kept beside its content
     (fhir_dmp.subscription.subscriber), "" of anything else: no content says it, which anyone could write or read.
+    `revives` says that it followed a deletion.
     """
 
     identity: Identity
@@ -42,6 +43,12 @@ class Version(NamedTuple):
     patient: str = ""
     content_key: str = ""
     owner: str = ""
+    revives: bool = False
+
+    @property
+    def creates(self) -> bool:
+        """Whether there was no resource before it: its interaction was answered 201."""
+        return self.content is not None and (self.version_id == 1 or self.revives)
 
     @property
     def etag(self) -> str:
@@ -71,7 +78,8 @@ def build_version(
     last_updated = max(now, previous.last_updated + 1) if previous else now
     stamped = stamp(resource, identity, number, last_updated)
     owner = previous.owner if previous else ""
-    return stamped, Version(identity, number, last_updated, method, write_json(stamped), owner=owner)
+    revives = previous is not None and previous.content is None
+    return stamped, Version(identity, number, last_updated, method, write_json(stamped), owner=owner, revives=revives)
 
 
 def build_deletion(previous: Version, now: Milliseconds) -> Version:

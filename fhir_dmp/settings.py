@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,6 +58,9 @@ SETTINGS = (
     Setting("FHIR_DMP_MONGOD", "", "mongod binary of the embedded MongoDB; empty: the one that is installed"),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_PREFIX = "FHIR_DMP_"
+_NEAR = 0.85
+"""How alike two names are (difflib's ratio) where one letter is wrong; TEST_MONGODB_URI, of the tests, is another."""
 _DATABASE = re.compile(r"""[^ /\\."$\0]+""")
 _OF_MONGODB = frozenset({"admin", "config", "local"})
 """They take no transactions, or do not tell what changes in them."""
@@ -132,6 +136,14 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         client_certificate_header=read("FHIR_DMP_CLIENT_CERTIFICATE_HEADER"),
         log_level=_read_level(read("FHIR_DMP_LOG_LEVEL")),
     )
+
+
+def find_misspelled(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Returns the variables of an environment that are no setting but almost one, each with the setting's name."""
+    strangers = sorted(name for name in environ if name.startswith(_PREFIX) and name not in _DEFAULTS)
+    known = [name.removeprefix(_PREFIX) for name in _DEFAULTS]
+    near = {name: get_close_matches(name.removeprefix(_PREFIX), known, 1, _NEAR) for name in strangers}
+    return {name: f"{_PREFIX}{found[0]}" for name, found in near.items() if found}
 
 
 def _read_database(text: str) -> str:

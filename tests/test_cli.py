@@ -165,7 +165,8 @@ def test_a_busy_port_is_told_before_the_database_starts(tmp_path: Path, capsys: 
         other.listen()
         port = other.getsockname()[1]
         assert run(["serve", "--auth", "open", "--port", str(port)]) == 3
-    assert capsys.readouterr().err == f"fhir-dmp: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    message = f"cannot listen on 127.0.0.1 port {port}: Address already in use (--port takes another one)"
+    assert capsys.readouterr().err == f"fhir-dmp: {message}\n"
     assert not (tmp_path / "data").exists()
 
 

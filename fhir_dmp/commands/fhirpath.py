@@ -7,9 +7,10 @@ from pathlib import Path
 
 import typer
 
+from fhir_dmp.commands.check import Finding, parse_or_explain
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.commands.files import read_file
-from fhir_dmp.json_text import parse_json_object, write_json
+from fhir_dmp.json_text import write_json
 from fhir_dmp.loader import load_registry
 from fhir_dmp.operations.evaluation import Question, evaluate
 from fhir_dmp.operations.item import as_json
@@ -23,9 +24,12 @@ def evaluate_file(expression: str, file: Path, context: str) -> None:
 
     With a `context`, the expression is evaluated for each item that this one finds, in their order.
     """
+    resource = parse_or_explain(read_file(file))
+    if isinstance(resource, Finding):
+        place = f"{file}:{resource.position.line}:{resource.position.column}"
+        raise CommandError(Exit.REFUSED, f"{place}: {resource.issue.message}")
     registry = load_registry()
     try:
-        resource = parse_json_object(read_file(file))
         rules = Definitions((), Schemas(registry)).build_rules()
         results = evaluate(Question(expression, resource, context), rules, registry, datetime.now(UTC))
     except FhirError as fault:

@@ -5,20 +5,28 @@ Every check raises CommandError.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+
+import typer
 
 from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.issuer.clients import load_clients
 from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.serve import Address
-from fhir_dmp.settings import SettingInvalid, Settings, read_settings
+from fhir_dmp.settings import SettingInvalid, Settings, find_misspelled, read_settings
 from fhir_dmp.sign_in import Mode, check_sign_in
+
+_PORT_REFUSED = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""What another port helps against: this one is in use, or not for everybody."""
 
 
 def check_settings() -> Settings:
-    """Returns the settings of the environment."""
+    """Returns the settings of the environment; warns of a misspelled one, which would be left out in silence."""
+    for name, setting in find_misspelled().items():
+        typer.echo(f"fhir-dmp: {name} is no setting and is not read; {setting} is one", err=True)
     try:
         return read_settings()
     except SettingInvalid as fault:
@@ -63,5 +71,6 @@ def check_free(address: Address) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name == "posix"))
                 probe.bind(where)
     except OSError as fault:
-        message = f"cannot listen on {address.host} port {address.port}: {fault.strerror}"
+        remedy = " (--port takes another one)" if fault.errno in _PORT_REFUSED else ""
+        message = f"cannot listen on {address.host} port {address.port}: {fault.strerror}{remedy}"
         raise CommandError(Exit.ENVIRONMENT, message) from None

@@ -49,18 +49,19 @@ class Summary:
         return "\n".join(lines)
 
 
-def verify_database(anchor: str) -> bool:
+def verify_database(anchor: str | None) -> bool:
     """Looks at the whole database of the settings, writes what is wrong with it, and returns whether nothing is.
 
-    `anchor` is one that an earlier run wrote, or "". Raises CommandError where the database cannot be read.
+    `anchor` is one that an earlier run wrote, None where the database is held against none: an empty one is none of
+    these, but a variable that was not set. Raises CommandError where the database cannot be read.
     """
-    if anchor and not _ANCHOR.fullmatch(anchor):
+    if anchor is not None and not _ANCHOR.fullmatch(anchor):
         raise CommandError(Exit.USAGE, f"--anchor takes what verify or the log wrote, number:hash, not {anchor!r}")
     settings = check_settings()
     try:
         with reach_database(settings) as uri:
             base_url = settings.base_url or _DEFAULT_BASE_URL
-            summary = asyncio.run(_verify(replace(settings, mongodb_uri=uri, base_url=base_url), anchor))
+            summary = asyncio.run(_verify(replace(settings, mongodb_uri=uri, base_url=base_url), anchor or ""))
     except (FhirError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
     except DefinitionsUnavailable as fault:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fhir_dmp.bundle import build_response
-from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.capabilities import capabilities
+from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -51,8 +53,16 @@ async def batch(context: Context, request: Request, bundle: JsonObject) -> Resul
 async def _run_entry(context: Context, entry: Entry) -> JsonObject:
     try:
         with within_entry(entry.index):
-            route = context.routes.find(entry.method, entry.shape, entry.request.resource_type)
-            result = await run_traced(route, context, entry.request)
+            result = await _find_run(context, entry)(context, entry.request)
     except FhirError as fault:
         return build_entry_error(fault)
     return build_entry_response(entry, result, context.base_url)
+
+
+def _find_run(context: Context, entry: Entry) -> Run:
+    """Returns what an entry asks for; what everybody may know, as the capabilities, is in nobody's trace."""
+    if entry.shape != "metadata":
+        return partial(run_traced, context.routes.find(entry.method, entry.shape, entry.request.resource_type))
+    if entry.method not in {"GET", "HEAD"}:
+        raise method_not_allowed(entry.method)
+    return capabilities

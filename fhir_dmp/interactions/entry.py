@@ -119,6 +119,8 @@ def _build_response(result: Result, base_url: str) -> JsonObject:
             response["location"] = f"{base_url}/{version.identity}/_history/{version.version_id}"
         response["etag"] = version.etag
         response["lastModified"] = write_instant(version.last_updated)
+    if result.etag:
+        response["etag"] = result.etag
     body = result.body or (version.content if version and result.returns == "representation" else None)
     if body and result.status is not Status.NOT_MODIFIED:
         entry["resource"] = orjson.Fragment(body)

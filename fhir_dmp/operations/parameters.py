@@ -12,6 +12,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status
 from fhir_dmp.json_text import Json, JsonObject, parse_json_object, write_json
 from fhir_dmp.outcome import Category, FhirError, error
+from fhir_dmp.search.page import CURSOR
 from fhir_dmp.search.query import Handling
 from fhir_dmp.validation.validate import validate_structure
 
@@ -158,7 +159,8 @@ def build_inputs(context: Context, request: Request, body: JsonObject | None, kn
 def _refuse_unknown(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            listed = ", ".join(sorted(known))
+            # the cursor is for links of the server's own
+            listed = ", ".join(sorted(one for one in known if one != CURSOR))
             message = f"The operation has no parameter {name[:64]} here; it has {listed}."
             raise error(Category.INVALID_PARAMETER, "parameter-unknown", message)
 

@@ -103,5 +103,5 @@ def _build_entry(base_url: str, focus: Version, content: Content) -> JsonObject:
         "fullUrl": f"{base_url}/{focus.identity}",
         **resource,
         "request": {"method": focus.method, "url": focus.identity.resource_type if is_new else str(focus.identity)},
-        "response": {"status": _STATUS[focus.method]},
+        "response": {"status": _STATUS["POST" if focus.creates else focus.method]},
     }

@@ -72,5 +72,12 @@ def test_a_file_without_resource_is_refused(tmp_path: Path, capsys: Capture) -> 
         assert capsys.readouterr().err.startswith("fhir-dmp: ")
 
 
+def test_a_file_that_is_no_json_is_named_with_the_place(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text('{"resourceType":\n  "Patient",', encoding="utf8")
+    assert run(["fhirpath", "name", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"fhir-dmp: {path}:2:13: not acceptable JSON: ")
+
+
 def test_an_absent_file_is_a_usage_error() -> None:
     assert run(["fhirpath", "name", "absent.json"]) == 2

@@ -46,13 +46,37 @@ def test_a_server_that_needs_tokens_needs_an_issuer(host: str) -> None:
     assert fault.value.code is Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("FHIR_DMP_DATABSE", "FHIR_DMP_DATABASE"),
+        ("FHIR_DMP_MONGO_URI", "FHIR_DMP_MONGODB_URI"),
+        ("FHIR_DMP_CORS_ORIGIN", "FHIR_DMP_CORS_ORIGINS"),
+        ("FHIR_DMP_SUBSCRIPTION_HOST", "FHIR_DMP_SUBSCRIPTION_HOSTS"),
+        ("FHIR_DMP_TOKEN", ""),
+        ("FHIR_DMP_SHARED", ""),
+        ("FHIR_DMP_R4_CORE", ""),
+        ("FHIR_DMP_TEST_MONGODB_URI", ""),
+        ("FHIR_DMP_MONGOD", ""),
+    ],
+)
+def test_a_misspelled_setting_is_told(
+    name: str, setting: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "x")
+    check_settings()
+    told = f"fhir-dmp: {name} is no setting and is not read; {setting} is one\n" if setting else ""
+    assert capsys.readouterr().err == told
+
+
 def test_a_port_in_use_is_told_and_a_free_one_is_left_free() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(
-            CommandError, match=f"^cannot listen on 127.0.0.1 port {port}: Address already in use$"
+            CommandError,
+            match=rf"^cannot listen on 127.0.0.1 port {port}: Address already in use \(--port takes another",
         ) as fault:
             check_free(Address("127.0.0.1", port))
         assert fault.value.code is Exit.ENVIRONMENT

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from fhir_dmp.app import Sources, open_context
+from fhir_dmp.interactions.batch import batch
 from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.trace import run_traced
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import read_settings
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
@@ -22,9 +24,10 @@ REQUEST = Request(DOCTOR, "Observation", "1", path="Observation/1")
 
 
 class Counting(MongoAuditTrail):
-    """A trail that tells how many interactions it expects."""
+    """A trail that tells how many interactions it expects, and what it was given."""
 
     expected = 0
+    recorded: Sequence[JsonObject] = ()
 
     def expect(self) -> None:
         super().expect()
@@ -33,6 +36,10 @@ class Counting(MongoAuditTrail):
     def excuse(self) -> None:
         super().excuse()
         self.expected -= 1
+
+    async def record(self, events: Sequence[JsonObject]) -> Sequence[str]:
+        self.recorded = [*self.recorded, *events]
+        return await super().record(events)
 
 
 @pytest.fixture
@@ -66,3 +73,9 @@ async def test_an_interaction_is_expected_until_it_ends(context: Context, trail:
         await run_traced(Route("GET", "[type]/[id]", "read", absent), context, REQUEST)
     assert expected == [1, 1]
     assert trail.expected == 0
+
+
+async def test_capabilities_in_a_batch_leave_no_event(context: Context, trail: Counting) -> None:
+    bundle = {"resourceType": "Bundle", "entry": [{"request": {"method": "GET", "url": "metadata"}}]}
+    assert (await batch(context, Request(DOCTOR), bundle)).status is Status.OK
+    assert not trail.recorded

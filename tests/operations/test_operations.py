@@ -106,3 +106,9 @@ async def test_an_operation_answers_as_the_case_says(case: Json, client: httpx.A
         assert [node.value for node in program.select(found)] == [True], (text, response.text[:3000])
     for part in case.get("says", ()):
         assert part in response.text, response.text[:2000]
+
+
+async def test_the_parameters_that_are_named_to_a_client_are_those_he_may_give(server: Server) -> None:
+    answer = await server.client.get("Patient/1/$everything?_elements=id")
+    text = answer.json()["issue"][0]["details"]["text"]
+    assert text == "The operation has no parameter _elements here; it has _count, _since, _type, end, start."

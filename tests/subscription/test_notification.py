@@ -41,6 +41,20 @@ def test_a_full_notification_holds_the_resource_and_one_of_ids_does_not() -> Non
     assert "resource" not in entry
 
 
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        (FOCUS._replace(method="PUT"), "201"),
+        (FOCUS._replace(method="PUT", version_id=2), "200"),
+        (FOCUS._replace(method="PUT", version_id=3, revives=True), "201"),
+        (FOCUS._replace(method="DELETE", version_id=2, content=None), "204"),
+    ],
+)
+def test_a_notification_says_201_of_what_was_created_however(version: Version, status: str) -> None:
+    bundle = build_notification(BASE, STANDING, "event-notification", [Event(7, 1_000, version)], "id-only", "u")
+    assert bundle["entry"][1]["response"]["status"] == status
+
+
 def test_an_empty_notification_names_nothing() -> None:
     bundle = notify("empty")
     assert len(bundle["entry"]) == 1

@@ -1,8 +1,8 @@
 """Versions as MongoDB documents, and back. Pure: filter.py and this module are all that knows the fields.
 
-resource  _id Type/id · ty · v · lu · m method · b content · ck content_key · au owner
+resource  _id Type/id · ty · v · lu · m method · b content · ck content_key · au owner · rv revives
           · and the fields of the facts (facts.py)
-history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · ck · au
+history   _id Type/id/v · r Type/id · ty · v · lu · m · b content (absent: a deletion) · ck · au · rv
           · su when it was superseded
           · and the facts of that version, of a deletion those of the version that it ended: who may see it
 """
@@ -18,7 +18,7 @@ from fhir_dmp.store.mongo.facts import build_fields
 
 Document = dict[str, Any]
 
-PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1, "pt": 1, "ck": 1, "au": 1}
+PROJECTION = {"v": 1, "lu": 1, "m": 1, "b": 1, "pt": 1, "ck": 1, "au": 1, "rv": 1}
 """What is read of a current version: of the facts only whose record it is in."""
 HISTORY_PROJECTION = {**PROJECTION, "r": 1}
 
@@ -57,12 +57,13 @@ def parse_version(document: Document) -> Version:
         get("pt") or "",
         get("ck", ""),
         get("au", ""),
+        get("rv", False),
     )
 
 
 def _build(version: Version) -> Document:
-    beside = {"ck": version.content_key, "au": version.owner}
-    kept = {name: text for name, text in beside.items() if text}
+    beside = {"ck": version.content_key, "au": version.owner, "rv": version.revives}
+    kept = {name: value for name, value in beside.items() if value}
     return {
         "ty": version.identity.resource_type,
         "v": version.version_id,

@@ -22,7 +22,7 @@ from fhir_dmp.store.mongo.facts import build_fields
 
 Document = dict[str, Any]
 
-_BESIDE = frozenset({"_id", "ty", "v", "lu", "m", "b", "r", "su", "h", "ck", "au"})
+_BESIDE = frozenset({"_id", "ty", "v", "lu", "m", "b", "r", "su", "h", "ck", "au", "rv"})
 """Fields that are no facts: those of document.py, and the hash of an event (audit.py)."""
 
 
