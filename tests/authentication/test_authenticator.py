@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,7 +125,19 @@ def _tamper(token: str, part: int, at: int) -> str:
     return ".".join(parts)
 
 
+def _nest(value: dict[str, Any]) -> bytes:
+    """JSON that one reader takes and another does not, for it is deep."""
+    return json.dumps(value).encode()[:-1] + b',"deep":' + b"[" * 1000 + b"]" * 1000 + b"}"
+
+
+def _with_deep_header() -> str:
+    header = base64.urlsafe_b64encode(_nest({"alg": "RS256", "kid": "rsa", "typ": "JWT"})).rstrip(b"=").decode()
+    return f"{header}.{encode(claims())}.AAAA"
+
+
 BAD: dict[str, Callable[[], str]] = {
+    "a header that nests deep": _with_deep_header,
+    "claims that nest deep": lambda: sign(RSA, _nest(claims())),
     "alg none": lambda: unsigned(claims()),
     "alg None": lambda: unsigned(claims(), alg="None"),
     "alg none with a signature": lambda: unsigned(claims()) + "AAAA",
