@@ -50,8 +50,14 @@ async def _redeem(server: AuthorizationServer, client: Client, caller: Caller) -
 
 
 async def _refresh(server: AuthorizationServer, client: Client, caller: Caller) -> JsonObject:
-    """A refresh token is good once. One that comes again was stolen: what came of it is revoked."""
-    token = caller.form.get("refresh_token", "")
+    """A refresh token is good once. One that comes again was stolen: what came of it is revoked.
+
+    It is not spent on scopes that it does not give: the client may ask again for fewer.
+    """
+    token, asked = caller.form.get("refresh_token", ""), caller.form.get("scope", "")
+    known = await server.state.find(Item.REFRESH, token, server.now())
+    if known and known["client"] == client.id:
+        narrow_scopes(asked, tuple(known["scopes"]))
     found = await server.state.take(Item.REFRESH, token, server.now())
     if found is None:
         used = await server.state.find(Item.REFRESH, token, server.now())
@@ -62,7 +68,7 @@ async def _refresh(server: AuthorizationServer, client: Client, caller: Caller) 
     is_revoked = await server.state.find(Item.REVOKED, grant.session, server.now()) is not None
     if is_revoked or grant.client != client.id or grant.thumbprint not in {"", _thumbprint(caller)}:
         raise _invalid_refresh()
-    return await server.answer(replace(grant, scopes=narrow_scopes(caller.form.get("scope", ""), grant.scopes)))
+    return await server.answer(replace(grant, scopes=narrow_scopes(asked, grant.scopes)))
 
 
 async def _grant_system(server: AuthorizationServer, client: Client, caller: Caller) -> JsonObject:

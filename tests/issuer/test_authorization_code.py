@@ -237,6 +237,13 @@ async def test_refreshed_token_may_have_fewer_scopes_and_never_more(local: Local
     assert await local.error(**_refresh(second["refresh_token"], scope="patient/*.cruds")) == "invalid_scope"
 
 
+async def test_refresh_token_is_not_spent_on_scopes_that_it_does_not_give(local: Local) -> None:
+    first = await local.redeem(await local.code())
+    assert await local.error(**_refresh(first["refresh_token"], scope="patient/*.cruds")) == "invalid_scope"
+    second = await local.tokens(**_refresh(first["refresh_token"]))
+    assert (await local.accept(second["access_token"])).patient_id == "42"
+
+
 async def test_refresh_token_is_its_clients_own(local: Local) -> None:
     first = await local.redeem(await local.code())
     assert await local.error(**_refresh(first["refresh_token"], client_id="other")) == "invalid_grant"
