@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fhir_dmp.access.requester import OPEN, Kind, Requester
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.authenticator import KEPT, Authenticator, OpenAuthenticator, trust
 from fhir_dmp.authentication.certificate import parse_proxies
 from fhir_dmp.authentication.fault import build_challenge
@@ -316,6 +317,15 @@ async def test_introspection_sends_the_token_and_our_credentials(make: Make, sta
     asked = stand_in.asked[-1]
     assert (asked.method, asked.body) == ("POST", f"token={token}&token_type_hint=access_token")
     assert asked.headers["authorization"] == "Basic ZG1wOnMzY3I6dA=="
+
+
+async def test_introspection_that_comes_byte_by_byte_is_given_up(
+    make: Make, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "IN_ALL", 0.1)
+    slow = replace(tell({"active": True}), pause=0.1)
+    server = make(**_introspection(stand_in, lambda _: slow))
+    assert (await server.refuse(sign(RSA, claims()))).category is Category.UNAVAILABLE
 
 
 @pytest.mark.parametrize("answer", [{}, {"active": "true"}, {"active": 1}, {"active": True, "sub": "someone else"}])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.issuers import IntrospectionEndpoint
 from fhir_dmp.authentication.key_set import KeySet, from_url
 from fhir_dmp.issuer.pro_sante_connect import ProSanteConnect
@@ -205,6 +207,17 @@ async def test_outage_of_pro_sante_connect_is_no_fault_of_the_token(
 ) -> None:
     psc.signed_by = PSC_KEY if path == "/certs" else None
     psc.stand_in.answers[path] = lambda _: answer
+    assert (await _refuse(local))["error"] == "temporarily_unavailable"
+
+
+@pytest.mark.parametrize("path", ["/introspect", "/userinfo", "/certs"])
+async def test_pro_sante_connect_that_answers_byte_by_byte_is_given_up(
+    local: Local, psc: Psc, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "IN_ALL", 0.2)
+    psc.signed_by = PSC_KEY if path == "/certs" else None
+    quick = psc.stand_in.answers[path]
+    psc.stand_in.answers[path] = lambda asked: replace(quick(asked), pause=0.05)
     assert (await _refuse(local))["error"] == "temporarily_unavailable"
 
 
