@@ -23,6 +23,7 @@ from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.issuer.pro_sante_connect import ProSanteConnect
 from fhir_dmp.issuer.server import AuthorizationServer, issuer_url
 from fhir_dmp.issuer.state import GrantState
+from fhir_dmp.json_text import JsonObject
 from fhir_dmp.url import is_safe
 
 PRO_SANTE_CONNECT = Path("issuer") / "pro-sante-connect.json"
@@ -58,8 +59,8 @@ def open_server(data_dir: Path, base_url: str, state: GrantState, around: Surrou
     )
 
 
-def load_pro_sante_connect(data_dir: Path, around: Surroundings) -> ProSanteConnect | None:
-    """Returns where Pro Santé Connect is, if the data folder says so; raises SettingUnusable."""
+def read_pro_sante_connect(data_dir: Path) -> JsonObject | None:
+    """Returns what the data folder says of Pro Santé Connect, if anything; raises SettingUnusable."""
     file = data_dir / PRO_SANTE_CONNECT
     if not file.exists():
         return None
@@ -73,6 +74,14 @@ def load_pro_sante_connect(data_dir: Path, around: Surroundings) -> ProSanteConn
     for name in _ADDRESSES:
         if not is_safe(given[name]):
             raise SettingUnusable(f"{file}: {name} is no https address")
+    return dict(given)
+
+
+def load_pro_sante_connect(data_dir: Path, around: Surroundings) -> ProSanteConnect | None:
+    """Returns where Pro Santé Connect is, if the data folder says so; raises SettingUnusable."""
+    given = read_pro_sante_connect(data_dir)
+    if given is None:
+        return None
     return ProSanteConnect(
         given["issuer"],
         IntrospectionEndpoint(given["introspection_endpoint"], given["client_id"], given["client_secret"]),
