@@ -173,7 +173,7 @@ async def test_decision_without_a_request_is_refused(local: Local) -> None:
         ({"redirect_uri": ""}, "invalid_grant"),
         ({"code": "guess"}, "invalid_grant"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": ""}, "unsupported_grant_type"),
+        ({"grant_type": ""}, "invalid_request"),
     ],
     ids=str,
 )
@@ -261,6 +261,22 @@ async def test_refresh_token_ends_after_a_day(local: Local) -> None:
     first = await local.redeem(await local.code())
     local.clock.pass_seconds(24 * 3600)
     assert await local.error(**_refresh(first["refresh_token"])) == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("form", "missing"),
+    [
+        ({}, "grant_type"),
+        ({"grant_type": ""}, "grant_type"),
+        ({"grant_type": "authorization_code"}, "code"),
+        ({"grant_type": "refresh_token"}, "refresh_token"),
+    ],
+    ids=str,
+)
+async def test_parameter_that_is_missing_is_named(local: Local, form: dict[str, str], missing: str) -> None:
+    answer = await local.post("token", {**form, "client_id": "app"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert answer.json()["error_description"] == f"{missing} is needed"
 
 
 @pytest.mark.parametrize(
