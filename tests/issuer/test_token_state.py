@@ -56,6 +56,21 @@ async def test_client_may_ask_with_an_assertion(local: Local) -> None:
     assert answer.json() == {"active": False}
 
 
+async def test_client_proves_in_one_way_who_it_is(local: Local) -> None:
+    for form in (as_client(assertion(local.clock), token="x"), {"token": "x", "client_secret": "secret"}):
+        answer = await local.post("introspect", form, authorization=BASIC)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    both = as_client(assertion(local.clock), token="x", client_secret="secret")
+    assert (await local.post("introspect", both)).json()["error"] == "invalid_request"
+
+
+async def test_client_does_not_prove_that_it_is_one_and_say_that_it_is_another(local: Local) -> None:
+    answer = await local.post("introspect", {"token": "x", "client_id": "app"}, authorization=BASIC)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    named = await local.post("introspect", {"token": "x", "client_id": "resource"}, authorization=BASIC)
+    assert named.json() == {"active": False}
+
+
 async def test_client_with_a_secret_gets_no_token(local: Local) -> None:
     answer = await local.post("token", {"grant_type": "refresh_token", "refresh_token": "x"}, authorization=BASIC)
     assert answer.json()["error"] == "unauthorized_client"
