@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fhir_dmp.access.inquiry import PUBLIC
+from fhir_dmp.access.closure import Closure
+from fhir_dmp.access.inquiry import PUBLIC, Inquiry
+from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.scopes import LETTERS, parse_scopes, scope_clause
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.search.match import matches
-from tests.strategies.access import concept, facts, reference, search_clause
+from tests.strategies.access import NOW, concept, facts, reference, search_clause
 
 OBSERVATION = facts(
     {
@@ -66,6 +68,12 @@ def test_what_scopes_leave(scopes: str, interaction: str, seen: str) -> None:
 def test_a_patient_scope_without_a_patient_reaches_no_record() -> None:
     clause = scope_clause(parse_scopes(["patient/*.rs"], search_clause), "read", "", PUBLIC)
     assert [name for name, item in ITEMS.items() if matches(clause, item)] == ["public"]
+
+
+def test_patient_scope_of_a_professional_reaches_the_patient_his_app_was_launched_for() -> None:
+    doctor = Requester(Kind.PRACTITIONER, "doctor", launch_patient="p")
+    inquiry = Inquiry(doctor, Closure(), parse_scopes(["patient/*.rs"], search_clause), "read", NOW)
+    assert [name for name, item in ITEMS.items() if matches(inquiry.scope, item)] == ["mine", "public"]
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,15 @@ def _refresh(token: str, **changed: str) -> dict[str, str]:
     return {"grant_type": "refresh_token", "client_id": "app", "refresh_token": token, **changed}
 
 
+async def test_professional_is_launched_for_a_patient_and_does_not_become_him(local: Local) -> None:
+    tokens = await local.redeem(await local.code(identity="doctor"))
+    assert tokens["patient"] == "42"
+    requester = await local.accept(tokens["access_token"])
+    assert (requester.kind, requester.launch_patient, requester.patient_id) == (Kind.PRACTITIONER, "42", "")
+    patient = await local.redeem(await local.code())
+    assert (await local.accept(patient["access_token"])).launch_patient == ""
+
+
 async def test_refresh_token_rotates(local: Local) -> None:
     first = await local.redeem(await local.code())
     second = await local.tokens(**_refresh(first["refresh_token"]))
