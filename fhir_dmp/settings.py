@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from platformdirs import user_data_path
 
 from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.subscription.hosts import AllowedHosts, read_hosts
+from fhir_dmp.url import split_url
 
 
 class SettingInvalid(ValueError):
@@ -71,8 +71,6 @@ _MOST_BODY_SECONDS = 3600
 _MOST_BINARY = 2 * 1024 * 1024 * 1024
 """Bytes: as slowly as it may come, it is here before the sweep takes what is a day old (store/mongo/sweep.py)."""
 _SIZE = re.compile(r"[0-9]{1,18}")
-_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
-"""Neither blanks and backslashes, which readers of URLs read differently, nor what no header can say (Location)."""
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -176,24 +174,14 @@ def _read_server(name: str, text: str, taken: str) -> str:
 
 def is_base_url(text: str) -> bool:
     """Tells whether a text is an http or https URL that paths can be put behind."""
-    parts = _split_url(text)
+    parts = split_url(text)
     return parts is not None and parts.scheme in {"http", "https"} and not set("?#") & set(text)
-
-
-def _split_url(text: str) -> SplitResult | None:
-    """Returns the parts of a URL that leads to a host; None of what is none, as one with half of a bracket."""
-    try:
-        parts = urlsplit(text)
-        leads = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return None
-    return parts if leads and _URL.fullmatch(text) else None
 
 
 def _read_scanner(text: str) -> tuple[str, int] | None:
     if not text:
         return None
-    parts = _split_url(text)
+    parts = split_url(text)
     if parts is None or parts.scheme != "tcp" or not parts.port or set("?#") & set(text) or parts.path.strip("/"):
         raise SettingInvalid(f"FHIR_DMP_SCANNER takes the place of a clamd, as tcp://host:3310, not {text!r}")
     return str(parts.hostname), parts.port
@@ -228,7 +216,7 @@ def _read_origins(text: str) -> tuple[str, ...]:
 
 
 def _is_origin(text: str) -> bool:
-    parts = _split_url(text)
+    parts = split_url(text)
     return parts is not None and parts.scheme in {"http", "https"} and text == f"{parts.scheme}://{parts.netloc}"
 
 

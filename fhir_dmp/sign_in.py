@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_dmp.authentication.authenticator import Authentication, Authenticator, OpenAuthenticator, trust
 from fhir_dmp.authentication.certificate import TrustedProxies, parse_proxies
-from fhir_dmp.authentication.issuers import Endpoints, parse_issuers
+from fhir_dmp.authentication.issuers import Endpoints, check_key_files, parse_issuers
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.issuer.local import Surroundings, open_server, trust_local
 from fhir_dmp.issuer.server import AuthorizationServer
@@ -46,7 +46,7 @@ class Mode:
 
 def check_sign_in(settings: Settings) -> None:
     """Raises SettingUnusable where the settings of authentication cannot be used."""
-    parse_issuers(settings.issuers)
+    check_key_files(parse_issuers(settings.issuers))
     parse_proxies(settings.trusted_proxies, settings.client_certificate_header)
 
 

@@ -26,6 +26,7 @@ PURE_FILES = (
     "instant.py",
     "outcome.py",
     "status.py",
+    "url.py",
 )
 IMPURE_CALLS = re.compile(
     r"\b(datetime\.now|datetime\.today|date\.today|time\.time|random\.|uuid\d?\(|\bopen\(|os\.environ)"

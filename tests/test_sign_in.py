@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,19 @@ async def test_open_server_lets_everyone_in(tmp_path: Path, mongodb_uri: str, da
 def test_settings_that_cannot_be_used_are_found_before_the_start(tmp_path: Path, changed: dict[str, str]) -> None:
     with pytest.raises(SettingUnusable):
         check_sign_in(_settings(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [(None, "No such file"), (b"{", "holds no JWK Set"), (b'{"key": []}', "holds no JWK Set"), (b'{"keys": []}', "")],
+    ids=str,
+)
+def test_file_of_keys_that_cannot_be_used_is_found_before_the_start(
+    tmp_path: Path, written: bytes | None, why: str
+) -> None:
+    file = tmp_path / "keys.json"
+    if written is not None:
+        file.write_bytes(written)
+    settings = _settings(tmp_path, ISSUERS=json.dumps({"https://a.example": {"jwks": str(file), "audience": "b"}}))
+    with pytest.raises(SettingUnusable, match=why) if why else nullcontext():
+        check_sign_in(settings)

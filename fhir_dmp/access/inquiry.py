@@ -47,4 +47,5 @@ class Inquiry:
         """What the token leaves of the interaction."""
         if self.scopes is None:
             return EVERYTHING
-        return scope_clause(self.scopes, self.interaction, self.requester.patient_id, _OUTSIDE)
+        patient = self.requester.patient_id or self.requester.launch_patient
+        return scope_clause(self.scopes, self.interaction, patient, _OUTSIDE)

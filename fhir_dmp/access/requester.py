@@ -42,7 +42,8 @@ class Requester:
     patient is, or a representative or helper acts for. `purposes` are codes of v3-ActReason, `reason` what a
     professional wrote when he asked for emergency access. `scopes` are SMART v2, as granted; empty where no token.
     `reference` is the RelatedPerson that a representative or helper is (`RelatedPerson/5`). `issued_at` is when the
-    token was issued: emergency access ends some time after it, and never begins where it is 0.
+    token was issued: emergency access ends some time after it, and never begins where it is 0. `launch_patient` is whom
+    a professional's app was launched for: what patient/ scopes reach, and no right to anything.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Requester:
     token_id: str = ""
     reference: str = ""
     issued_at: Milliseconds = 0
+    launch_patient: str = ""
 
     def __hash__(self) -> int:
         """Tells apart what mostly differs, and no more: what is kept of a requester is looked up at each request."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
 import orjson
 
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.fault import IssuerUnreachable
 from fhir_dmp.authentication.issuers import IntrospectionEndpoint
 from fhir_dmp.authentication.key_set import PLAIN, read_limited
@@ -29,18 +31,21 @@ def by_introspection(client: httpx.AsyncClient, endpoint: IntrospectionEndpoint)
 async def introspect(client: httpx.AsyncClient, endpoint: IntrospectionEndpoint, token: str) -> JsonObject:
     """Returns what an issuer answers about a token; raises IssuerUnreachable where that is no answer."""
     try:
-        async with client.stream(
-            "POST",
-            endpoint.url,
-            data={"token": token, "token_type_hint": "access_token"},
-            auth=httpx.BasicAuth(endpoint.client_id, endpoint.client_secret),
-            headers=PLAIN,
-            follow_redirects=False,
-        ) as answer:
+        async with (
+            asyncio.timeout(key_set.IN_ALL),
+            client.stream(
+                "POST",
+                endpoint.url,
+                data={"token": token, "token_type_hint": "access_token"},
+                auth=httpx.BasicAuth(endpoint.client_id, endpoint.client_secret),
+                headers=PLAIN,
+                follow_redirects=False,
+            ) as answer,
+        ):
             if answer.status_code != httpx.codes.OK:
                 raise IssuerUnreachable(f"introspection answers {answer.status_code}")
             value = orjson.loads(await read_limited(answer))
-    except (httpx.HTTPError, ValueError) as fault:
+    except (httpx.HTTPError, TimeoutError, ValueError) as fault:
         raise IssuerUnreachable(f"introspection: {type(fault).__name__}") from None
     if not isinstance(value, dict):
         raise IssuerUnreachable("introspection answers no object")

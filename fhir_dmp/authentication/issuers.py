@@ -5,27 +5,27 @@ A JSON object, issuer → how to check it; or the name of a file that holds one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import orjson
 from jsonschema import Draft202012Validator
 
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.authentication.algorithm import ACCESS_TOKENS
 from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.authentication.judgement import USUAL_KINDS, Rules
+from fhir_dmp.authentication.key_set import parse_key_set
 from fhir_dmp.authentication.pro_sante_connect import read_userinfo
+from fhir_dmp.authentication.setting import read_setting
 from fhir_dmp.authentication.statement import PATHS, Statement, read_statement
 from fhir_dmp.authentication.statement import Path as ClaimPath
 from fhir_dmp.json_text import Json, JsonObject
+from fhir_dmp.url import is_safe
 
 NAME = "FHIR_DMP_ISSUERS"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _TEXT: JsonObject = {"type": "string", "minLength": 1}
 _TEXTS: JsonObject = {"type": "array", "items": _TEXT, "minItems": 1}
 _ISSUABLE = sorted(kind.value for kind in Kind if kind not in {Kind.SYSTEM, Kind.EXCLUDED})
@@ -111,14 +111,25 @@ def parse_issuers(text: str) -> tuple[Issuer, ...]:
     return tuple(_build_issuer(name, given) for name, given in value.items())
 
 
+def check_key_files(issuers: Iterable[Issuer]) -> None:
+    """Raises SettingUnusable where the keys of an issuer are in a file that cannot be read, or holds no key set."""
+    for issuer in issuers:
+        if "://" in issuer.jwks:
+            continue
+        try:
+            parse_key_set(Path(issuer.jwks).read_bytes())
+        except OSError as fault:
+            raise SettingUnusable(f"{NAME}: {issuer.name}: jwks: {issuer.jwks!r}: {fault.strerror}") from None
+        except ValueError:
+            raise SettingUnusable(f"{NAME}: {issuer.name}: jwks: {issuer.jwks!r} holds no JWK Set") from None
+
+
 def _read_json(text: str) -> Json:
     try:
         data = text.encode() if text.startswith("{") else Path(text).read_bytes()
-        return orjson.loads(data)
     except OSError as fault:
         raise SettingUnusable(f"{NAME} takes JSON or a file that has it; {text[:80]!r}: {fault.strerror}") from None
-    except orjson.JSONDecodeError as fault:
-        raise SettingUnusable(f"{NAME} is not JSON: {fault}") from None
+    return read_setting(data, NAME)
 
 
 def _word(message: str) -> str:
@@ -166,19 +177,9 @@ def _read_paths(claims: Any) -> Mapping[str, ClaimPath] | None:  # noqa: ANN401 
 
 def _check_address(issuer: str, url: str) -> str:
     """Addresses are https, but for those of this machine: a key that anyone could have replaced proves nothing."""
-    if not _is_safe(url):
+    if not is_safe(url):
         raise SettingUnusable(f"{NAME}: {issuer}: {url!r} is no https address")
     return url
-
-
-def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        leads = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    return is_safe and leads and parts.username is None and not parts.fragment
 
 
 def _chosen_situation(claims: JsonObject) -> str:

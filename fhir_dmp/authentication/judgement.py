@@ -67,6 +67,7 @@ def build_requester(statement: Statement, rules: Rules, base_url: str) -> Reques
         token_id=statement.token_id,
         reference=f"{user_type}/{user_id}" if kind in {Kind.REPRESENTATIVE, Kind.HELPER} and user_id else "",
         issued_at=statement.issued_at,
+        launch_patient=_launch_patient(kind, statement),
     )
 
 
@@ -114,6 +115,12 @@ def _patient_id(kind: Kind, statement: Statement, user_id: str) -> str:
     if not _ID.fullmatch(found):
         raise RequesterUnknown(_PATIENT)
     return found
+
+
+def _launch_patient(kind: Kind, statement: Statement) -> str:
+    """The patient that a professional's app is about; who is a patient, or acts for one, is about that one."""
+    found = statement.launch_patient
+    return found if kind is Kind.PRACTITIONER and _ID.fullmatch(found) else ""
 
 
 def _split_user(fhir_user: str, base_url: str) -> tuple[str, str]:

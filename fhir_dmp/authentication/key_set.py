@@ -25,6 +25,8 @@ from fhir_dmp.json_text import Json, JsonObject
 PLAIN = {"accept": "application/json", "accept-encoding": "identity"}
 """Asks for JSON as it is: compressed, a small answer may be a large one."""
 LARGEST = 64 * 1024
+IN_ALL = 5.0
+"""Seconds that an answer may take as a whole: what comes byte by byte never stalls, and those behind it would wait."""
 LONGEST_FRESH = 600_000
 BACK_OFF = 30_000
 LAST_GOOD = 3_600_000
@@ -121,7 +123,10 @@ def from_url(client: httpx.AsyncClient, url: str) -> Fetch:
     """Returns how the keys at an address are had. No redirect is followed, and no more is read than keys can be."""
 
     async def fetch() -> Fetched:
-        async with client.stream("GET", url, headers=PLAIN, follow_redirects=False) as answer:
+        async with (
+            asyncio.timeout(IN_ALL),
+            client.stream("GET", url, headers=PLAIN, follow_redirects=False) as answer,
+        ):
             if answer.status_code != httpx.codes.OK:
                 raise ValueError("the key set is not there")
             return Fetched(await read_limited(answer), _read_freshness(answer.headers.get("cache-control", "")))

@@ -25,7 +25,6 @@ _CAPABILITIES = (
 _STANDALONE = ("launch-standalone", "context-standalone-patient", "client-public")
 _SCOPES = (
     "launch/patient",
-    "fhirUser",
     "offline_access",
     "patient/*.cruds",
     "patient/*.rs",

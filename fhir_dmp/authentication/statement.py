@@ -50,6 +50,7 @@ PATHS: Mapping[str, Path] = {
     "organization": (*_IUA, "subject_organization_id"),
     "rpps": (*_IUA, "national_provider_identifier"),
     "person": (*_IUA, "person_id"),
+    "launch_patient": ("patient",),
     "purpose": (*_IUA, "purpose_of_use"),
     "reason": (*_OURS, "reason"),
     "regulation": (*_OURS, "regulation"),
@@ -75,6 +76,7 @@ class Statement:
     organization: str = ""
     rpps: str = ""
     person: str = ""
+    launch_patient: str = ""
     purposes: tuple[str, ...] = ()
     reason: str = ""
     is_regulator: bool = False
@@ -104,6 +106,7 @@ def read_statement(claims: JsonObject, paths: Mapping[str, Path] = PATHS) -> Sta
         organization=text("organization"),
         rpps=text("rpps"),
         person=text("person"),
+        launch_patient=text("launch_patient"),
         purposes=codes("purpose", PURPOSE),
         reason=text("reason"),
         is_regulator=_at(claims, paths["regulation"]) is True,

@@ -69,7 +69,8 @@ async def verify(token: Unverified, accepted: Algorithms, find: FindKey) -> Json
     try:
         registry = _Registry(algorithms=[token.algorithm], strict_check_header=False)
         return jwt.decode(token.text, key, algorithms=[token.algorithm], registry=registry).claims
-    except (JoseError, ValueError) as fault:
+    except (JoseError, ValueError, RecursionError) as fault:
+        # the library's reader of JSON goes less deep than the one that has read the token before
         raise TokenRefused(type(fault).__name__) from None
 
 

@@ -15,6 +15,7 @@ from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.commands.failure import CommandError, Exit
 from fhir_dmp.issuer.clients import load_clients
 from fhir_dmp.issuer.keys import load_keys
+from fhir_dmp.issuer.local import read_pro_sante_connect
 from fhir_dmp.serve import Address
 from fhir_dmp.settings import SettingInvalid, Settings, find_misspelled, read_settings
 from fhir_dmp.sign_in import Mode, check_sign_in
@@ -52,10 +53,11 @@ def check_mode(address: Address, settings: Settings, mode: Mode) -> None:
 
 
 def check_local_issuer(settings: Settings) -> None:
-    """The keys and the clients of the local issuer can be had; the first who asks makes the keys."""
+    """What the local issuer reads in the data folder can be had; the first who asks makes the keys."""
     try:
         load_keys(settings.data_dir)
         load_clients(settings.data_dir)
+        read_pro_sante_connect(settings.data_dir)
     except (OSError, SettingUnusable) as fault:
         message = f"the local issuer cannot be had in {settings.data_dir}: {fault}"
         raise CommandError(Exit.ENVIRONMENT, message) from None

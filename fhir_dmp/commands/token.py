@@ -73,6 +73,8 @@ def sign_proxy(kind: Kind, patient_id: str, wish: Wish) -> str:
 
 def sign_system(kind: Kind, client: str, organization: str, wish: Wish) -> str:
     """Returns the token of a program; raises CommandError."""
+    if kind is Kind.HEALTH_INSURANCE and not organization.strip():
+        raise CommandError(Exit.USAGE, "--organization names the structure of the health insurance: no token without")
     return sign_grant(of_system(kind.value, client, organization, _scopes(wish, "system/*.cruds")), wish)
 
 

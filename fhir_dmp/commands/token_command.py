@@ -45,11 +45,11 @@ _SPECIALTY = r"[A-Z]{2,4}\d{1,3}"
 _ID = r"[A-Za-z0-9\-.]{1,64}"
 
 
-def _matching(pattern: str, form: str) -> Callable[[str], str]:
-    """Returns the check of an option: empty, or of a form."""
+def _matching(pattern: str, form: str, *, may_be_empty: bool = False) -> Callable[[str], str]:
+    """Returns the check of an option: of a form, or empty where it is not needed."""
 
     def check(value: str) -> str:
-        if value and not re.fullmatch(pattern, value):
+        if not (re.fullmatch(pattern, value) or (may_be_empty and not value)):
             raise typer.BadParameter(f"{value!r} is not {form}")
         return value
 
@@ -57,6 +57,8 @@ def _matching(pattern: str, form: str) -> Callable[[str], str]:
 
 
 _check_id = _matching(_ID, "the id of a resource")
+_check_specialty = _matching(_SPECIALTY, "TRE_R38", may_be_empty=True)
+_check_name = _matching(r"\S(.*\S)?", "the name of a program")
 Patient = Annotated[str, typer.Option("--id", help="Id of the Patient.", callback=_check_id)]
 Scope = Annotated[str, typer.Option(help="SMART scopes, by space; without: all that such a requester may have.")]
 Expires = Annotated[int, typer.Option(min=1, max=31_536_000, metavar="SECONDS", help="How long it is good.")]
@@ -73,7 +75,7 @@ def practitioner(  # noqa: PLR0913  one parameter for each option
         str, typer.Option(metavar="CODE", help="TRE_G15, such as 10.", callback=_matching(r"\d{2}", "a TRE_G15 code"))
     ],
     specialty: Annotated[
-        str, typer.Option(metavar="CODE", help="TRE_R38, such as SM54.", callback=_matching(_SPECIALTY, "TRE_R38"))
+        str, typer.Option(metavar="CODE", help="TRE_R38, such as SM54.", callback=_check_specialty)
     ] = "",
     organization: Annotated[str, typer.Option(metavar="FINESS", help="Where the professional works.")] = "",
     purpose: Annotated[Purpose, typer.Option(help="Care, emergency, or breaking the glass.")] = Purpose.TREAT,
@@ -120,9 +122,11 @@ def _print_proxy(kind: Kind, patient_id: str, scope: str, expires: int, url: str
 @tokens.command()
 def system(
     *,
-    client: Annotated[str, typer.Option(metavar="NAME", help="Name of the program.")],
+    client: Annotated[str, typer.Option(metavar="NAME", help="Name of the program.", callback=_check_name)],
     kind: Annotated[Program, typer.Option(help="What it is.")] = Program.HOSPITAL,
-    organization: Annotated[str, typer.Option(metavar="FINESS", help="The structure's number.")] = "",
+    organization: Annotated[
+        str, typer.Option(metavar="FINESS", help="The structure's number; health-insurance needs it.")
+    ] = "",
     scope: Scope = "",
     expires: Expires = _HOUR,
     url: Url = DEFAULT_URL,

@@ -19,6 +19,7 @@ from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import deposit_key, find_deposited, is_deposit
 from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.known import answer_known
 from fhir_dmp.interactions.request import Parameters, Request, Result, Status, owner_of
 from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.subscribing import hold_subscription
@@ -87,16 +88,16 @@ async def _create_unless_exists(
         await writer.guard([guard_key(request.resource_type, query)])
         existing = await match_one(writer, query, restriction)
         if existing:
-            return _answer_with(context, request, resource, existing)
+            return await _answer_with(context, request, resource, existing)
         return await _deposit_once(context, writer, request, resource, identity)
 
     return await context.store.transact(work)
 
 
-def _answer_with(context: Context, request: Request, resource: JsonObject, existing: Version) -> Result:
+async def _answer_with(context: Context, request: Request, resource: JsonObject, existing: Version) -> Result:
     """What is here already, in place of the new one; raises FhirError (conflict) where it is another submission."""
     require_same_submission(context, resource, existing)
-    return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+    return await answer_known(context, request, existing)
 
 
 async def _deposit(context: Context, request: Request, resource: JsonObject, identity: Identity) -> Result:
@@ -110,7 +111,7 @@ async def _deposit_once(
     if key := deposit_key(context, request, resource):
         await writer.guard([key])
     if existing := await find_deposited(context, writer, request, resource):
-        return _answer_with(context, request, resource, existing)
+        return await _answer_with(context, request, resource, existing)
     change = first_version(context, resource, identity, request)
     await authorise(context, request, "create", [change])
     await check_attachments(replace(context, reader=writer), request, [change])

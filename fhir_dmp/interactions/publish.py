@@ -18,7 +18,8 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
 from fhir_dmp.interactions.depositing import find_deposited, name_replaced
 from fhir_dmp.interactions.gate import open_gate
-from fhir_dmp.interactions.request import Request, Result, Status
+from fhir_dmp.interactions.known import answer_known
+from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.resolution import name_subject
 from fhir_dmp.interactions.transaction import parse_entries, perform
 from fhir_dmp.interactions.validity import require_valid
@@ -67,7 +68,7 @@ async def deposit(context: Context, request: Request, document: JsonObject, cont
     Whatever holds for a submission (ITI-65) holds for it: it is one. Raises FhirError about the document.
     """
     if existing := await _find_here(context, request, document):
-        return Result(Status.OK, existing, returns=request.returns or "representation", location=True)
+        return await answer_known(context, request, existing)
     entries = [_entry(f"urn:uuid:{context.new_id()}", document)]
     entries += [
         _entry(row.url, {"resourceType": BINARY, "contentType": row.media_type, "data": row.data}) for row in contents

@@ -260,7 +260,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     await _check_attachments(inside, located)
     superseded = await _find_consequences(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
-    return [Done(row.entry, interaction_of(row.entry), build_result(row)) for row in located]
+    return [Done(row.entry, interaction_of(row.entry), await build_result(inside, row)) for row in located]
 
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:

@@ -10,8 +10,9 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.delete import deleted, last_version
 from fhir_dmp.interactions.entry import Entry
+from fhir_dmp.interactions.known import answer_known
 from fhir_dmp.interactions.patch import patched_resource, patched_version
-from fhir_dmp.interactions.request import Result, Status
+from fhir_dmp.interactions.request import Result
 from fhir_dmp.interactions.update import conditional_version, next_version, updated
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.reference import Slot, find_slots
@@ -76,11 +77,11 @@ def build_change(context: Context, row: Written) -> Change | None:
     return next_version(context, request, resource, row.previous, row.identity)
 
 
-def build_result(row: Written) -> Result:
+async def build_result(context: Context, row: Written) -> Result:
     """Builds the result of an entry whose change was written."""
     request = row.entry.request
-    if row.is_existing_match:
-        return Result(Status.OK, row.match, returns=request.returns or "minimal", location=True)
+    if row.is_existing_match and row.match:
+        return await answer_known(context, request, row.match, "minimal")
     if row.change is None or row.change.version.content is None:
         return deleted(row.change)
     return updated(row.change, request)

@@ -15,7 +15,7 @@ from secrets import token_urlsafe
 from urllib.parse import urlencode
 
 from fhir_dmp.issuer.clients import Client
-from fhir_dmp.issuer.fault import OAuthError
+from fhir_dmp.issuer.fault import OAuthError, need
 from fhir_dmp.issuer.grant import Grant
 from fhir_dmp.issuer.scope import LAUNCH, OFFLINE, grant_scopes
 from fhir_dmp.issuer.server import AuthorizationServer
@@ -98,7 +98,7 @@ async def issue_code(server: AuthorizationServer, request: AuthorizationRequest,
 
 async def redeem_code(server: AuthorizationServer, client: Client, form: Mapping[str, str]) -> Grant:
     """Returns the grant of a code; one that comes twice was stolen, and its tokens are revoked. Raises OAuthError."""
-    code = form.get("code", "")
+    code = need(form, "code")
     found = await server.state.take(Item.CODE, code, server.now())
     if found is None:
         used = await server.state.find(Item.CODE, code, server.now())

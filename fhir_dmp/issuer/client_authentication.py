@@ -36,11 +36,16 @@ class Caller:
 
 
 async def authenticate_client(server: AuthorizationServer, caller: Caller) -> Client:
-    """Returns who calls, confidential or public; raises OAuthError (invalid_client)."""
+    """Returns who calls, confidential or public; raises OAuthError (invalid_client).
+
+    A request proves it in one way (RFC 6749, 2.3); a certificate besides is what its tokens are bound to.
+    """
+    if sum([caller.authorization != "", "client_assertion" in caller.form, "client_secret" in caller.form]) > 1:
+        raise OAuthError("invalid_request", "the client proves who it is in more than one way")
     if "client_assertion" in caller.form:
         return await _check_assertion(server, caller.form)
     if caller.authorization:
-        return _check_secret(server, caller.authorization)
+        return _check_secret(server, caller)
     client = _find_by_certificate(server, caller) or server.clients.get(caller.form.get("client_id", ""))
     if client is None or not (client.is_public or client.certificate_subject):
         raise _unknown()
@@ -68,14 +73,16 @@ def _find_by_certificate(server: AuthorizationServer, caller: Caller) -> Client 
     return found[0] if len(found) == 1 else None
 
 
-def _check_secret(server: AuthorizationServer, authorization: str) -> Client:
-    scheme, _, encoded = authorization.partition(" ")
+def _check_secret(server: AuthorizationServer, caller: Caller) -> Client:
+    scheme, _, encoded = caller.authorization.partition(" ")
     try:
         name, _, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
     except ValueError:
         raise _unknown() from None
     client = server.clients.get(unquote_plus(name))
     if scheme.lower() != "basic" or client is None or not client.has_secret(unquote_plus(secret)):
+        raise _unknown()
+    if caller.form.get("client_id", client.id) != client.id:
         raise _unknown()
     return client
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 from jsonschema import Draft202012Validator
 
 from fhir_dmp.authentication.fault import SettingUnusable
+from fhir_dmp.authentication.setting import read_setting
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.url import is_safe
 
 FILE = Path("issuer") / "clients.json"
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -119,10 +120,10 @@ def load_clients(data_dir: Path) -> dict[str, Client]:
     if not file.exists():
         return {DEMO.id: DEMO}
     try:
-        value = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as fault:
+        data = file.read_bytes()
+    except OSError as fault:
         raise SettingUnusable(f"{file}: {fault}") from None
-    return parse_clients(value, str(file))
+    return parse_clients(read_setting(data, str(file)), str(file))
 
 
 def parse_clients(value: JsonObject, place: str) -> dict[str, Client]:
@@ -130,6 +131,9 @@ def parse_clients(value: JsonObject, place: str) -> dict[str, Client]:
     for fault in Draft202012Validator(SCHEMA).iter_errors(value):
         where = " > ".join(str(step) for step in fault.absolute_path)
         raise SettingUnusable(f"{place}: {where or 'the value'} is not as the schema of clients has it")
+    for name, given in value.items():
+        if "jwks_uri" in given and not is_safe(given["jwks_uri"]):
+            raise SettingUnusable(f"{place}: {name} > jwks_uri is no https address")
     return {name: _build_client(name, given) for name, given in value.items()}
 
 

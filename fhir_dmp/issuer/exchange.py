@@ -40,11 +40,22 @@ async def _build_grant(server: AuthorizationServer, client: Client, form: Form) 
         raise OAuthError("unsupported_grant_type", "no issuer is configured whose tokens could be exchanged")
     if form.get("subject_token_type") not in _SUBJECT_TYPES or not form.get("subject_token"):
         raise OAuthError("invalid_request", "subject_token and its subject_token_type are needed")
+    _check_wish(server, form)
     scopes = grant_scopes(form.get("scope", ""), [context for context in client.contexts if context == "user"])
     purpose, reason = read_purpose(form)
     statement = await _ask(source, client, form)
     statement = replace(statement, purposes=(purpose,), reason=reason)
     return of_professional(statement, client.id, scopes)
+
+
+def _check_wish(server: AuthorizationServer, form: Form) -> None:
+    """What is asked for has to be what is given: a token of this kind, for this server, of the subject alone."""
+    if any(form.get(name, server.audience).rstrip("/") != server.audience for name in ("audience", "resource")):
+        raise OAuthError("invalid_target", "tokens are for the base URL of this server alone")
+    if form.get("requested_token_type", ISSUED_TYPE) != ISSUED_TYPE:
+        raise OAuthError("invalid_request", f"requested_token_type is {ISSUED_TYPE}")
+    if {"actor_token", "actor_token_type"} & form.keys():
+        raise OAuthError("invalid_request", "nobody acts for the subject here: actor_token is not taken")
 
 
 async def _ask(source: ProSanteConnect, client: Client, form: Form) -> Statement:
@@ -55,7 +66,8 @@ async def _ask(source: ProSanteConnect, client: Client, form: Form) -> Statement
         userinfo = await source.fetch_userinfo(token, known.get("sub"))
         return read_userinfo(userinfo, form.get("situation_exercice", ""))
     except TokenRefused as fault:
-        raise OAuthError("invalid_grant", f"the subject_token is refused: {fault}") from None
+        # the code that RFC 8693, 2.2.2 has for it
+        raise OAuthError("invalid_request", f"the subject_token is refused: {fault}") from None
     except RequesterUnknown as fault:
         raise OAuthError("invalid_request", str(fault)) from None
     except IssuerUnreachable:

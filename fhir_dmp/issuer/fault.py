@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 
@@ -24,3 +25,10 @@ _STATUSES = {
     "invalid_client": HTTPStatus.UNAUTHORIZED,
     "temporarily_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+
+def need(form: Mapping[str, str], name: str) -> str:
+    """Returns a parameter of a form; raises OAuthError (invalid_request) where it is missing (RFC 6749, 5.2)."""
+    if name not in form:
+        raise OAuthError("invalid_request", f"{name} is needed")
+    return form[name]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import orjson
 from jsonschema import Draft202012Validator
 
 from fhir_dmp.access.requester import Kind
@@ -17,15 +16,19 @@ from fhir_dmp.authentication.fault import SettingUnusable
 from fhir_dmp.authentication.issuers import IntrospectionEndpoint, Issuer
 from fhir_dmp.authentication.judgement import Rules
 from fhir_dmp.authentication.key_set import KeySet, from_keys, from_url
+from fhir_dmp.authentication.setting import read_setting
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.issuer.clients import load_clients
 from fhir_dmp.issuer.keys import load_keys
 from fhir_dmp.issuer.pro_sante_connect import ProSanteConnect
 from fhir_dmp.issuer.server import AuthorizationServer, issuer_url
 from fhir_dmp.issuer.state import GrantState
+from fhir_dmp.json_text import JsonObject
+from fhir_dmp.url import is_safe
 
 PRO_SANTE_CONNECT = Path("issuer") / "pro-sante-connect.json"
 _MEMBERS = ("issuer", "jwks_uri", "introspection_endpoint", "userinfo_endpoint", "client_id", "client_secret")
+_ADDRESSES = ("jwks_uri", "introspection_endpoint", "userinfo_endpoint")
 _SCHEMA = {"type": "object", "required": list(_MEMBERS), "additionalProperties": {"type": "string"}}
 _KINDS = frozenset(set(Kind) - {Kind.SYSTEM, Kind.EXCLUDED})
 
@@ -56,17 +59,29 @@ def open_server(data_dir: Path, base_url: str, state: GrantState, around: Surrou
     )
 
 
-def load_pro_sante_connect(data_dir: Path, around: Surroundings) -> ProSanteConnect | None:
-    """Returns where Pro Santé Connect is, if the data folder says so; raises SettingUnusable."""
+def read_pro_sante_connect(data_dir: Path) -> JsonObject | None:
+    """Returns what the data folder says of Pro Santé Connect, if anything; raises SettingUnusable."""
     file = data_dir / PRO_SANTE_CONNECT
     if not file.exists():
         return None
     try:
-        given = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as fault:
+        data = file.read_bytes()
+    except OSError as fault:
         raise SettingUnusable(f"{file}: {fault}") from None
+    given = read_setting(data, str(file))
     if not Draft202012Validator(_SCHEMA).is_valid(given):
         raise SettingUnusable(f"{file} needs {', '.join(_MEMBERS)}, all text")
+    for name in _ADDRESSES:
+        if not is_safe(given[name]):
+            raise SettingUnusable(f"{file}: {name} is no https address")
+    return dict(given)
+
+
+def load_pro_sante_connect(data_dir: Path, around: Surroundings) -> ProSanteConnect | None:
+    """Returns where Pro Santé Connect is, if the data folder says so; raises SettingUnusable."""
+    given = read_pro_sante_connect(data_dir)
+    if given is None:
+        return None
     return ProSanteConnect(
         given["issuer"],
         IntrospectionEndpoint(given["introspection_endpoint"], given["client_id"], given["client_secret"]),

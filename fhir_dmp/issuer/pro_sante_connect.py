@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import httpx
 import orjson
 
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.algorithm import ACCESS_TOKENS
 from fhir_dmp.authentication.fault import IssuerUnreachable, TokenRefused
 from fhir_dmp.authentication.introspection import introspect
@@ -44,12 +46,15 @@ class ProSanteConnect:
     async def _get(self, token: str) -> tuple[str, bytes]:
         headers = {**PLAIN, "authorization": f"Bearer {token}", "accept": "application/json, application/jwt"}
         try:
-            async with self.http.stream("GET", self.userinfo, headers=headers, follow_redirects=False) as answer:
+            async with (
+                asyncio.timeout(key_set.IN_ALL),
+                self.http.stream("GET", self.userinfo, headers=headers, follow_redirects=False) as answer,
+            ):
                 if answer.status_code != httpx.codes.OK:
                     raise TokenRefused("Pro Santé Connect gives no userinfo for this token")
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
                 return kind, await read_limited(answer)
-        except (httpx.HTTPError, ValueError) as fault:
+        except (httpx.HTTPError, TimeoutError, ValueError) as fault:
             raise IssuerUnreachable(f"userinfo: {type(fault).__name__}") from None
 
     async def _read_signed(self, body: bytes) -> JsonObject:

@@ -10,7 +10,7 @@ from fhir_dmp.issuer.client_authentication import Caller, authenticate_client, a
 from fhir_dmp.issuer.clients import Client
 from fhir_dmp.issuer.exchange import GRANT_TYPE as EXCHANGE
 from fhir_dmp.issuer.exchange import exchange
-from fhir_dmp.issuer.fault import OAuthError
+from fhir_dmp.issuer.fault import OAuthError, need
 from fhir_dmp.issuer.grant import Grant, bind, of_system
 from fhir_dmp.issuer.scope import grant_scopes, narrow_scopes
 from fhir_dmp.issuer.server import AuthorizationServer
@@ -20,7 +20,7 @@ from fhir_dmp.json_text import JsonObject
 
 async def answer_token(server: AuthorizationServer, caller: Caller) -> JsonObject:
     """Returns the answer to a request for tokens; raises OAuthError."""
-    grant_type = caller.form.get("grant_type", "")
+    grant_type = need(caller.form, "grant_type")
     run = _GRANTS.get(grant_type)
     if run is None:
         raise OAuthError("unsupported_grant_type", f"grant_type is one of {', '.join(_GRANTS)}")
@@ -34,11 +34,10 @@ async def answer_token(server: AuthorizationServer, caller: Caller) -> JsonObjec
 
 async def _name_client(server: AuthorizationServer, caller: Caller) -> Caller:
     """A public client need not name itself when it refreshes (RFC 6749, 6): the token says whose it is."""
-    token = caller.form.get("refresh_token", "")
     is_named = caller.authorization or caller.certificate or {"client_id", "client_assertion"} & caller.form.keys()
     if is_named or caller.form.get("grant_type") != "refresh_token":
         return caller
-    found = await server.state.find(Item.REFRESH, token, server.now())
+    found = await server.state.find(Item.REFRESH, need(caller.form, "refresh_token"), server.now())
     if found is None:
         raise _invalid_refresh()
     return replace(caller, form={**caller.form, "client_id": Grant.from_json(found).client})
@@ -50,8 +49,14 @@ async def _redeem(server: AuthorizationServer, client: Client, caller: Caller) -
 
 
 async def _refresh(server: AuthorizationServer, client: Client, caller: Caller) -> JsonObject:
-    """A refresh token is good once. One that comes again was stolen: what came of it is revoked."""
-    token = caller.form.get("refresh_token", "")
+    """A refresh token is good once. One that comes again was stolen: what came of it is revoked.
+
+    It is not spent on scopes that it does not give: the client may ask again for fewer.
+    """
+    token, asked = need(caller.form, "refresh_token"), caller.form.get("scope", "")
+    known = await server.state.find(Item.REFRESH, token, server.now())
+    if known and known["client"] == client.id:
+        narrow_scopes(asked, tuple(known["scopes"]))
     found = await server.state.take(Item.REFRESH, token, server.now())
     if found is None:
         used = await server.state.find(Item.REFRESH, token, server.now())
@@ -62,7 +67,7 @@ async def _refresh(server: AuthorizationServer, client: Client, caller: Caller) 
     is_revoked = await server.state.find(Item.REVOKED, grant.session, server.now()) is not None
     if is_revoked or grant.client != client.id or grant.thumbprint not in {"", _thumbprint(caller)}:
         raise _invalid_refresh()
-    return await server.answer(replace(grant, scopes=narrow_scopes(caller.form.get("scope", ""), grant.scopes)))
+    return await server.answer(replace(grant, scopes=narrow_scopes(asked, grant.scopes)))
 
 
 async def _grant_system(server: AuthorizationServer, client: Client, caller: Caller) -> JsonObject:

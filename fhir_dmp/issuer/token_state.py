@@ -7,6 +7,7 @@ from fhir_dmp.authentication.fault import TokenRefused
 from fhir_dmp.authentication.key_set import KeySet, from_keys
 from fhir_dmp.authentication.token import LEEWAY_SECONDS, check_claims, parse_token, verify
 from fhir_dmp.issuer.client_authentication import Caller, authenticate_client, authenticate_confidential
+from fhir_dmp.issuer.fault import need
 from fhir_dmp.issuer.server import AuthorizationServer
 from fhir_dmp.issuer.state import Item
 from fhir_dmp.json_text import JsonObject
@@ -18,7 +19,7 @@ _SHOWN = ("scope", "client_id", "exp", "iat", "iss", "sub", "aud", "jti", "patie
 async def introspect(server: AuthorizationServer, caller: Caller) -> JsonObject:
     """Returns what is known of a token; raises OAuthError where a stranger asks."""
     await authenticate_confidential(server, caller)
-    claims = await _read(server, caller.form.get("token", ""))
+    claims = await _read(server, need(caller.form, "token"))
     if claims is None or not await server.is_active("", claims):
         return {"active": False}
     return {"active": True, "token_type": "Bearer", **{name: claims[name] for name in _SHOWN if name in claims}}
@@ -27,7 +28,7 @@ async def introspect(server: AuthorizationServer, caller: Caller) -> JsonObject:
 async def revoke(server: AuthorizationServer, caller: Caller) -> None:
     """Revokes a token of the client that asks, and says nothing of any other; raises OAuthError."""
     client = await authenticate_client(server, caller)
-    token = caller.form.get("token", "")
+    token = need(caller.form, "token")
     stored = await server.state.find(Item.REFRESH, token, server.now())
     if stored is not None:
         if stored["client"] == client.id:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fhir_dmp.access.inquiry import PUBLIC
+from fhir_dmp.access.closure import Closure
+from fhir_dmp.access.inquiry import PUBLIC, Inquiry
+from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.access.scopes import LETTERS, parse_scopes, scope_clause
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.search.match import matches
-from tests.strategies.access import concept, facts, reference, search_clause
+from tests.strategies.access import NOW, concept, facts, reference, search_clause
 
 OBSERVATION = facts(
     {
@@ -51,6 +53,10 @@ CATEGORY = "category=http://terminology.hl7.org/CodeSystem/observation-category|
         ("user/*.rs", "export", ""),
         (f"user/Observation.rs?{CATEGORY}", "read", "mine"),
         (f"user/Observation.rs?{CATEGORY} patient/Organization.rs", "read", "mine public"),
+        (f"user/Observation.rs?{CATEGORY}&_id=1", "read", "mine"),
+        (f"user/Observation.rs?{CATEGORY}&{CATEGORY}", "read", "mine"),
+        (f"user/Observation.rs?{CATEGORY}&_id=2", "read", ""),
+        ("user/Observation.rs?_id=1,2", "read", "mine other"),
         ("", "read", ""),
     ],
 )
@@ -64,6 +70,12 @@ def test_a_patient_scope_without_a_patient_reaches_no_record() -> None:
     assert [name for name, item in ITEMS.items() if matches(clause, item)] == ["public"]
 
 
+def test_patient_scope_of_a_professional_reaches_the_patient_his_app_was_launched_for() -> None:
+    doctor = Requester(Kind.PRACTITIONER, "doctor", launch_patient="p")
+    inquiry = Inquiry(doctor, Closure(), parse_scopes(["patient/*.rs"], search_clause), "read", NOW)
+    assert [name for name, item in ITEMS.items() if matches(inquiry.scope, item)] == ["mine", "public"]
+
+
 @pytest.mark.parametrize(
     "scope",
     [
@@ -72,6 +84,11 @@ def test_a_patient_scope_without_a_patient_reaches_no_record() -> None:
         "user/Observation.rs?_filter=a",
         "user/*.rs?_id=1",
         "user/Observation.rs?&",
+        "user/Observation.rs?",
+        "user/*.rs?",
+        f"user/Observation.rs?{CATEGORY}&_count=1",
+        f"user/Observation.rs?{CATEGORY}&_contained=true",
+        f"user/Observation.rs?date=2020&{CATEGORY}&_summary=count",
         "user/Observation.rs?code=",
         "user/Observation.rs?code=,",
         f"user/Observation.rs?{CATEGORY}&code=",

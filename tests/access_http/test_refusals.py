@@ -202,3 +202,20 @@ async def test_a_token_for_searching_alone_searches_what_names_other_resources(r
     assert answer.status_code == 200, answer.text
     assert answer.json()["total"] == 1
     assert "Compte rendu" not in answer.text, "to read a document is not in the token"
+
+
+@pytest.mark.parametrize(("scope", "is_told"), [("user/*.c", False), ("user/*.cr", True)])
+async def test_condition_of_a_create_gives_content_only_to_a_token_that_may_read(
+    record: Record, scope: str, is_told: bool
+) -> None:
+    house, named = record.house, f"_id={record.open}"
+    who = {**house.petit(scope=scope), "prefer": "return=representation"}
+    body = {**document("x", record.patient, "N", author="Practitioner/petit"), "id": None}
+    body = {name: value for name, value in body.items() if value}
+    alone = await send(house, {**who, "if-none-exist": named}, "POST", "DocumentReference", body)
+    sent = bundle("transaction", "POST", "DocumentReference", body)
+    sent["entry"][0]["request"]["ifNoneExist"] = named
+    entry = (await send(house, who, "POST", "", sent)).json()["entry"][0]
+    assert (alone.status_code, f"/{record.open}/" in alone.headers["location"]) == (200, True)
+    assert (entry["response"]["status"][:3], f"/{record.open}/" in entry["response"]["location"]) == ("200", True)
+    assert (bool(alone.content), "resource" in entry) == (is_told, is_told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,11 +26,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is answered."""
+    """What is answered; with a `pause`, in seconds, byte by byte."""
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    pause: float = 0
 
 
 def tell(value: Json, status: int = 200, **headers: str) -> Told:
@@ -50,6 +52,15 @@ class StandIn:
         return sum(item.path == path for item in self.asked)
 
 
+def _cut(told: Told) -> Iterator[bytes]:
+    if not told.pause:
+        yield told.body
+        return
+    for byte in told.body:
+        time.sleep(told.pause)
+        yield bytes([byte])
+
+
 @contextmanager
 def run_stand_in() -> Iterator[StandIn]:
     """Runs a stand-in on a free port of this machine."""
@@ -66,7 +77,8 @@ def run_stand_in() -> Iterator[StandIn]:
             for name, value in {**told.headers, "content-length": str(len(told.body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(told.body)
+            for piece in _cut(told):
+                self.wfile.write(piece)
 
         do_GET = do_POST = _answer  # noqa: N815  names of http.server
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fhir_dmp.access.requester import OPEN, Kind, Requester
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.authenticator import KEPT, Authenticator, OpenAuthenticator, trust
 from fhir_dmp.authentication.certificate import parse_proxies
 from fhir_dmp.authentication.fault import build_challenge
@@ -124,7 +126,19 @@ def _tamper(token: str, part: int, at: int) -> str:
     return ".".join(parts)
 
 
+def _nest(value: dict[str, Any]) -> bytes:
+    """JSON that one reader takes and another does not, for it is deep."""
+    return json.dumps(value).encode()[:-1] + b',"deep":' + b"[" * 1000 + b"]" * 1000 + b"}"
+
+
+def _with_deep_header() -> str:
+    header = base64.urlsafe_b64encode(_nest({"alg": "RS256", "kid": "rsa", "typ": "JWT"})).rstrip(b"=").decode()
+    return f"{header}.{encode(claims())}.AAAA"
+
+
 BAD: dict[str, Callable[[], str]] = {
+    "a header that nests deep": _with_deep_header,
+    "claims that nest deep": lambda: sign(RSA, _nest(claims())),
     "alg none": lambda: unsigned(claims()),
     "alg None": lambda: unsigned(claims(), alg="None"),
     "alg none with a signature": lambda: unsigned(claims()) + "AAAA",
@@ -303,6 +317,15 @@ async def test_introspection_sends_the_token_and_our_credentials(make: Make, sta
     asked = stand_in.asked[-1]
     assert (asked.method, asked.body) == ("POST", f"token={token}&token_type_hint=access_token")
     assert asked.headers["authorization"] == "Basic ZG1wOnMzY3I6dA=="
+
+
+async def test_introspection_that_comes_byte_by_byte_is_given_up(
+    make: Make, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "IN_ALL", 0.1)
+    slow = replace(tell({"active": True}), pause=0.1)
+    server = make(**_introspection(stand_in, lambda _: slow))
+    assert (await server.refuse(sign(RSA, claims()))).category is Category.UNAVAILABLE
 
 
 @pytest.mark.parametrize("answer", [{}, {"active": "true"}, {"active": 1}, {"active": True, "sub": "someone else"}])

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.algorithm import ACCESS_TOKENS, Key
 from fhir_dmp.authentication.fault import IssuerUnreachable
 from fhir_dmp.authentication.key_set import KeySet, from_file, from_url, read_limited
@@ -170,6 +172,17 @@ async def test_no_more_is_read_than_keys_can_be() -> None:
     with pytest.raises(ValueError, match="too large"):
         await read_limited(httpx.Response(200, content=endless()))
     assert sent == 65
+
+
+async def test_issuer_that_answers_byte_by_byte_is_given_up_and_its_last_good_keys_serve(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await issuer.find("one")
+    monkeypatch.setattr(key_set, "IN_ALL", 0.1)
+    issuer.answer = replace(tell({"keys": [TWO.public()]}), pause=0.01)
+    issuer.clock.pass_seconds(60)
+    async with asyncio.timeout(2):
+        assert await issuer.find("one") is not None
 
 
 @pytest.mark.parametrize(

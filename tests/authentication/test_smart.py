@@ -6,6 +6,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatementRestSecuri
 
 from fhir_dmp.authentication.issuers import Endpoints
 from fhir_dmp.authentication.smart import OAUTH_URIS, build_security, build_smart_configuration
+from fhir_dmp.issuer.scope import LAUNCH, OFFLINE, grant_scopes
 
 FULL = Endpoints("https://a/token", "https://a/authorize", "https://a/introspect", "https://a/revoke")
 
@@ -26,6 +27,11 @@ def test_issuer_is_named_only_where_id_tokens_are_offered() -> None:
     configuration = build_smart_configuration(FULL)
     assert "sso-openid-connect" not in configuration["capabilities"]
     assert not {"issuer", "jwks_uri"} & set(configuration)
+
+
+def test_scopes_that_are_offered_are_granted() -> None:
+    offered = build_smart_configuration(FULL)["scopes_supported"]
+    assert grant_scopes(" ".join(offered), ["patient", "user", "system"], {OFFLINE, LAUNCH}) == tuple(offered)
 
 
 def test_server_of_programs_offers_no_launch() -> None:

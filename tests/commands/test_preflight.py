@@ -89,7 +89,10 @@ def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
         check_free(Address("192.0.2.1", 8080))
 
 
-@pytest.mark.parametrize(("name", "text"), [("keys.json", "{"), ("clients.json", '{"a": 1}')])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("keys.json", "{"), ("clients.json", '{"a": 1}'), ("pro-sante-connect.json", '{"issuer": "https://psc.example"}')],
+)
 def test_a_local_issuer_that_cannot_be_had_is_told(tmp_path: Path, name: str, text: str) -> None:
     settings = read_settings({"FHIR_DMP_DATA_DIR": str(tmp_path)})
     check_local_issuer(settings)

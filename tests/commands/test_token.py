@@ -114,6 +114,12 @@ async def test_token_is_good_on_its_own_server_only(printed: Print, tmp_path: Pa
         (["patient", "--id", "1", "--expires", "0"], "--expires"),
         (["patient", "--id", "1", "--url", "ftp://a"], "takes the base URL of a server"),
         (["system"], "Missing option '--client'"),
+        (["system", "--client", "cnam", "--kind", "health-insurance"], "--organization names the structure"),
+        (["system", "--client", ""], "is not the name of a program"),
+        (["patient", "--id", ""], "is not the id of a resource"),
+        (["helper", "--id", ""], "is not the id of a resource"),
+        (["practitioner", "--rpps", "", "--profession", "10"], "is not 11 digits"),
+        ([*DOCTOR[:-1], ""], "is not a TRE_G15 code"),
     ],
     ids=str,
 )

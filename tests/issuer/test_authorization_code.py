@@ -173,7 +173,7 @@ async def test_decision_without_a_request_is_refused(local: Local) -> None:
         ({"redirect_uri": ""}, "invalid_grant"),
         ({"code": "guess"}, "invalid_grant"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": ""}, "unsupported_grant_type"),
+        ({"grant_type": ""}, "invalid_request"),
     ],
     ids=str,
 )
@@ -213,6 +213,15 @@ def _refresh(token: str, **changed: str) -> dict[str, str]:
     return {"grant_type": "refresh_token", "client_id": "app", "refresh_token": token, **changed}
 
 
+async def test_professional_is_launched_for_a_patient_and_does_not_become_him(local: Local) -> None:
+    tokens = await local.redeem(await local.code(identity="doctor"))
+    assert tokens["patient"] == "42"
+    requester = await local.accept(tokens["access_token"])
+    assert (requester.kind, requester.launch_patient, requester.patient_id) == (Kind.PRACTITIONER, "42", "")
+    patient = await local.redeem(await local.code())
+    assert (await local.accept(patient["access_token"])).launch_patient == ""
+
+
 async def test_refresh_token_rotates(local: Local) -> None:
     first = await local.redeem(await local.code())
     second = await local.tokens(**_refresh(first["refresh_token"]))
@@ -237,6 +246,13 @@ async def test_refreshed_token_may_have_fewer_scopes_and_never_more(local: Local
     assert await local.error(**_refresh(second["refresh_token"], scope="patient/*.cruds")) == "invalid_scope"
 
 
+async def test_refresh_token_is_not_spent_on_scopes_that_it_does_not_give(local: Local) -> None:
+    first = await local.redeem(await local.code())
+    assert await local.error(**_refresh(first["refresh_token"], scope="patient/*.cruds")) == "invalid_scope"
+    second = await local.tokens(**_refresh(first["refresh_token"]))
+    assert (await local.accept(second["access_token"])).patient_id == "42"
+
+
 async def test_refresh_token_is_its_clients_own(local: Local) -> None:
     first = await local.redeem(await local.code())
     assert await local.error(**_refresh(first["refresh_token"], client_id="other")) == "invalid_grant"
@@ -254,6 +270,22 @@ async def test_refresh_token_ends_after_a_day(local: Local) -> None:
     first = await local.redeem(await local.code())
     local.clock.pass_seconds(24 * 3600)
     assert await local.error(**_refresh(first["refresh_token"])) == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("form", "missing"),
+    [
+        ({}, "grant_type"),
+        ({"grant_type": ""}, "grant_type"),
+        ({"grant_type": "authorization_code"}, "code"),
+        ({"grant_type": "refresh_token"}, "refresh_token"),
+    ],
+    ids=str,
+)
+async def test_parameter_that_is_missing_is_named(local: Local, form: dict[str, str], missing: str) -> None:
+    answer = await local.post("token", {**form, "client_id": "app"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert answer.json()["error_description"] == f"{missing} is needed"
 
 
 @pytest.mark.parametrize(

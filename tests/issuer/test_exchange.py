@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from fhir_dmp.access.requester import Kind
+from fhir_dmp.authentication import key_set
 from fhir_dmp.authentication.issuers import IntrospectionEndpoint
 from fhir_dmp.authentication.key_set import KeySet, from_url
 from fhir_dmp.issuer.pro_sante_connect import ProSanteConnect
@@ -17,7 +19,7 @@ from fhir_dmp.outcome import FhirError
 from tests.authentication.signing import Clock, Pair, pair, sign
 from tests.authentication.stand_in import Asked, StandIn, Told, run_stand_in, tell
 from tests.authentication.userinfo import USERINFO, activity, practice
-from tests.issuer.server import HOSPITAL_KEY, Local, as_client, assertion, run_issuer
+from tests.issuer.server import BASE_URL, HOSPITAL_KEY, Local, as_client, assertion, run_issuer
 
 PSC = "https://auth.bas.psc.esante.gouv.fr/auth/realms/esante-wallet"
 PSC_KEY = pair("psc", "RS256")
@@ -112,6 +114,10 @@ async def test_professional_of_pro_sante_connect_becomes_our_requester(
     assert not requester.is_regulator
 
 
+async def test_exchange_may_name_what_it_gets_anyway(local: Local) -> None:
+    assert await _exchange(local, audience=BASE_URL, resource=f"{BASE_URL}/", requested_token_type=ACCESS_TOKEN)
+
+
 async def test_regulator_is_one_because_pro_sante_connect_says_so(local: Local, psc: Psc) -> None:
     psc.userinfo["Acces_Regulation_Medicale"] = "VRAI"
     tokens = await _exchange(local, purpose_of_use="ETREAT")
@@ -144,7 +150,7 @@ async def test_occupational_physician_is_excluded_with_his_token(local: Local, p
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
-        ({"subject_token": "unknown"}, "invalid_grant"),
+        ({"subject_token": "unknown"}, "invalid_request"),
         ({"subject_token": ""}, "invalid_request"),
         ({"subject_token_type": ""}, "invalid_request"),
         ({"subject_token_type": "urn:ietf:params:oauth:token-type:saml2"}, "invalid_request"),
@@ -152,6 +158,10 @@ async def test_occupational_physician_is_excluded_with_his_token(local: Local, p
         ({"scope": "system/*.rs patient/*.rs"}, "invalid_scope"),
         ({"situation_exercice": "990000999"}, "invalid_request"),
         ({"purpose_of_use": "HPAYMT"}, "invalid_request"),
+        ({"audience": "https://other.example/fhir"}, "invalid_target"),
+        ({"resource": "https://other.example/fhir"}, "invalid_target"),
+        ({"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"}, "invalid_request"),
+        ({"actor_token": "x", "actor_token_type": ACCESS_TOKEN}, "invalid_request"),
     ],
     ids=str,
 )
@@ -176,7 +186,7 @@ async def test_token_that_is_not_good_or_not_ours_to_use_is_not_exchanged(
     local: Local, psc: Psc, known: dict[str, Any]
 ) -> None:
     psc.known |= known
-    assert (await _refuse(local))["error"] == "invalid_grant"
+    assert (await _refuse(local))["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +205,7 @@ async def test_signed_userinfo_has_to_be_of_pro_sante_connect(
 ) -> None:
     psc.signed_by, psc.header = signed_by, {**psc.header, **header}
     psc.userinfo |= userinfo
-    assert (await _refuse(local))["error"] == "invalid_grant"
+    assert (await _refuse(local))["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize("path", ["/introspect", "/userinfo", "/certs"])
@@ -205,6 +215,17 @@ async def test_outage_of_pro_sante_connect_is_no_fault_of_the_token(
 ) -> None:
     psc.signed_by = PSC_KEY if path == "/certs" else None
     psc.stand_in.answers[path] = lambda _: answer
+    assert (await _refuse(local))["error"] == "temporarily_unavailable"
+
+
+@pytest.mark.parametrize("path", ["/introspect", "/userinfo", "/certs"])
+async def test_pro_sante_connect_that_answers_byte_by_byte_is_given_up(
+    local: Local, psc: Psc, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "IN_ALL", 0.2)
+    psc.signed_by = PSC_KEY if path == "/certs" else None
+    quick = psc.stand_in.answers[path]
+    psc.stand_in.answers[path] = lambda asked: replace(quick(asked), pause=0.05)
     assert (await _refuse(local))["error"] == "temporarily_unavailable"
 
 

@@ -76,6 +76,8 @@ def test_registered_clients_replace_the_demo(tmp_path: Path) -> None:
         ({"app": {"contexts": ["all"]}}, "app > contexts > 0"),
         ({"app": {"kind": "patient"}}, "app > kind"),
         ({"app": {"secret_sha256": "secret"}}, "app > secret_sha256"),
+        ({"app": {"jwks_uri": "http://app.example/jwks"}}, "app > jwks_uri"),
+        ('{"app": {}, "app": {}}', "'app' is there twice"),
     ],
 )
 def test_clients_that_cannot_be_used_are_named(tmp_path: Path, value: Any, place: str) -> None:
@@ -105,6 +107,9 @@ async def test_pro_sante_connect_is_where_the_data_folder_says(tmp_path: Path) -
         assert (found.issuer, found.userinfo) == ("https://psc.example", "https://psc.example/userinfo")
         _write(tmp_path, "pro-sante-connect.json", {**PSC, "client_id": 7})
         with pytest.raises(SettingUnusable, match=r"pro-sante-connect\.json needs"):
+            load_pro_sante_connect(tmp_path, around)
+        _write(tmp_path, "pro-sante-connect.json", {**PSC, "introspection_endpoint": "http://psc.example/introspect"})
+        with pytest.raises(SettingUnusable, match="introspection_endpoint is no https address"):
             load_pro_sante_connect(tmp_path, around)
 
 

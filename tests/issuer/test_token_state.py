@@ -27,7 +27,7 @@ async def test_resource_server_learns_what_a_token_is_for(local: Local) -> None:
     assert "sid" not in told
 
 
-@pytest.mark.parametrize("token", ["x", "", sign(pair("stranger", "ES256"), claims(iss=AUTH, aud=BASE_URL))])
+@pytest.mark.parametrize("token", ["x", sign(pair("stranger", "ES256"), claims(iss=AUTH, aud=BASE_URL))])
 async def test_nothing_is_told_of_a_token_that_is_not_ours(local: Local, token: str) -> None:
     assert await _introspect(local, token) == {"active": False}
 
@@ -54,6 +54,21 @@ async def test_stranger_may_not_ask(local: Local, authorization: str) -> None:
 async def test_client_may_ask_with_an_assertion(local: Local) -> None:
     answer = await local.post("introspect", as_client(assertion(local.clock), token="x"))
     assert answer.json() == {"active": False}
+
+
+async def test_client_proves_in_one_way_who_it_is(local: Local) -> None:
+    for form in (as_client(assertion(local.clock), token="x"), {"token": "x", "client_secret": "secret"}):
+        answer = await local.post("introspect", form, authorization=BASIC)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    both = as_client(assertion(local.clock), token="x", client_secret="secret")
+    assert (await local.post("introspect", both)).json()["error"] == "invalid_request"
+
+
+async def test_client_does_not_prove_that_it_is_one_and_say_that_it_is_another(local: Local) -> None:
+    answer = await local.post("introspect", {"token": "x", "client_id": "app"}, authorization=BASIC)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    named = await local.post("introspect", {"token": "x", "client_id": "resource"}, authorization=BASIC)
+    assert named.json() == {"active": False}
 
 
 async def test_client_with_a_secret_gets_no_token(local: Local) -> None:
@@ -87,6 +102,13 @@ async def test_client_revokes_its_own_tokens_only_and_learns_nothing(local: Loca
     answer = await local.post("revoke", {"token": tokens[name], "client_id": "other"})
     assert answer.status_code == 200
     assert (await _introspect(local, tokens["access_token"]))["active"] is True
+
+
+@pytest.mark.parametrize("path", ["introspect", "revoke"])
+@pytest.mark.parametrize("form", [{}, {"token": ""}, {"token_type_hint": "access_token"}], ids=str)
+async def test_token_has_to_be_sent(local: Local, path: str, form: dict[str, str]) -> None:
+    answer = await local.post(path, form, authorization=BASIC)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 async def test_unknown_token_is_revoked_without_a_word(local: Local) -> None:
