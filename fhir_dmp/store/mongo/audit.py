@@ -41,6 +41,8 @@ ANCHOR_SECONDS = 10.0
 JOINED = 100
 """Events that go out in one command: as many as do not keep the process from other work for long."""
 
+CHAINS = 2
+"""Chains of a process, so commits that may be under way at a time: while one is awaited, others prepare the next."""
 PATIENCE = 0.001
 """Seconds that events wait for those of interactions under way, where several come at once: a commit takes as long, and
 costs more than all else of a read.
@@ -60,7 +62,7 @@ class _Entry:
 
 
 class MongoAuditTrail:
-    """The writer of one process: its requests share commits, and a chain of events that is this process's alone."""
+    """The writer of one process: its requests share commits, and chains of events that are this process's alone."""
 
     def __init__(
         self,
@@ -77,9 +79,9 @@ class MongoAuditTrail:
         self._anchors = database[ANCHOR]
         self._now = now
         self._anchor_seconds = anchor_seconds
-        self._entries = Coalescer(self._commit, largest=JOINED, patience=PATIENCE)
-        self._chain: Head | None = None
-        self._unanchored: Head | None = None
+        self._entries = Coalescer(self._commit, largest=JOINED, patience=PATIENCE, flights=CHAINS)
+        self._chains: list[Head] = []
+        self._unanchored: dict[str, Head] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._anchoring: asyncio.Task[None] | None = None
 
@@ -107,11 +109,11 @@ class MongoAuditTrail:
         await self.clerk.close()
 
     async def _commit(self, entries: list[_Entry]) -> Mapping[_Entry, str]:
-        """Stores events with one command, in order, so that a chain never has a gap.
+        """Stores events with one command, in order, so that a chain never has a gap: nobody else has it meanwhile.
 
         After a failure nobody knows how many were stored: the chain ends there, and the next commit begins another.
         """
-        head, self._chain = self._chain, None
+        head = self._chains.pop() if self._chains else None
         try:
             await self.clerk.make_room()
             if head is None:
@@ -126,7 +128,8 @@ class MongoAuditTrail:
         except (PyMongoError, TimeoutError) as fault:
             _log.exception("the audit trail could not be written")
             raise _unavailable() from fault
-        self._chain = self._unanchored = head
+        self._chains.append(head)
+        self._unanchored[head.chain] = head
         self._anchor_soon()
         self.clerk.note(head.chain, len(events))
         ids = (event.version.identity.resource_id for event in events)
@@ -170,15 +173,15 @@ class MongoAuditTrail:
             _log.warning("the audit trail could not be anchored: %s", fault)
 
     async def _anchor(self) -> None:
-        """Anchors the last event that is stored, unless it is anchored already."""
-        head, self._unanchored = self._unanchored, None
-        if head is None:
-            return
-        try:
-            await self._append(head)
-        except BaseException:
-            self._unanchored = self._unanchored or head
-            raise
+        """Anchors the last event of each chain that is stored, unless it is anchored already."""
+        heads, self._unanchored = self._unanchored, {}
+        while heads:
+            chain, head = heads.popitem()
+            try:
+                await self._append(head)
+            except BaseException:
+                self._unanchored = {**heads, chain: head, **self._unanchored}
+                raise
 
     async def _append(self, head: Head) -> Anchor:
         """Writes the next anchor; of two writers at once one is second and takes the number after."""

@@ -30,6 +30,8 @@ LEFT_BEHIND: Milliseconds = 60_000
 LONGEST_SECONDS = 5.0
 """How long an event waits for room, and a process that ends for its clerk."""
 _RETRY = 1.0
+_CHAINS = 8
+"""The chains that are looked at again, the last that were written to: more than a process has at a time."""
 _log = logging.getLogger("fhir_dmp.audit")
 
 
@@ -49,6 +51,7 @@ class Clerk:
 
     def note(self, chain: str, events: int) -> None:
         """Learns that so many events are recorded in a chain."""
+        self._chains.pop(chain, None)
         self._chains[chain] = None
         self._recorded += events
         self._waiting += events
@@ -115,7 +118,7 @@ class Clerk:
     def _settle(self, filed: int, meanwhile: int) -> None:
         """Counts what waits: only where fewer were found than a step has, nothing does but what came meanwhile."""
         self._waiting = max(1, meanwhile, self._waiting - filed) if filed >= STEP else meanwhile
-        if filed < STEP and len(self._chains) > 1:
-            self._chains = dict([self._chains.popitem()])
+        if filed < STEP:
+            self._chains = dict(list(self._chains.items())[-_CHAINS:])
         if self._waiting < MOST:
             self._room.set()

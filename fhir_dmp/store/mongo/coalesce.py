@@ -20,25 +20,28 @@ Fetch = Callable[[list[Key]], Awaitable[Mapping[Key, Value]]]
 class Coalescer(Generic[Key, Value]):
     """Joins concurrent reads. A read never gets what was fetched before it was asked for."""
 
-    def __init__(self, fetch: Fetch[Key, Value], largest: int = 500, patience: float = 0.0) -> None:
+    def __init__(self, fetch: Fetch[Key, Value], largest: int = 500, patience: float = 0.0, flights: int = 1) -> None:
         """`fetch` reads several keys at once; `largest` bounds how many, unless one read asks for more.
 
         Where several went out together last, the next wait for whoever is expected, twice as long as `patience`
-        (seconds) at most.
+        (seconds) at most. `flights` is how many may be under way at a time.
         """
         self._fetch = fetch
         self._largest = largest
         self._patience = patience
+        self._flights = flights
         self._expected = 0
         self._together = 0
         self._departure: asyncio.Future[None] | None = None
         self._waiting: list[tuple[list[Key], asyncio.Future[Mapping[Key, Value]]]] = []
-        self._flight: asyncio.Task[None] | None = None
+        self._under_way = 0
+        self._is_gathering = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_idle(self) -> bool:
         """Tells whether nobody waits and nothing is under way."""
-        return self._flight is None and not self._waiting
+        return not self._under_way and not self._waiting
 
     def expect(self) -> None:
         """Learns of somebody who is about to read."""
@@ -56,20 +59,33 @@ class Coalescer(Generic[Key, Value]):
         # a future of its own for each reader: one that gives up cancels nothing that another waits for
         future: asyncio.Future[Mapping[Key, Value]] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fly())
+        if not self._is_gathering and self._under_way < self._flights:
+            self._is_gathering = True
+            self._under_way += 1
+            task = asyncio.create_task(self._fly())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         found = await future
         return {key: found[key] for key in wanted if key in found}
 
     async def _fly(self) -> None:
-        """Fetches until nobody waits. What joins during a fetch goes with the next one."""
+        """Fetches until nobody waits, or others gather who does. What joins during a fetch goes with the next one."""
         try:
-            while self._waiting:
-                await self._gather()
-                keys, futures = self._board()
+            while True:
+                keys, futures = await self._take()
                 await self._answer(keys, futures)
+                if self._is_gathering or not self._waiting:
+                    break
+                self._is_gathering = True
         finally:
-            self._flight = None
+            self._under_way -= 1
+
+    async def _take(self) -> tuple[list[Key], list[asyncio.Future[Mapping[Key, Value]]]]:
+        try:
+            await self._gather()
+        finally:
+            self._is_gathering = False
+        return self._board()
 
     async def _gather(self) -> None:
         """Lets others come where several came last: those who are expected, and who is in the sockets now."""

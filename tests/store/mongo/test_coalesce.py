@@ -108,3 +108,17 @@ async def test_a_single_reader_waits_for_nobody() -> None:
     assert await coalescer.read([1]) == {1: "v1"}
     coalescer.expect()
     assert await asyncio.wait_for(coalescer.read([2]), 2) == {2: "v2"}
+
+
+async def test_as_many_queries_are_under_way_as_may_be_and_no_more() -> None:
+    source = Source()
+    coalescer = Coalescer(source.fetch, flights=2)
+    reads = []
+    for number in range(5):
+        reads.append(asyncio.create_task(coalescer.read([number])))
+        await asyncio.sleep(0.0005)
+    assert source.asked == [[0], [1]]
+    assert [await read for read in reads] == [{number: f"v{number}"} for number in range(5)]
+    assert source.asked == [[0], [1], [2, 3, 4]]
+    assert coalescer.is_idle
+    assert await coalescer.read([9]) == {9: "v9"}
