@@ -101,7 +101,8 @@ def _parse(document: Document) -> Export:
         owner=orjson.loads(document["who"]),
         asked=orjson.loads(document["asked"]),
         began=int(document["at"]),
-        settled=int(document["settled"]),
+        # older servers did not keep it
+        settled=int(document.get("settled", document["at"] - LONGEST)),
         parts=tuple(Part(row["ty"], row["after"], row["until"]) for row in document["parts"]),
         place=(document["place"][0], document["place"][1]),
         is_done=document["done"],
