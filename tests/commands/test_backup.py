@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from fhir_dmp.commands import backup
 from fhir_dmp.interactions.binary import MAX_WITHIN
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.snapshot import EmptyDatabase
@@ -197,3 +200,24 @@ def starts(uri: str, database: str) -> bool:
     thread.start()
     thread.join()
     return found[0]
+
+
+def test_sigterm_ends_a_backup_between_two_steps_and_never_within_one(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def arrive() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append("the driver has read what came")
+
+    async def work() -> None:
+        asyncio.get_running_loop().call_soon(arrive)
+        try:
+            await asyncio.sleep(10)
+        finally:
+            seen.append("ended")
+
+    monkeypatch.setattr(backup, "backup_database", lambda _: asyncio.run(work()))
+    assert command("backup", str(tmp_path / "backup"))[0] == 130
+    assert seen == ["the driver has read what came", "ended"]
