@@ -15,11 +15,12 @@ import httpx
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from fhir_dmp.commands import backup
 from fhir_dmp.interactions.binary import MAX_WITHIN
 from fhir_dmp.settings import Settings
-from fhir_dmp.store.mongo.snapshot import EmptyDatabase
+from fhir_dmp.store.mongo.snapshot import EmptyDatabase, Snapshot
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from tests.commands.conftest import Run, RunningServer
 from tests.rest.server import FHIR_JSON, OPEN
@@ -221,3 +222,16 @@ def test_sigterm_ends_a_backup_between_two_steps_and_never_within_one(
     monkeypatch.setattr(backup, "backup_database", lambda _: asyncio.run(work()))
     assert command("backup", str(tmp_path / "backup"))[0] == 130
     assert seen == ["the driver has read what came", "ended"]
+
+
+def test_what_the_database_refuses_is_said_in_a_line(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: Snapshot) -> int:
+        why = "not authorized on fhir_dmp to execute command { listCollections: 1 }"
+        raise OperationFailure(f"{why}, full error: {{}}", 13, {"errmsg": why})
+
+    monkeypatch.setattr(Snapshot, "collections", refuse)
+    code, lines = command("backup", str(tmp_path / "backup"))
+    assert code == 3
+    assert "refuses: not authorized" in lines[-1]
