@@ -235,3 +235,17 @@ def test_what_the_database_refuses_is_said_in_a_line(
     code, lines = command("backup", str(tmp_path / "backup"))
     assert code == 3
     assert "refuses: not authorized" in lines[-1]
+
+
+@pytest.mark.parametrize("asked", [("backup", "again"), ("verify",), ("reindex",)])
+def test_what_a_killed_restore_left_is_not_taken_for_a_database(
+    asked: tuple[str, ...], beside: RunningServer, documents: Documents, command: Run, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    put(beside, "a")
+    documents["restoring"].insert_one({})
+    monkeypatch.chdir(tmp_path)
+    code, lines = command(*asked)
+    assert code == 3
+    assert "is not whole: a restore into it is under way" in lines[-1]
+    assert not (tmp_path / "again" / "manifest.json").exists()
