@@ -410,7 +410,8 @@ def version() -> None:
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """Lets SIGTERM end a command as Ctrl-C does: in order."""
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # what SIGINT is handled by: an event loop ends its task, in which an exception could be anywhere, also in a driver
+    former = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     finally:

@@ -55,21 +55,29 @@ class Address:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
-    """Yields the connection string of the database; of the embedded one, while it runs."""
+    """Yields the connection string of the database; of the embedded one, while it runs.
+
+    Raises MongodError where that one cannot run, or runs no more: without it this process is of no use, and ends.
+    """
     if settings.mongodb_uri:
         yield settings.mongodb_uri
         return
     # imported here: the embedded MongoDB needs a POSIX system, the rest of the server does not
     from fhir_dmp.store.mongo.embedded.embedded_mongo import EmbeddedMongo  # noqa: PLC0415  see above
 
-    with EmbeddedMongo(settings.data_dir, on_failure=_end_server) as mongo:
-        yield mongo.uri
+    faults: list[Exception] = []
 
+    def end_server(fault: Exception) -> None:
+        faults.append(fault)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-def _end_server(fault: Exception) -> None:
-    """Ends this process in order: without its database the server is of no use."""
-    sys.stderr.write(f"fhir-dmp: {fault}\n")
-    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        with EmbeddedMongo(settings.data_dir, on_failure=end_server) as mongo:
+            yield mongo.uri
+    finally:
+        # in place of the exit that the signal asked for, which would say that all is well
+        for fault in faults:
+            raise fault
 
 
 def serve(address: Address, workers: int, settings: Settings, mode: Mode) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import typer
+from pymongo.errors import OperationFailure
 
 from fhir_dmp import VERSION
 from fhir_dmp.commands.archive import Archive, Manifest, Part, PartWriter, prepare_folder, write_manifest
@@ -19,7 +20,7 @@ from fhir_dmp.instant import write_instant
 from fhir_dmp.outcome import FhirError
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.snapshot import Client, EmptyDatabase, Kept, MomentLost, Snapshot, open_snapshot
-from fhir_dmp.store.mongo.store import StoreUnusable, connect
+from fhir_dmp.store.mongo.store import StoreUnusable, connect, require_whole
 
 _MOST, _LARGEST = 1000, 8 * 1024 * 1024
 """Documents, and bytes of them, that are written at a time."""
@@ -30,6 +31,7 @@ def backup_database(folder: Path) -> None:
     prepare_folder(folder)
 
     async def work(client: Client, database: str) -> str:
+        await require_whole(client[database])
         made = write_instant(time.time_ns() // 1_000_000)
         async with open_snapshot(client, database) as snapshot:
             kept = await snapshot.collections()
@@ -126,3 +128,7 @@ def _run(work: Callable[[Client, str], Awaitable[str]]) -> str:
         raise CommandError(Exit.ENVIRONMENT, message) from None
     except (FhirError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
+    except OperationFailure as fault:
+        # of a user who may not, most of all
+        why = (fault.details or {}).get("errmsg", str(fault))
+        raise CommandError(Exit.ENVIRONMENT, f"the database refuses: {why}"[:300]) from None

@@ -21,7 +21,7 @@ from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.reindex import Reindexing, read_base_url, register_server
-from fhir_dmp.store.mongo.store import Client, StoreUnusable, connect
+from fhir_dmp.store.mongo.store import Client, StoreUnusable, connect, require_whole
 
 Result = TypeVar("Result")
 
@@ -75,6 +75,7 @@ def _run(settings: Settings, work: Callable[[Client], Awaitable[Result]]) -> Res
 
 
 async def _reindex(settings: Settings, client: Client, *, is_complete: bool) -> bool:
+    await require_whole(client[settings.database])
     base_url = settings.base_url or await read_base_url(client, settings.database) or _DEFAULT_BASE_URL
     stored = await MongoPackages(client, settings.database).read_parameters()
     indexer = build_indexer(replace(settings, base_url=base_url), stored)

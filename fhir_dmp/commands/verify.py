@@ -19,7 +19,7 @@ from fhir_dmp.packages.port import DefinitionsUnavailable
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.mongo.fault import database_errors
 from fhir_dmp.store.mongo.packages import MongoPackages
-from fhir_dmp.store.mongo.store import StoreUnusable, connect
+from fhir_dmp.store.mongo.store import StoreUnusable, connect, require_whole
 from fhir_dmp.store.mongo.verify import Verification
 
 TOLD = 1000
@@ -74,6 +74,7 @@ async def _verify(settings: Settings, anchor: str) -> Summary:
     client = connect(settings.mongodb_uri)
     try:
         with database_errors():
+            await require_whole(client[settings.database])
             stored = await MongoPackages(client, settings.database).read_parameters()
             verification = Verification(client, settings.database, build_indexer(settings, stored))
             size = await verification.size()

@@ -45,4 +45,4 @@ async def _step(context: Context, export: Export) -> None:
     until, count = await context.reader.reach(query, await open_export(context, request, asked))
     part = Part(resource_type, after, until) if count else None
     place = (done, until) if count == SIZE else (done + 1, "")
-    await context.exports.advance(export.export_id, part, place)
+    await context.exports.advance(export, part, place)

@@ -57,12 +57,15 @@ class Exports(Protocol):
         """Returns an export, None where there is none or it is over."""
         ...
 
-    async def advance(self, export_id: str, part: Part | None, place: tuple[int, str]) -> None:
-        """Adds a part, if there is one, and keeps how far it is; nothing where the export was cancelled."""
+    async def advance(self, found: Export, part: Part | None, place: tuple[int, str]) -> None:
+        """Adds a part, if there is one, and keeps how far it is.
+
+        Nothing where the export was cancelled, or is further than it was found: another worker took it over.
+        """
         ...
 
     async def end(self, export_id: str, fault: JsonObject | None = None) -> None:
-        """Says that an export is divided, or why it cannot be."""
+        """Says that an export is divided, or why it cannot be; nothing where that was said before."""
         ...
 
     async def remove(self, export_id: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +15,12 @@ import httpx
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
+from fhir_dmp.commands import backup
 from fhir_dmp.interactions.binary import MAX_WITHIN
 from fhir_dmp.settings import Settings
-from fhir_dmp.store.mongo.snapshot import EmptyDatabase
+from fhir_dmp.store.mongo.snapshot import EmptyDatabase, Snapshot
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
 from tests.commands.conftest import Run, RunningServer
 from tests.rest.server import FHIR_JSON, OPEN
@@ -197,3 +201,51 @@ def starts(uri: str, database: str) -> bool:
     thread.start()
     thread.join()
     return found[0]
+
+
+def test_sigterm_ends_a_backup_between_two_steps_and_never_within_one(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def arrive() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append("the driver has read what came")
+
+    async def work() -> None:
+        asyncio.get_running_loop().call_soon(arrive)
+        try:
+            await asyncio.sleep(10)
+        finally:
+            seen.append("ended")
+
+    monkeypatch.setattr(backup, "backup_database", lambda _: asyncio.run(work()))
+    assert command("backup", str(tmp_path / "backup"))[0] == 130
+    assert seen == ["the driver has read what came", "ended"]
+
+
+def test_what_the_database_refuses_is_said_in_a_line(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: Snapshot) -> int:
+        why = "not authorized on fhir_dmp to execute command { listCollections: 1 }"
+        raise OperationFailure(f"{why}, full error: {{}}", 13, {"errmsg": why})
+
+    monkeypatch.setattr(Snapshot, "collections", refuse)
+    code, lines = command("backup", str(tmp_path / "backup"))
+    assert code == 3
+    assert "refuses: not authorized" in lines[-1]
+
+
+@pytest.mark.parametrize("asked", [("backup", "again"), ("verify",), ("reindex",)])
+def test_what_a_killed_restore_left_is_not_taken_for_a_database(
+    asked: tuple[str, ...], beside: RunningServer, documents: Documents, command: Run, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    put(beside, "a")
+    documents["restoring"].insert_one({})
+    monkeypatch.chdir(tmp_path)
+    code, lines = command(*asked)
+    assert code == 3
+    assert "is not whole: a restore into it is under way" in lines[-1]
+    assert not (tmp_path / "again" / "manifest.json").exists()

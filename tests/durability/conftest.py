@@ -64,6 +64,15 @@ class ServerProcess:
         os.kill(mongod, signal.SIGKILL)
         self.kill()
 
+    def end_code(self, seconds: float) -> int:
+        """Waits until the server has ended by itself; its exit code."""
+        return self._running().wait(seconds)
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its log."""
+        return self._log().splitlines()[-1]
+
     def is_listening(self) -> bool:
         """Tells whether anything still takes connections on the port."""
         with socket.socket() as probe:
@@ -151,6 +160,20 @@ def hooked_server(tmp_path: Path) -> Iterator[ServerProcess]:
 def divided_server(tmp_path: Path) -> Iterator[ServerProcess]:
     """One whose requests are answered by two processes beside the one that was started."""
     with _running(tmp_path, "--workers", "2") as process:
+        yield process
+
+
+@pytest.fixture
+def breaking_server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """One whose mongod is started by the script `mongod` of the folder."""
+    try:
+        mongod = find_mongod()
+    except MongodUnavailable as fault:
+        pytest.skip(f"no mongod to break: {fault}")
+    script = tmp_path / "mongod"
+    script.write_text(f'#!/bin/sh\nexec {mongod} "$@"\n')
+    script.chmod(0o755)
+    with _running(tmp_path, FHIR_DMP_MONGOD=str(script)) as process:
         yield process
 
 

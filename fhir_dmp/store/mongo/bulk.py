@@ -73,20 +73,20 @@ class MongoExports:
             found = await self._exports.find_one({"_id": export_id})
         return _parse(found) if found else None
 
-    async def advance(self, export_id: str, part: Part | None, place: tuple[int, str]) -> None:
+    async def advance(self, found: Export, part: Part | None, place: tuple[int, str]) -> None:
         """See the port. Both at once: a crash leaves no part that the place does not know of."""
         change: Document = {"$set": {"place": list(place)}}
         if part:
             row = {"ty": part.resource_type, "after": part.after, "until": part.until}
             change["$push"] = {"parts": row}
         with database_errors():
-            await self._exports.update_one({"_id": export_id}, change)
+            await self._exports.update_one({"_id": found.export_id, "place": list(found.place), "done": False}, change)
 
     async def end(self, export_id: str, fault: JsonObject | None = None) -> None:
         """See the port."""
         why = {"fault": orjson.dumps(fault)} if fault else {}
         with database_errors():
-            await self._exports.update_one({"_id": export_id}, {"$set": {"done": True, **why}})
+            await self._exports.update_one({"_id": export_id, "done": False}, {"$set": {"done": True, **why}})
 
     async def remove(self, export_id: str) -> None:
         """See the port."""
@@ -101,7 +101,8 @@ def _parse(document: Document) -> Export:
         owner=orjson.loads(document["who"]),
         asked=orjson.loads(document["asked"]),
         began=int(document["at"]),
-        settled=int(document["settled"]),
+        # older servers did not keep it
+        settled=int(document.get("settled", document["at"] - LONGEST)),
         parts=tuple(Part(row["ty"], row["after"], row["until"]) for row in document["parts"]),
         place=(document["place"][0], document["place"][1]),
         is_done=document["done"],

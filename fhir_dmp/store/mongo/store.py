@@ -65,6 +65,15 @@ class _Creation:
     document: Document
 
 
+async def require_whole(database: AsyncDatabase[Document]) -> None:
+    """Raises StoreUnusable where a restore into the database has not ended: what is there is a part of it."""
+    if await database[RESTORING].find_one():
+        raise StoreUnusable(
+            f"the database {database.name} is not whole: a restore into it is under way, or was interrupted; "
+            "run fhir-dmp restore again"
+        )
+
+
 class MongoStore(MongoReader):
     """See fhir_dmp.store.port.Store."""
 
@@ -98,11 +107,7 @@ class MongoStore(MongoReader):
                     "the MongoDB of FHIR_DMP_MONGODB_URI is a standalone server, which has no transactions: "
                     "name a replica set (one node is enough: mongod --replSet rs0, then rs.initiate())"
                 )
-            if await self.database[RESTORING].find_one():
-                raise StoreUnusable(
-                    f"the database {self.database.name} is not whole: a restore into it is under way, or was "
-                    "interrupted; run fhir-dmp restore again"
-                )
+            await require_whole(self.database)
             await create_collections(self.database)
         except PyMongoError as fault:
             raise StoreUnusable(f"the MongoDB of FHIR_DMP_MONGODB_URI does not answer: {fault}"[:300]) from fault
