@@ -239,3 +239,30 @@ async def test_a_deposit_that_nobody_would_see_is_refused_with_its_labels(story:
     stored = await chu.sees(place)
     answer = await chu.put(place, {**stored, "securityLabel": both["securityLabel"]})
     assert faults(answer) == ["labels-contradict DocumentReference.securityLabel"]
+
+
+@pytest.mark.parametrize("way", ["create", "transaction", "update", "meta"])
+async def test_what_the_patient_would_see_at_once_is_not_taken_as_held_back_from_him(story: Story, way: str) -> None:
+    """By its date it is open to him: whoever relies on the label is told so, by whatever way he sets it."""
+    chu, patient = story.hospital(), await open_fed(story)
+    old = {"date": "2025-11-01T08:00:00Z"}
+    held, shown = report(story, patient, "1", "INVISIBLE_PATIENT", **old), report(story, patient, "1", **old)
+    label = {"system": VISIBILITY, "code": "INVISIBLE_PATIENT"}
+    place = await deposited(chu, shown) if way in {"update", "meta"} else ""
+    at = ""
+    match way:
+        case "create":
+            answer = await chu.post("DocumentReference", held)
+        case "transaction":
+            entry = {"resource": held, "request": {"method": "POST", "url": "DocumentReference"}}
+            answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+            at = "Bundle.entry[0]"
+        case "update":
+            answer = await chu.put(place, {**await chu.sees(place), "securityLabel": held["securityLabel"]})
+        case _:
+            given = {"name": "meta", "valueMeta": {"security": [label]}}
+            answer = await chu.post(f"{place}/$meta-add", {"resourceType": "Parameters", "parameter": [given]})
+    element = f"{at}.resource.securityLabel" if at else "DocumentReference.securityLabel"
+    assert (answer.status_code, faults(answer)) == (409, [f"hold-back-over {element}"])
+    count = len(await patient.finds(f"DocumentReference?patient={patient.id}&security-label=INVISIBLE_PATIENT"))
+    assert count == 0
