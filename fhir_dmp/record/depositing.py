@@ -50,11 +50,14 @@ def _labels(document: JsonObject) -> Iterator[JsonObject]:
 
 
 def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:
-    """Yields the documents that one replaces: the reference to each, or else its `system|value`, and the expression."""
+    """Yields the documents that one replaces: the reference to each, or else its `system|value`, and the expression.
+
+    "" is one of which the text alone is told: it says that something is replaced, and not what.
+    """
     for index, row in enumerate(document.get("relatesTo", ())):
         target = row.get("target", {})
         text = target.get("reference") or write_name(target.get("identifier", {}))
-        if row.get("code") == "replaces" and text:
+        if row.get("code") == "replaces":
             yield text, f"{_TYPE}.relatesTo[{index}].target"
 
 

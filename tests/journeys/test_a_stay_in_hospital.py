@@ -88,6 +88,19 @@ async def test_what_is_replaced_may_be_named_by_a_version_or_by_its_identifier(s
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", [{"display": "le précédent"}, {"identifier": {"system": "urn:x"}}])
+async def test_what_replaces_something_and_does_not_say_what_is_refused(story: Story, target: Json) -> None:
+    """It would be stored beside what it replaces, both current."""
+    chu, patient = story.hospital(), await open_fed(story)
+    await deposited(chu, report(story, patient, "1"))
+    relation = [{"code": "replaces", "target": target}]
+    answer = await chu.post("DocumentReference", report(story, patient, "2", relatesTo=relation))
+    assert (answer.status_code, faults(answer)) == (
+        422, ["document-replaced-unknown DocumentReference.relatesTo[0].target"],
+    )  # fmt: skip
+    assert len(await patient.finds(f"DocumentReference?subject=Patient/{patient.id}")) == 1
+
+
 async def test_a_correction_in_a_transaction_is_all_or_nothing(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     first = await deposited(chu, report(story, patient, "1"))
