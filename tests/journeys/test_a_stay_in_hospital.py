@@ -279,3 +279,13 @@ async def test_what_the_patient_would_see_at_once_is_not_taken_as_held_back_from
     assert (answer.status_code, faults(answer)) == (409, [f"hold-back-over {element}"])
     count = len(await patient.finds(f"DocumentReference?patient={patient.id}&security-label=INVISIBLE_PATIENT"))
     assert count == 0
+
+
+@pytest.mark.parametrize("attachment", [
+    {"contentType": "application/pdf", "url": "data:text/html;base64,PHNjcmlwdD4="}, {"url": "javascript:alert(1)"},
+], ids=lambda attachment: attachment["url"][:4])  # fmt: skip
+async def test_a_content_does_not_come_in_by_its_url(story: Story, attachment: Json) -> None:
+    """Nobody would compare it with its type, nor scan it."""
+    chu, patient = story.hospital(), await open_fed(story)
+    answer = await chu.post("DocumentReference", report(story, patient, "1", content=[{"attachment": attachment}]))
+    assert (answer.status_code, faults(answer)) == (422, ["content-url DocumentReference.content[0].attachment.url"])
