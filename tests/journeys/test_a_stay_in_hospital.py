@@ -289,3 +289,12 @@ async def test_a_content_does_not_come_in_by_its_url(story: Story, attachment: J
     chu, patient = story.hospital(), await open_fed(story)
     answer = await chu.post("DocumentReference", report(story, patient, "1", content=[{"attachment": attachment}]))
     assert (answer.status_code, faults(answer)) == (422, ["content-url DocumentReference.content[0].attachment.url"])
+
+
+@pytest.mark.parametrize("label", [{"text": "MASQUE_PS"}, {"coding": [{"system": VISIBILITY, "display": "Masqué"}]}])
+async def test_a_label_that_is_no_code_is_not_taken_as_if_it_hid(story: Story, label: Json) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    document = report(story, patient, "1")
+    document["securityLabel"].append(label)
+    answer = await chu.post("DocumentReference", document)
+    assert (answer.status_code, faults(answer)) == (422, ["document-visibility DocumentReference.securityLabel[1]"])
