@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fhir_dmp.access.reimbursement import is_reimbursement, leaves_at
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.audit.update_notice import notice_due
+from fhir_dmp.interactions.belonging import require_belonging
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.reimbursing import check_reimbursements
@@ -24,6 +25,7 @@ async def find_consequences(
     What the changes make due is scheduled: it is lost with them, should the transaction fail.
     """
     check_reimbursements(context, request, changes)
+    await require_belonging(context, request, changes, together)
     superseded = await find_superseded(context, writer, request, changes, together)
     await schedule_due(context, writer, request, changes)
     return superseded

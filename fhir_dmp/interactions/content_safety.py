@@ -20,20 +20,25 @@ from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import Json, JsonObject, write_json
 from fhir_dmp.outcome import Category, FhirError, Issue, error
-from fhir_dmp.record.content import HEAD, explain_name, explain_type
+from fhir_dmp.record.content import HEAD, explain_name, explain_type, explain_url
 from fhir_dmp.scanner.port import ScannerAway
 
 _log = logging.getLogger(__name__)
-_CONTENT = re.compile(rb'"(?:contentType|data)":')
+_CONTENT = re.compile(rb'"(?:contentType|data)":|"url":"(?i:data|javascript|vbscript|file):')
+_MEMBERS = ("data", "contentType", "title", "url")
 
 
 class Content(NamedTuple):
-    """A content inside of a resource: its base64 ("" of one that is elsewhere), and the expression of what holds it."""
+    """A content inside of a resource: its base64 ("" of one that is elsewhere), and the expression of what holds it.
+
+    `url` is where it is, "" of one that is here.
+    """
 
     data: str
     media_type: str
     title: str
     expression: str
+    url: str = ""
 
 
 async def require_safe(context: Context, request: Request, resource: JsonObject, at: str = "") -> None:
@@ -72,8 +77,8 @@ def find_contents(value: Json, expression: str) -> Iterator[Content]:
             yield from find_contents(item, f"{expression}[{index}]")
     elif isinstance(value, dict):
         if _is_content(value):
-            texts = [str(value.get(name) or "") for name in ("data", "contentType", "title")]
-            yield Content(texts[0], texts[1], texts[2], expression)
+            data, media_type, title, url = (str(value.get(name) or "") for name in _MEMBERS)
+            yield Content(data, media_type, title, expression, url)
         for name, item in value.items():
             if isinstance(item, list | dict):
                 yield from find_contents(item, f"{expression}.{name}")
@@ -85,17 +90,20 @@ def may_hold_contents(resource: JsonObject) -> bool:
 
 
 def _is_content(value: JsonObject) -> bool:
-    """No other type of R4 has a contentType; an Attachment without one has its data all the same.
+    """No other type of R4 has a contentType; an Attachment without one has its data all the same, or its URL.
 
     What a Consent is about is called data too (`Consent.provision.data`), and is a list.
     """
-    others = {"origin", "sigFormat", "who"}
-    return "contentType" in value or (isinstance(value.get("data"), str) and others.isdisjoint(value))
+    if "contentType" in value or explain_url(str(value.get("url") or "")):
+        return True
+    return isinstance(value.get("data"), str) and {"origin", "sigFormat", "who"}.isdisjoint(value)
 
 
 def _find_issues(content: Content, data: bytes) -> Iterator[Issue]:
     if message := explain_name(content.title):
         yield Issue("error", "content-name", message, f"{content.expression}.title")
+    if message := explain_url(content.url):
+        yield Issue("error", "content-url", message, f"{content.expression}.url")
     if data and (message := explain_type(content.media_type, data[:HEAD])):
         yield Issue("error", "content-type", message, f"{content.expression}.contentType")
 

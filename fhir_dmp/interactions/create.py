@@ -25,6 +25,7 @@ from fhir_dmp.interactions.submitting import require_same_submission
 from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.record.submission import is_sharing
 from fhir_dmp.resource import Identity, Version, build_version
 from fhir_dmp.store.port import Change, Writer
 
@@ -42,7 +43,7 @@ async def create(context: Context, request: Request) -> Result:
     if criteria is not None:
         return await _create_unless_exists(context, request, resource, criteria)
     identity = Identity(request.resource_type, context.new_id())
-    if is_deposit(resource):
+    if is_deposit(resource) or is_sharing(resource):
         return await _deposit(context, request, resource, identity)
     change = first_version(context, resource, identity, request)
     if any(find_due(context, request, [change])):

@@ -176,7 +176,7 @@ async def _authorise(context: Context, request: Request, change: Change, at: str
     try:
         await authorise(context, request, "update", [change])
     except FhirError as fault:
-        located = [issue if issue.expression else replace(issue, expression=at) for issue in fault.issues]
+        located = [replace(issue, expression=at or issue.expression) for issue in fault.issues]
         raise FhirError(fault.category, *located) from fault.__cause__
 
 

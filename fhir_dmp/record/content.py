@@ -41,6 +41,8 @@ _PROGRAM = re.compile(
     r"\.(exe|com|bat|cmd|scr|pif|msi|dll|js|jse|vbs|vbe|wsf|hta|ps1|jar|sh|lnk|html?|svg|php)\s*$", re.IGNORECASE
 )
 _ESCAPES = re.compile(r"\.\.[/\\]|^[A-Za-z]:\\|^[/\\]{1,2}\w")
+_UNSAFE = re.compile(r"(data|javascript|vbscript|file):", re.IGNORECASE)
+"""URLs that are a content or a program themselves, or lead into the machine of whoever opens them."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200c", "\u200d", "\u00ad"})
 """Of the invisible characters those that writing needs."""
@@ -69,6 +71,13 @@ def explain_name(name: str) -> str:
     if _PROGRAM.search(name):
         return "The name is that of a program."
     return ""
+
+
+def explain_url(url: str) -> str:
+    """Returns what is wrong with the URL of a content, "" where nothing is."""
+    if not (found := _UNSAFE.match(url)):
+        return ""
+    return f"A content is in data, in a Binary or at an address: no URL of the scheme {found[1].lower()} is taken."
 
 
 def _guess(head: bytes) -> frozenset[str]:

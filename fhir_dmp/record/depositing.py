@@ -35,13 +35,21 @@ def find_unsaid(new: Item) -> list[Issue]:
     """Returns what a professional's deposit leaves unsaid: who sees it (EX_2.1-1050 of the DMP).
 
     Its securityLabel has the confidentiality, N, R or V (JDV_J08); beside that, MASQUE_PS and INVISIBLE_PATIENT say yes
-    by being there, and no by being absent.
+    by being there, and no by being absent. A label that is a text alone hides from nobody, whatever it says.
     """
+    if uncoded := [index for index, row in enumerate(new.resource.get("securityLabel", ())) if not _is_coded(row)]:
+        message = "A label is a code: a text alone would hide the document from nobody."
+        at = f"{_TYPE}.securityLabel"
+        return [Issue("error", "document-visibility", message, f"{at}[{index}]", "required") for index in uncoded]
     labels = {(row.get("system", ""), row.get("code", "")) for row in _labels(new.resource)}
     if any(read_label(*label) in _SAID for label in labels):
         return []
     message = "A deposit says who sees it: a confidentiality N, R or V, with MASQUE_PS or INVISIBLE_PATIENT where so."
     return [Issue("error", "document-visibility", message, f"{_TYPE}.securityLabel", "required")]
+
+
+def _is_coded(label: JsonObject) -> bool:
+    return any(row.get("code") for row in _codings(label))
 
 
 def _labels(document: JsonObject) -> Iterator[JsonObject]:
@@ -50,11 +58,14 @@ def _labels(document: JsonObject) -> Iterator[JsonObject]:
 
 
 def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:
-    """Yields the documents that one replaces: the reference to each, or else its `system|value`, and the expression."""
+    """Yields the documents that one replaces: the reference to each, or else its `system|value`, and the expression.
+
+    "" is one of which the text alone is told: it says that something is replaced, and not what.
+    """
     for index, row in enumerate(document.get("relatesTo", ())):
         target = row.get("target", {})
         text = target.get("reference") or write_name(target.get("identifier", {}))
-        if row.get("code") == "replaces" and text:
+        if row.get("code") == "replaces":
             yield text, f"{_TYPE}.relatesTo[{index}].target"
 
 

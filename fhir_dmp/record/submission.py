@@ -6,12 +6,18 @@ pdsm-submissionset-comprehensive. Its uniqueId names one submission for ever (IH
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fhir_dmp.access.change import Item
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.search.links import relative_to
 
 LIST = "List"
-_CODE = ("https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "submissionset")
+_TYPES = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
+_CODE = (_TYPES, "submissionset")
+_SHARING = frozenset({_CODE, (_TYPES, "folder")})
+_RELATED = frozenset({"appends", "transforms", "signs"})
+"""How a document is related to one that stays as it is."""
 _SOURCE_ID = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
 _UNIQUE_ID, _ENTRY_UUID = "usual", "official"
 """The uses of identifiers that name one."""
@@ -19,10 +25,7 @@ _UNIQUE_ID, _ENTRY_UUID = "usual", "official"
 
 def names_of_submission(resource: JsonObject) -> list[str]:
     """Returns what names a submission set: its uniqueId and entryUUID as `system|value`; none of any other List."""
-    if resource.get("resourceType") != LIST:
-        return []
-    codings = resource.get("code", {}).get("coding", ())
-    if _CODE not in {(row.get("system"), row.get("code")) for row in codings}:
+    if _CODE not in _codes(resource):
         return []
     return [*_identifiers(resource, _UNIQUE_ID), *_identifiers(resource, _ENTRY_UUID)]
 
@@ -30,6 +33,36 @@ def names_of_submission(resource: JsonObject) -> list[str]:
 def _identifiers(resource: JsonObject, use: str) -> list[str]:
     rows = [row for row in resource.get("identifier", ()) if row.get("use") == use]
     return [_write(row) for row in rows if row.get("system") and row.get("value")]
+
+
+def is_sharing(resource: JsonObject) -> bool:
+    """Tells whether a resource is a submission set or a folder."""
+    return not _codes(resource).isdisjoint(_SHARING)
+
+
+def find_related(resource: JsonObject) -> Iterator[tuple[str, str]]:
+    """Yields what a submission set or folder holds, or a document is related to: references, with the expressions.
+
+    What a document replaces is not among them.
+    """
+    if is_sharing(resource):
+        for index, row in enumerate(resource.get("entry", ())):
+            yield from _reference(row.get("item", {}), f"{LIST}.entry[{index}].item")
+    elif resource.get("resourceType") == "DocumentReference":
+        for index, row in enumerate(resource.get("relatesTo", ())):
+            if row.get("code") in _RELATED:
+                yield from _reference(row.get("target", {}), f"DocumentReference.relatesTo[{index}].target")
+
+
+def _reference(reference: JsonObject, at: str) -> Iterator[tuple[str, str]]:
+    if text := reference.get("reference"):
+        yield text, at
+
+
+def _codes(resource: JsonObject) -> set[tuple[str | None, str | None]]:
+    """The codes of a List; none of any other resource."""
+    codings = resource.get("code", {}).get("coding", ()) if resource.get("resourceType") == LIST else ()
+    return {(row.get("system"), row.get("code")) for row in codings}
 
 
 def is_same_submission(new: Item, other: Item, base_url: str) -> bool:

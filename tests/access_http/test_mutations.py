@@ -188,6 +188,7 @@ ELSEWHERE = {
     "fhir_dmp.operations.dmp_access_log": "test_refused_choices.py: absent for all who do not see the trace",
     "fhir_dmp.bulk.selection": "tests/journeys/test_a_warehouse_exports.py: each page is decided when it is fetched",
     "fhir_dmp.interactions.attachments": "test_binary.py: only what the writer sees is compared",
+    "fhir_dmp.interactions.belonging": "test_what_is_submitted_together.py: what is hidden is as what never was",
     "fhir_dmp.interactions.depositing": "tests/journeys/test_a_stay_in_hospital.py: what is hidden is stored beside",
     "fhir_dmp.interactions.submitting": "test_a_submission_is_sent_again.py: what is hidden is as what is not here",
     "fhir_dmp.interactions.groups": "test_a_warehouse_exports.py: a Group is shown where every member's record is open",

@@ -88,6 +88,19 @@ async def test_what_is_replaced_may_be_named_by_a_version_or_by_its_identifier(s
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", [{"display": "le précédent"}, {"identifier": {"system": "urn:x"}}])
+async def test_what_replaces_something_and_does_not_say_what_is_refused(story: Story, target: Json) -> None:
+    """It would be stored beside what it replaces, both current."""
+    chu, patient = story.hospital(), await open_fed(story)
+    await deposited(chu, report(story, patient, "1"))
+    relation = [{"code": "replaces", "target": target}]
+    answer = await chu.post("DocumentReference", report(story, patient, "2", relatesTo=relation))
+    assert (answer.status_code, faults(answer)) == (
+        422, ["document-replaced-unknown DocumentReference.relatesTo[0].target"],
+    )  # fmt: skip
+    assert len(await patient.finds(f"DocumentReference?subject=Patient/{patient.id}")) == 1
+
+
 async def test_a_correction_in_a_transaction_is_all_or_nothing(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     first = await deposited(chu, report(story, patient, "1"))
@@ -239,3 +252,49 @@ async def test_a_deposit_that_nobody_would_see_is_refused_with_its_labels(story:
     stored = await chu.sees(place)
     answer = await chu.put(place, {**stored, "securityLabel": both["securityLabel"]})
     assert faults(answer) == ["labels-contradict DocumentReference.securityLabel"]
+
+
+@pytest.mark.parametrize("way", ["create", "transaction", "update", "meta"])
+async def test_what_the_patient_would_see_at_once_is_not_taken_as_held_back_from_him(story: Story, way: str) -> None:
+    """By its date it is open to him: whoever relies on the label is told so, by whatever way he sets it."""
+    chu, patient = story.hospital(), await open_fed(story)
+    old = {"date": "2025-11-01T08:00:00Z"}
+    held, shown = report(story, patient, "1", "INVISIBLE_PATIENT", **old), report(story, patient, "1", **old)
+    label = {"system": VISIBILITY, "code": "INVISIBLE_PATIENT"}
+    place = await deposited(chu, shown) if way in {"update", "meta"} else ""
+    at = ""
+    match way:
+        case "create":
+            answer = await chu.post("DocumentReference", held)
+        case "transaction":
+            entry = {"resource": held, "request": {"method": "POST", "url": "DocumentReference"}}
+            answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+            at = "Bundle.entry[0]"
+        case "update":
+            answer = await chu.put(place, {**await chu.sees(place), "securityLabel": held["securityLabel"]})
+        case _:
+            given = {"name": "meta", "valueMeta": {"security": [label]}}
+            answer = await chu.post(f"{place}/$meta-add", {"resourceType": "Parameters", "parameter": [given]})
+    element = f"{at}.resource.securityLabel" if at else "DocumentReference.securityLabel"
+    assert (answer.status_code, faults(answer)) == (409, [f"hold-back-over {element}"])
+    count = len(await patient.finds(f"DocumentReference?patient={patient.id}&security-label=INVISIBLE_PATIENT"))
+    assert count == 0
+
+
+@pytest.mark.parametrize("attachment", [
+    {"contentType": "application/pdf", "url": "data:text/html;base64,PHNjcmlwdD4="}, {"url": "javascript:alert(1)"},
+], ids=lambda attachment: attachment["url"][:4])  # fmt: skip
+async def test_a_content_does_not_come_in_by_its_url(story: Story, attachment: Json) -> None:
+    """Nobody would compare it with its type, nor scan it."""
+    chu, patient = story.hospital(), await open_fed(story)
+    answer = await chu.post("DocumentReference", report(story, patient, "1", content=[{"attachment": attachment}]))
+    assert (answer.status_code, faults(answer)) == (422, ["content-url DocumentReference.content[0].attachment.url"])
+
+
+@pytest.mark.parametrize("label", [{"text": "MASQUE_PS"}, {"coding": [{"system": VISIBILITY, "display": "Masqué"}]}])
+async def test_a_label_that_is_no_code_is_not_taken_as_if_it_hid(story: Story, label: Json) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    document = report(story, patient, "1")
+    document["securityLabel"].append(label)
+    answer = await chu.post("DocumentReference", document)
+    assert (answer.status_code, faults(answer)) == (422, ["document-visibility DocumentReference.securityLabel[1]"])

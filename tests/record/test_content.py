@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_dmp.record.content import HEAD, explain_name, explain_type
+from fhir_dmp.record.content import HEAD, explain_name, explain_type, explain_url
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -113,3 +113,13 @@ def test_a_name_that_hides_how_it_ends_is_refused(before: str, sign: str, after:
 @pytest.mark.parametrize("joiner", ["\u200c", "\u200d", "\u00ad"])
 def test_what_writing_needs_is_no_disguise(joiner: str) -> None:
     assert explain_name(f"compte{joiner}rendu.pdf") == ""
+
+
+@pytest.mark.parametrize("url", ["data:text/html,x", "JavaScript:alert(1)", "vbscript:x", "FILE:///etc/passwd"])
+def test_a_url_that_is_no_address_is_told(url: str) -> None:
+    assert url.partition(":")[0].lower() in explain_url(url)
+
+
+@pytest.mark.parametrize("url", ["", "Binary/1", "urn:uuid:1", "https://pacs.example/data:1", "urn:oid:1.2", "base"])
+def test_any_other_url_of_a_content_is_taken(url: str) -> None:
+    assert explain_url(url) == ""
