@@ -30,13 +30,10 @@ from fhir_dmp.operations.record_act import (
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.consents import Act, build_provenance
 from fhir_dmp.record.merging import (
-    SUSPENDED,
     find_merging_faults,
-    has_tag,
     is_merged,
     merge_patients,
     part_patients,
-    restore,
     suspend,
 )
 from fhir_dmp.resource import Identity, Version
@@ -93,9 +90,8 @@ async def unmerge(context: Context, request: Request) -> Result:
         (_, source), (_, target) = pair.source, pair.target
         if not is_merged(source, target):
             return None
-        suspended = [row for _, row in pair.consents if has_tag(row, SUSPENDED, source["id"])]
         await writer.schedule(_moving(context, source["id"], target["id"], is_back=True))
-        return [*part_patients(source, target), *(restore(row, source["id"]) for row in suspended)]
+        return [*part_patients(source, target)]
 
     return await _change_both(context, request, "unmerge", work)
 

@@ -19,6 +19,8 @@ from fhir_dmp.record.traits import read_traits
 
 MOVED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-moved"
 """The tag of what was in the record of the Patient whose id is the code."""
+STATES = OPEN, CLOSED = "open", "closed"
+"""The codes of that tag on the Patient who was replaced: whether his record was open."""
 SUSPENDED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-suspended"
 """The tag of a Consent that was active before the merge, and only one record had."""
 _REPLACED_BY, _REPLACES = "replaced-by", "replaces"
@@ -64,16 +66,19 @@ def find_replaced(target: JsonObject) -> list[str]:
 def merge_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Returns both Patients once the target took the source's place; whether that was open is kept in its tag."""
     gone = _with_link({**source, "active": False}, _REPLACED_BY, target["id"])
-    tagged = with_tag(gone, MOVED, "open" if source.get("active") is True else "closed")
+    tagged = with_tag(gone, MOVED, OPEN if source.get("active") is True else CLOSED)
     return tagged, _with_link(target, _REPLACES, source["id"])
 
 
 def part_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """Returns both Patients as two again."""
-    was_open = has_tag(source, MOVED, "open")
-    bare = without_tag(without_tag(source, MOVED, "open"), MOVED, "closed")
-    back = _without_link({**bare, "active": was_open}, _REPLACED_BY, target["id"])
-    return back, _without_link(target, _REPLACES, source["id"])
+    """Returns both Patients as two again; the source's record stays closed until all that is his is back."""
+    return _without_link(source, _REPLACED_BY, target["id"]), _without_link(target, _REPLACES, source["id"])
+
+
+def reopen_parted(source: JsonObject) -> JsonObject:
+    """Returns the Patient of a merge that is undone, his record open where it was."""
+    was_open = has_tag(source, MOVED, OPEN)
+    return {**without_tag(without_tag(source, MOVED, OPEN), MOVED, CLOSED), "active": was_open}
 
 
 def suspend(consents: list[JsonObject], others: list[JsonObject], source_id: str) -> list[JsonObject]:

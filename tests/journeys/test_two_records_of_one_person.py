@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from fhir_dmp.access.requester import SERVER, Kind, Requester
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
 from fhir_dmp.jobs import move
-from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
+from fhir_dmp.record.consents import Act, build_consent, build_recipient
+from tests.journeys.cast import deposit, made
+from tests.journeys.story import START, Actor, Story, faults, parameters, reference_of, told
 from tests.record.numbers import build_provisional
 from tests.rest.server import BASE_URL
 
@@ -95,6 +101,59 @@ async def test_what_names_a_version_of_the_patient_is_moved_too(story: Story) ->
     await fund.post("Patient/$dmp-unmerge", _pair(source, target))
     await story.work()
     assert len(await physician.finds(f"Observation?patient={source}")) == NOTES + 2
+
+
+async def _consented(patient: Actor, effect: str, who: Actor, **members: Json) -> None:
+    """A Consent of the patient about somebody."""
+    act = Act("authorize", Requester(Kind.PATIENT, "p", patient_id=patient.id), patient.id, START, BASE_URL)
+    provision = {"type": effect, **build_recipient(who.by_number), **members}
+    profile = "https://fhir-dmp.fr/StructureDefinition/dmp-consent"
+    await made(patient, build_consent(act, "", profile, provision))
+
+
+async def _step(story: Story, one: Actor, other: Actor, *, is_back: bool) -> AsyncIterator[None]:
+    """Moves what is to be moved, one resource after another."""
+    restriction = await open_gate(story.context, Request(SERVER), "search-system")
+    task = {"from": (other if is_back else one).id, "to": (one if is_back else other).id, "back": is_back}
+    yield
+    for step in move.build_steps(story.context, restriction, task):
+        while await step():
+            yield
+
+
+@pytest.mark.parametrize("is_in_source", [False, True])
+async def test_nobody_sees_more_while_records_are_joined_and_parted(
+    story: Story, monkeypatch: pytest.MonkeyPatch, *, is_in_source: bool
+) -> None:
+    monkeypatch.setattr(move, "BATCH", 1)
+    denied, lone, author = story.physician("99900000066"), story.physician("99900000077"), story.physician()
+    one, other = [story.patient(name) for name in await _open_both(story, author, author)]
+    documents = {"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "DocumentReference"}]}
+    for patient in (one, other):
+        await _consented(patient, "permit", denied)
+    await _consented(one if is_in_source else other, "permit", lone)
+    for patient in (one, one, one, other, other, other):
+        await deposit(story, author, patient)
+    await _consented(one, "deny", denied, **documents)
+
+    async def found(reader: Actor) -> set[str]:
+        rows = await reader.finds(f"DocumentReference?patient={one.id},{other.id}")
+        return {row["id"] for row in rows}
+
+    before = {reader: await found(reader) for reader in (denied, lone)}
+    assert [len(before[reader]) for reader in (denied, lone)] == [3, 3]
+    assert (await story.fund().post("Patient/$merge", _pair(one.id, other.id))).status_code == 200
+    async for _ in _step(story, one, other, is_back=False):
+        assert all([await found(reader) <= before[reader] for reader in (denied, lone)])
+    await story.work()
+    assert [await found(reader) for reader in (denied, lone)] == [set(), set()]
+    assert (await story.fund().post("Patient/$dmp-unmerge", _pair(one.id, other.id))).status_code == 200
+    early = await story.fund().post(f"Patient/{one.id}/$dmp-open", parameters(consent=True))
+    assert (early.status_code, faults(early)) == (409, ["identity-merged"])
+    async for _ in _step(story, one, other, is_back=True):
+        assert all([await found(reader) <= before[reader] for reader in (denied, lone)])
+    await story.work()
+    assert {reader: await found(reader) for reader in (denied, lone)} == before
 
 
 async def test_what_is_erased_takes_along_who_was_replaced(story: Story) -> None:
