@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from fhir_dmp.access.consent import SUSPENDED
 from fhir_dmp.access.requester import SERVER
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.authorisation import facts_of
@@ -19,7 +20,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
-from fhir_dmp.record.merging import MOVED, STATES, SUSPENDED, reopen_parted, restore, with_tag, without_tag
+from fhir_dmp.record.merging import MOVED, STATES, reopen_parted, restore, with_tag, without_tag
 from fhir_dmp.reference import find_slots, rewrite
 from fhir_dmp.resource import Version, build_version
 from fhir_dmp.search.links import relative_to

@@ -74,8 +74,9 @@ async def merge(context: Context, request: Request) -> Result:
             raise FhirError(Category.CONFLICT, *faults)
         if await writer.find_job(JobKind.MERGE, source["id"]):
             raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
-        both = pair.consents_of(source), pair.consents_of(target)
-        suspended = [*suspend(*both, source["id"]), *suspend(both[1], both[0], source["id"])]
+        its, others = pair.consents_of(source), pair.consents_of(target)
+        at = source["id"], context.now(), context.reading
+        suspended = [*suspend(its, others, *at), *suspend(others, its, *at)]
         await writer.schedule(_moving(context, source["id"], target["id"], is_back=False))
         return [*merge_patients(source, target), *suspended]
 
