@@ -224,6 +224,26 @@ async def test_a_block_ends_and_its_end_lifts_also_what_names_the_professional_b
     await doctor.sees(document)
 
 
+async def test_a_draft_that_blocks_the_medecin_traitant_by_any_name_is_told_to_be_refused(story: Story) -> None:
+    patient, physician, server = await open_record(story), story.physician(), story.server()
+    here = f"Patient/{patient.id}"
+    person = (await server.finds(f"Practitioner?identifier={RPPS}|{physician.rpps}"))[0]["id"]
+    works = {"practitioner": {"reference": f"Practitioner/{person}"}}
+    role = await made(server, {"resourceType": "PractitionerRole", "active": True, **works})
+    await done(patient, f"{here}/$dmp-block", professional=story.nurse().by_number)
+    draft = (await patient.finds(f"Consent?patient={patient.id}"))[0]
+    draft = {key: value for key, value in draft.items() if key not in {"id", "meta"}}
+    await done(patient, f"{here}/$dmp-attending", professional=physician.by_number)
+    for named in (physician.by_number, {"reference": f"Practitioner/{person}"}, {"reference": role}):
+        draft["provision"]["actor"][0]["reference"] = named
+        asked = parameters(professional=physician.rpps, profession="10", consent=draft)
+        answer = await patient.post(f"{here}/$dmp-explain-access", asked)
+        saving = next(row["part"] for row in answer.json()["parameter"] if row["name"] == "saving")
+        assert saving[0]["valueBoolean"] is False, named
+        assert saving[1]["valueCoding"]["code"] == "attending-not-blockable", named
+        assert (await patient.post("Consent", draft)).status_code == 403
+
+
 async def _name_by(patient: Actor, reference: str) -> None:
     """Has the Consents in force name somebody otherwise."""
     for consent in await patient.finds(f"Consent?patient={patient.id}&status=active"):
