@@ -224,6 +224,25 @@ async def test_a_block_ends_and_its_end_lifts_also_what_names_the_professional_b
     await doctor.sees(document)
 
 
+async def test_a_consent_for_a_team_counts_for_whom_the_team_names_by_his_number(story: Story) -> None:
+    patient, server = await open_record(story), story.server()
+    doctor, here = story.physician("99900000066", organization="990000055"), f"Patient/{patient.id}"
+    finess = {"system": "https://finess.esante.gouv.fr", "value": "990000055"}
+    await made(server, {"resourceType": "Organization", "name": "Maison", "identifier": [finess]})
+    teams = [
+        await made(server, {"resourceType": "CareTeam", "status": "active", "participant": [{"member": member}]})
+        for member in (doctor.by_number, {"identifier": finess})
+    ]
+    document = await deposit(story, story.nurse(), patient)
+    for team in teams:
+        await doctor.sees_nothing(document)
+        await done(patient, f"{here}/$dmp-authorize", professional=story.dentist().by_number)
+        await _name_by(patient, team)
+        await doctor.sees(document)
+        for consent in await patient.finds(f"Consent?patient={patient.id}&status=active"):
+            await patient.put(f"Consent/{consent['id']}", {**consent, "status": "inactive"})
+
+
 async def test_a_draft_that_blocks_the_medecin_traitant_by_any_name_is_told_to_be_refused(story: Story) -> None:
     patient, physician, server = await open_record(story), story.physician(), story.server()
     here = f"Patient/{patient.id}"
