@@ -75,8 +75,8 @@ def _own(requester: Requester, rows: list[JsonObject], organizations: set[str], 
 
 def _is_role(role: JsonObject, own: set[str], organizations: set[str], reading: Reading) -> bool:
     """Of several situations d'exercice only the one of the token's structure counts."""
-    is_his = _reference(role.get("practitioner"), reading) in own
-    return is_his and _reference(role.get("organization"), reading) in organizations
+    is_his = _is_one_of(own, role.get("practitioner"), reading)
+    return is_his and _is_one_of(organizations, role.get("organization"), reading)
 
 
 def _structure(requester: Requester, rows: list[JsonObject]) -> set[str]:
@@ -104,7 +104,7 @@ def _works(team: JsonObject, members: set[str], now: Milliseconds, reading: Read
     if team.get("status", "active") != "active" or not is_current(team.get("period"), now, reading):
         return False
     rows = [row for row in _objects(team.get("participant")) if is_current(row.get("period"), now, reading)]
-    return any(_reference(row.get("member"), reading) in members for row in rows)
+    return any(_is_one_of(members, row.get("member"), reading) for row in rows)
 
 
 def _gathers(group: JsonObject, members: set[str], now: Milliseconds, reading: Reading) -> bool:
@@ -112,7 +112,7 @@ def _gathers(group: JsonObject, members: set[str], now: Milliseconds, reading: R
         return False
     rows = [row for row in _objects(group.get("member")) if row.get("inactive") is not True]
     current = [row for row in rows if is_current(row.get("period"), now, reading)]
-    return any(_reference(row.get("entity"), reading) in members for row in current)
+    return any(_is_one_of(members, row.get("entity"), reading) for row in current)
 
 
 def is_current(period: Json, now: Milliseconds, reading: Reading) -> bool:
@@ -139,6 +139,13 @@ def _link(row: JsonObject) -> str:
 def _reference(value: Json, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
     return relative_to(reading.base_url, text).partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def _is_one_of(texts: set[str], value: Json, reading: Reading) -> bool:
+    """Tells whether a Reference names one of these, by its reference or by its identifier."""
+    row = value if isinstance(value, dict) else {}
+    named = {_reference(value, reading), *_identifiers({"identifier": [row.get("identifier")]})}
+    return not texts.isdisjoint(named)
 
 
 def _objects(value: Json) -> list[JsonObject]:

@@ -31,6 +31,8 @@ from fhir_dmp.search.span import parse_span
 
 SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 PRIVACY = "patient-privacy"
+SUSPENDED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-suspended"
+"""The system of the tag of a Consent of which a merge left the denials alone in force: only one record had it."""
 _SCOPES = frozenset({PRIVACY, "research", "treatment", "adr"})
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _BASES: dict[str, Effect] = {"OPTIN": "permit", "OPTOUT": "deny"}
@@ -100,6 +102,7 @@ class _Reader:
             str(consent.get("id", "")),
             base,
             None if root is None else self._provision(_object(root), "Consent.provision", depth=0),
+            denies_only=any(system == SUSPENDED for system, _ in _tags(consent)),
         )
 
     def _base(self, consent: JsonObject) -> Effect | None:
@@ -276,6 +279,10 @@ def _has_modifier(value: Json) -> bool:
 
 def _codings(concept: Json) -> list[Code]:
     return list(_iterate_codings(_object(concept).get("coding")))
+
+
+def _tags(consent: JsonObject) -> Iterator[Code]:
+    return _iterate_codings(_object(consent.get("meta")).get("tag"))
 
 
 def _iterate_codings(value: Json) -> Iterator[Code]:

@@ -51,11 +51,20 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """A Consent that is in force. `base` is what its policy rule says outside its root, None where it says nothing."""
+    """A Consent that is in force. `base` is what its policy rule says outside its root, None where it says nothing.
+
+    One that `denies_only` was suspended by a merge: it permits nothing until the patient gives it again.
+    """
 
     consent: str
     base: Effect | None
     root: Provision | None
+    denies_only: bool = False
+
+    @property
+    def effects(self) -> frozenset[Effect]:
+        """What its rules say somewhere, of something."""
+        return frozenset({*(node.effect for node in _nodes(self)), *([self.base] if self.base else [])})
 
 
 def blocks(directive: Directive, persons: frozenset[str], now: Milliseconds) -> bool:
@@ -73,8 +82,13 @@ def holds_at(period: Span | None, now: Milliseconds) -> bool:
 
 def instants_of(directive: Directive) -> Iterator[Milliseconds]:
     """Yields the instants at which one of its rules comes into force or ends."""
+    for node in _nodes(directive):
+        yield from node.period or ()
+
+
+def _nodes(directive: Directive) -> Iterator[Provision]:
     pending = [directive.root] if directive.root else []
     while pending:
         node = pending.pop()
-        yield from node.period or ()
+        yield node
         pending += node.exceptions

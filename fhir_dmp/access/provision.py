@@ -62,8 +62,9 @@ def compile_directive(directive: Directive, situation: Situation) -> Opinion:
     root = directive.root
     inside = _compile(root, situation) if root else SILENT
     outside = no(_match(root, situation)) if root else EVERYTHING
+    permitted = some([inside.permit, outside if directive.base == "permit" else NOTHING])
     return Opinion(
-        permit=some([inside.permit, outside if directive.base == "permit" else NOTHING]),
+        permit=NOTHING if directive.denies_only else permitted,
         deny=some([inside.deny, outside if directive.base == "deny" else NOTHING]),
     )
 
@@ -84,7 +85,7 @@ def permit_naming(directive: Directive, label: Code, situation: Situation) -> Cl
     """
     root = directive.root
     is_named = root is not None and root.effect == "permit" and label in (root.labels or ())
-    return _compile(root, situation).permit if root and is_named else NOTHING
+    return _compile(root, situation).permit if root and is_named and not directive.denies_only else NOTHING
 
 
 def _nodes(node: Provision | None) -> Iterator[Provision]:

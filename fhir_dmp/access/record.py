@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from fhir_dmp.access.consent import Reading, is_enforced, read_consent
@@ -32,14 +31,15 @@ _PERSONS = ("Practitioner/", "PractitionerRole/")
 class RecordState:
     """One record as decisions see it.
 
-    `closes` is when it closed or will, None where it stays open; `attending` and `administrators` are texts (see
-    Closure). `uninterpretable` are the ids of enforced Consents that could not be read: one closes the whole record.
+    `closes` is when it closed or will, None where it stays open; `majority` when the patient comes of age, None where
+    no birth date tells it; `attending` and `administrators` are texts (see Closure). `uninterpretable` are the ids of
+    enforced Consents that could not be read: one closes the whole record.
     `references` is that of provision.Situation.
     """
 
     patient_id: str
     closes: Milliseconds | None = None
-    birth: Milliseconds | None = None
+    majority: Milliseconds | None = None
     is_protected: bool = False
     attending: frozenset[str] = frozenset()
     administrators: frozenset[str] = frozenset()
@@ -62,7 +62,7 @@ class RecordState:
 
     def is_represented(self, now: Milliseconds) -> bool:
         """Tells whether a legal representative acts for the patient: he is a minor, or a protected adult."""
-        return self.is_protected or (self.birth is not None and now < _birthday(self.birth, _MAJORITY))
+        return self.is_protected or (self.majority is not None and now < self.majority)
 
 
 def build_record(
@@ -74,11 +74,10 @@ def build_record(
     """Returns the state of the record of a Patient, with all his Consents, whatever their status."""
     enforced = [consent for consent in consents if is_enforced(consent)]
     read = {str(consent.get("id", "")): read_consent(consent, reading) for consent in enforced}
-    birth = _start(patient.get("birthDate"), reading)
     return RecordState(
         patient_id=str(patient.get("id", "")),
         closes=_closes(patient, reading),
-        birth=birth,
+        majority=_birthday(patient.get("birthDate"), _MAJORITY, reading),
         is_protected=any(value is True for value in _extensions(patient, PROTECTED, "valueBoolean")),
         attending=_attending(patient, reading),
         administrators=_professionals(_extensions(patient, ADMINISTRATOR, "valueReference"), reading),
@@ -131,14 +130,17 @@ def _start(text: Json, reading: Reading) -> Milliseconds | None:
     return span[0] if span else None
 
 
-def _birthday(birth: Milliseconds, age: int) -> Milliseconds:
-    """The day on which someone reaches an age; who was born on 29 February does so on 1 March."""
-    born = datetime.fromtimestamp(birth / 1000, UTC)
-    try:
-        reached = born.replace(year=born.year + age)
-    except ValueError:
-        reached = born.replace(year=born.year + age, month=3, day=1)
-    return int(reached.timestamp() * 1000)
+def _birthday(born: Json, age: int, reading: Reading) -> Milliseconds | None:
+    """When the day begins on which someone reaches an age; who was born on 29 February does so on 1 March.
+
+    It is counted in the calendar: an instant of birth is another day elsewhere.
+    """
+    if _start(born, reading) is None:
+        return None
+    year, rest = str(born)[:4], str(born)[4:]
+    reached = f"{int(year) + age:04d}"
+    found = _start(f"{reached}{rest}", reading)
+    return _start(f"{reached}-03-01", reading) if found is None else found
 
 
 def _objects(value: Json) -> list[JsonObject]:

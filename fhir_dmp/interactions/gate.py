@@ -280,7 +280,12 @@ async def read_states(context: Context, request: Request, patients: Collection[s
 
 async def with_attending_known(context: Context, state: RecordState) -> RecordState:
     """Returns the state of a record, its médecin traitant named by all that he is known by."""
-    return replace(state, attending=await _records(context).known_as(state.attending))
+    return replace(state, attending=await find_known_as(context, state.attending))
+
+
+async def find_known_as(context: Context, persons: frozenset[str]) -> frozenset[str]:
+    """Returns all texts that some professionals are known by, who are named by some of them; a structure's are kept."""
+    return await _records(context).known_as(persons)
 
 
 async def _patients(

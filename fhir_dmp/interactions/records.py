@@ -212,10 +212,10 @@ class Records:
         return list(found.values())
 
     async def _referring(self, parameters: Mapping[str, str], rows: Iterable[JsonObject]) -> list[JsonObject]:
-        """The resources that refer to any of these, by the parameter of their type."""
-        links = tuple(f"{row['resourceType']}/{row['id']}" for row in rows)
-        ways = [Has(name, parameter, (LinkValue(links),)) for name, parameter in parameters.items()]
-        return await self._find(tuple(parameters), any_of(ways)) if links else []
+        """The resources that refer to any of these, by its reference or identifier, by the parameter of their type."""
+        texts = frozenset(text for row in rows for text in _texts(row))
+        ways = [_names(name, parameter, texts) for name, parameter in parameters.items()]
+        return await self._find(tuple(parameters), any_of(ways)) if texts else []
 
     async def _find(self, types: tuple[str, ...], clause: Clause) -> list[JsonObject]:
         query = SearchQuery(types, all_of([OfType(types), clause]), count=_PAGE)
@@ -247,6 +247,16 @@ def _patient_of(consent: JsonObject, reading: Reading) -> str:
 def _link(value: object, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
     return text.removeprefix(f"{reading.base_url}/").partition("/_history/")[0] if isinstance(text, str) else ""
+
+
+def _texts(row: JsonObject) -> set[str]:
+    """The reference to a professional or a structure, and the numbers that others name it by."""
+    known = {RPPS, *STRUCTURE_SYSTEMS}
+    numbers = [one for one in row.get("identifier", ()) if isinstance(one, dict) and one.get("system") in known]
+    return {
+        f"{row['resourceType']}/{row['id']}",
+        *(f"{one['system']}|{one['value']}" for one in numbers if "value" in one),
+    }
 
 
 def _numbers(person: JsonObject) -> list[JsonObject]:

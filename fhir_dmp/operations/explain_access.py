@@ -20,7 +20,14 @@ from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.access.write import decide_write
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import check_exposed, inquire, open_gate, read_states, records_behind
+from fhir_dmp.interactions.gate import (
+    check_exposed,
+    inquire,
+    open_gate,
+    read_states,
+    records_behind,
+    with_attending_known,
+)
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.records import Records
 from fhir_dmp.interactions.request import Request, Result
@@ -121,7 +128,8 @@ async def _judge_saving(context: Context, request: Request, state: RecordState, 
     inquiry = await inquire(context, request, "create")
     # the server itself has no token either
     asked = without_scope(inquiry) if request.requester.kind is Kind.SYSTEM else inquiry
-    return decide_write(asked, state, context.matrix, change, context.reading)
+    known = await with_attending_known(context, state)
+    return decide_write(asked, known, context.matrix, change, context.reading)
 
 
 async def _read_consents(context: Context, restriction: Restriction, names: Collection[str]) -> dict[str, Version]:

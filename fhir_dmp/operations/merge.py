@@ -30,13 +30,10 @@ from fhir_dmp.operations.record_act import (
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.consents import Act, build_provenance
 from fhir_dmp.record.merging import (
-    SUSPENDED,
     find_merging_faults,
-    has_tag,
     is_merged,
     merge_patients,
     part_patients,
-    restore,
     suspend,
 )
 from fhir_dmp.resource import Identity, Version
@@ -77,8 +74,9 @@ async def merge(context: Context, request: Request) -> Result:
             raise FhirError(Category.CONFLICT, *faults)
         if await writer.find_job(JobKind.MERGE, source["id"]):
             raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
-        both = pair.consents_of(source), pair.consents_of(target)
-        suspended = [*suspend(*both, source["id"]), *suspend(both[1], both[0], source["id"])]
+        its, others = pair.consents_of(source), pair.consents_of(target)
+        at = source["id"], context.now(), context.reading
+        suspended = [*suspend(its, others, *at), *suspend(others, its, *at)]
         await writer.schedule(_moving(context, source["id"], target["id"], is_back=False))
         return [*merge_patients(source, target), *suspended]
 
@@ -93,9 +91,8 @@ async def unmerge(context: Context, request: Request) -> Result:
         (_, source), (_, target) = pair.source, pair.target
         if not is_merged(source, target):
             return None
-        suspended = [row for _, row in pair.consents if has_tag(row, SUSPENDED, source["id"])]
         await writer.schedule(_moving(context, source["id"], target["id"], is_back=True))
-        return [*part_patients(source, target), *(restore(row, source["id"]) for row in suspended)]
+        return [*part_patients(source, target)]
 
     return await _change_both(context, request, "unmerge", work)
 

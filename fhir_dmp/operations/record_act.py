@@ -26,6 +26,7 @@ from fhir_dmp.record.merging import is_replaced
 from fhir_dmp.resource import Identity, Version, build_version
 from fhir_dmp.search.facts import Facts
 from fhir_dmp.search.match import matches
+from fhir_dmp.store.job_port import JobKind
 from fhir_dmp.store.port import Change, Writer
 
 _DECIDING = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE, Kind.ADMINISTRATOR, Kind.SYSTEM})
@@ -95,6 +96,8 @@ async def read_holder(context: Context, request: Request, writer: Writer) -> Hol
     resource = parse_json_object(version.content or b"{}")
     if is_replaced(resource):
         raise error(Category.CONFLICT, "identity-merged", "Another Patient took the place of this one.")
+    if await writer.find_job(JobKind.MERGE, request.resource_id):
+        raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
     await check_scope(context, request, "update", context.indexer.facts(resource))
     return Holder(version, resource, state)
 

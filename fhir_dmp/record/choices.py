@@ -55,7 +55,7 @@ class EmergencySettings:
 
 def find_access(directives: Iterable[Directive], party: Party) -> list[Directive]:
     """Returns the Consents that let a party, and nobody else, read for care."""
-    bare = [row for row in directives if row.base is None]
+    bare = [row for row in directives if row.base is None and not row.denies_only]
     return [row for row in bare if _is_access(row.root) and _is_of_alone(row.root, party)]
 
 
@@ -164,7 +164,8 @@ def _is_opposed(state: RecordState, purpose: str, now: Milliseconds) -> bool:
 
 
 def _permit_of_masked(state: RecordState, purpose: str, now: Milliseconds) -> bool:
-    roots = [row.root for row in state.directives if row.root and row.root.effect == "permit" and _is_setting(row.root)]
+    given = [row.root for row in state.directives if not row.denies_only]
+    roots = [root for root in given if root and root.effect == "permit" and _is_setting(root)]
     return any(purpose in (root.purposes or ()) and holds_at(root.period, now) for root in roots)
 
 

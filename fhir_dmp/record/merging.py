@@ -7,8 +7,11 @@ merge changed has a tag with the id of the Patient who was replaced, by which it
 
 from __future__ import annotations
 
-import orjson
+from dataclasses import dataclass, replace
 
+from fhir_dmp.access.consent import SUSPENDED, Reading, is_enforced, read_consent
+from fhir_dmp.access.directive import Directive, Span
+from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.closing import is_closed_on_purpose
@@ -16,13 +19,13 @@ from fhir_dmp.record.comparison import Grade, compare
 from fhir_dmp.record.fr_core import rows, text
 from fhir_dmp.record.reliability import is_qualified
 from fhir_dmp.record.traits import read_traits
+from fhir_dmp.search.facts import BEGINNING, END
 
 MOVED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-moved"
 """The tag of what was in the record of the Patient whose id is the code."""
-SUSPENDED = "https://fhir-dmp.fr/CodeSystem/dmp-merge-suspended"
-"""The tag of a Consent that was active before the merge, and only one record had."""
+STATES = OPEN, CLOSED = "open", "closed"
+"""The codes of that tag on the Patient who was replaced: whether his record was open."""
 _REPLACED_BY, _REPLACES = "replaced-by", "replaces"
-_WHO_AND_WHAT = ("actor", "action", "purpose", "class", "code", "securityLabel", "data", "dataPeriod", "provision")
 
 
 def find_merging_faults(source: JsonObject, target: JsonObject) -> tuple[Issue, ...]:
@@ -64,23 +67,38 @@ def find_replaced(target: JsonObject) -> list[str]:
 def merge_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Returns both Patients once the target took the source's place; whether that was open is kept in its tag."""
     gone = _with_link({**source, "active": False}, _REPLACED_BY, target["id"])
-    tagged = with_tag(gone, MOVED, "open" if source.get("active") is True else "closed")
+    tagged = with_tag(gone, MOVED, OPEN if source.get("active") is True else CLOSED)
     return tagged, _with_link(target, _REPLACES, source["id"])
 
 
 def part_patients(source: JsonObject, target: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """Returns both Patients as two again."""
-    was_open = has_tag(source, MOVED, "open")
-    bare = without_tag(without_tag(source, MOVED, "open"), MOVED, "closed")
-    back = _without_link({**bare, "active": was_open}, _REPLACED_BY, target["id"])
-    return back, _without_link(target, _REPLACES, source["id"])
+    """Returns both Patients as two again; the source's record stays closed until all that is his is back."""
+    return _without_link(source, _REPLACED_BY, target["id"]), _without_link(target, _REPLACES, source["id"])
 
 
-def suspend(consents: list[JsonObject], others: list[JsonObject], source_id: str) -> list[JsonObject]:
-    """Returns those active permissions of one record that the other has not, as they are while nobody has decided."""
-    held = {_permission(consent) for consent in others} - {None}
-    lone = [row for row in consents if (found := _permission(row)) is not None and found not in held]
-    return [with_tag({**row, "status": "inactive"}, SUSPENDED, source_id) for row in lone]
+def reopen_parted(source: JsonObject) -> JsonObject:
+    """Returns the Patient of a merge that is undone, his record open where it was."""
+    was_open = has_tag(source, MOVED, OPEN)
+    return {**without_tag(without_tag(source, MOVED, OPEN), MOVED, CLOSED), "active": was_open}
+
+
+def suspend(
+    consents: list[JsonObject], others: list[JsonObject], source_id: str, now: Milliseconds, reading: Reading
+) -> list[JsonObject]:
+    """Returns those permissions of one record that the other has not, as they are while nobody has decided.
+
+    One that denies something too stays active, with the tag by which its denials alone are in force.
+    """
+    held = [found for row in others if (found := _permission(row, now, reading))]
+    lone = [
+        (row, found)
+        for row in consents
+        if (found := _permission(row, now, reading)) and not any(map(found.is_within, held))
+    ]
+    return [
+        with_tag(row if "deny" in found.rule.effects else {**row, "status": "inactive"}, SUSPENDED, source_id)
+        for row, found in lone
+    ]
 
 
 def restore(consent: JsonObject, source_id: str) -> JsonObject:
@@ -109,13 +127,31 @@ def has_tag(resource: JsonObject, system: str, code: str) -> bool:
     return any((tag.get("system"), tag.get("code")) == (system, code) for _, tag in tags)
 
 
-def _permission(consent: JsonObject) -> bytes | None:
-    """What an active Consent permits whom, as text that is equal where that is; None where it permits nothing."""
-    provision = consent.get("provision")
-    is_permit = isinstance(provision, dict) and provision.get("type") == "permit"
-    if consent.get("status") != "active" or not is_permit or not isinstance(provision, dict):
+@dataclass(frozen=True, slots=True)
+class _Permission:
+    """A Consent that permits something: its rules, without its name and time, and when it is in force."""
+
+    rule: Directive
+    span: Span
+
+    def is_within(self, other: _Permission) -> bool:
+        """Tells whether the other permits the same, and whenever this one does."""
+        return self.rule == other.rule and other.span[0] <= self.span[0] and self.span[1] <= other.span[1]
+
+
+def _permission(consent: JsonObject, now: Milliseconds, reading: Reading) -> _Permission | None:
+    """What a Consent permits from now on; None where it permits nothing."""
+    read = read_consent(consent, reading) if is_enforced(consent) else None
+    if read is None or "permit" not in read.effects:
         return None
-    return orjson.dumps({name: provision.get(name) for name in _WHO_AND_WHAT}, option=orjson.OPT_SORT_KEYS)
+    start, end = read.root.period if read.root and read.root.period else (BEGINNING, END)
+    if read.base is None and end <= now:
+        return None
+    rule = replace(read, consent="", denies_only=False)
+    if read.base is not None or read.root is None:
+        # a policy rule speaks outside of the period too: both have to have the same one
+        return _Permission(rule, (BEGINNING, END))
+    return _Permission(replace(rule, root=replace(read.root, period=None)), (max(start, now), end))
 
 
 def _with_link(patient: JsonObject, kind: str, other: str) -> JsonObject:

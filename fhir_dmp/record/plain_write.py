@@ -15,7 +15,7 @@ from fhir_dmp.outcome import Issue
 from fhir_dmp.record.closing import is_closed_on_purpose, is_dead
 from fhir_dmp.record.fr_core import rows, values
 from fhir_dmp.record.reliability import is_qualified
-from fhir_dmp.record.traits import Traits, read_traits
+from fhir_dmp.record.traits import read_strict_traits
 from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 
 
@@ -48,7 +48,7 @@ def _find_life(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
 
 
 def _find_identity(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
-    was, now = _strict(before), _strict(after)
+    was, now = read_strict_traits(before), read_strict_traits(after)
     if is_qualified(after) and not is_qualified(before):
         yield _bypass("qualified", "$dmp-qualify" if before else "$dmp-open", "Patient.extension")
     elif is_qualified(after) and was != now:
@@ -57,12 +57,6 @@ def _find_identity(before: JsonObject, after: JsonObject) -> Iterator[Issue]:
     elif not is_qualified(after) and now.matricules and (is_qualified(before) or now.matricules != was.matricules):
         message = "A matricule INS stands with a qualified identity only; $dmp-qualify gives it one."
         yield Issue("error", "identity-not-qualified", message, "Patient.identifier")
-
-
-def _strict(patient: JsonObject) -> Traits:
-    """The traits that the INSi answers for: those of the birth name, and not of a name in use."""
-    names = [row for _, row in rows(patient.get("name")) if row.get("use") == "official"]
-    return read_traits({**patient, "name": names})
 
 
 def _death(patient: JsonObject) -> tuple[bool, Json]:

@@ -6,22 +6,25 @@ has to be the same person's as far as its traits tell.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.comparison import Grade, compare
 from fhir_dmp.record.fr_core import BIRTH_PLACE, RELIABILITY, rows, text
 from fhir_dmp.record.opening import with_computed, with_profile
 from fhir_dmp.record.reliability import DOUBTFUL, FICTITIOUS, identity_status, is_qualified
-from fhir_dmp.record.traits import read_traits
+from fhir_dmp.record.traits import read_strict_traits, read_traits
 
 _TRAITS = ("gender", "birthDate")
 _PROVEN = frozenset({RELIABILITY, BIRTH_PLACE})
 
 
 def is_done(patient: JsonObject, proven: JsonObject) -> bool:
-    """Tells whether the Patient has this qualified identity already."""
-    grade = compare(read_traits(patient), read_traits(proven)).grade
-    return is_qualified(patient) and grade is Grade.CERTAIN
+    """Tells whether the Patient has this qualified identity already: its matricule, and each of the five traits."""
+    here, wanted = read_strict_traits(patient), read_strict_traits(proven)
+    is_same = replace(here, computed=wanted.computed, matricules=wanted.matricules) == wanted
+    return is_qualified(patient) and is_same and wanted.matricules <= here.matricules
 
 
 def find_qualifying_faults(patient: JsonObject, proven: JsonObject) -> tuple[Issue, ...]:

@@ -51,6 +51,12 @@ def read_traits(patient: JsonObject) -> Traits:
     )
 
 
+def read_strict_traits(patient: JsonObject) -> Traits:
+    """Returns the traits that the INSi answers for: those of the birth name, and not of a name in use."""
+    official = [row for _, row in rows(patient.get("name")) if row.get("use") == "official"]
+    return read_traits({**patient, "name": official})
+
+
 def birth_place(patient: JsonObject) -> str:
     """Returns the COG of the place of birth, "" where it is not stated."""
     places = [place for place in values(patient, BIRTH_PLACE) if isinstance(place, dict)]

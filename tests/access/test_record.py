@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from fhir_dmp.access.closure import build_closure
+from fhir_dmp.access.consent import Reading
 from fhir_dmp.access.record import build_record
 from fhir_dmp.search.security import a_month_after
 from tests.strategies.access import DIRECTORY, NOW, READING, patient, reference, requester
@@ -51,6 +54,25 @@ def test_the_extension_of_the_medecin_traitant_goes_before_the_general_practitio
 )
 def test_a_minor_is_represented_until_his_eighteenth_birthday(birth: Json, *, is_minor: bool) -> None:
     assert build_record({**patient(), "birthDate": birth}, [], READING).is_represented(NOW) == is_minor
+
+
+@pytest.mark.parametrize(
+    ("birth", "comes_of_age"),
+    [
+        ("2008-03-01", "2026-03-01T00:00:00+01:00"),
+        ("2008-02-29", "2026-03-01T00:00:00+01:00"),
+        ("2008-07-15", "2026-07-15T00:00:00+02:00"),
+        ("2008-03-30", "2026-03-30T00:00:00+02:00"),
+        ("2007-03-26", "2025-03-26T00:00:00+01:00"),
+        ("2008-03", "2026-03-01T00:00:00+01:00"),
+        ("2008", "2026-01-01T00:00:00+01:00"),
+    ],
+)
+def test_who_comes_of_age_is_represented_no_more_once_that_day_begins_in_france(birth: str, comes_of_age: str) -> None:
+    paris = Reading(READING.base_url, ZoneInfo("Europe/Paris"))
+    state = build_record({**patient(), "birthDate": birth}, [], paris)
+    day = int(datetime.fromisoformat(comes_of_age).timestamp()) * 1000
+    assert [state.is_represented(at) for at in (day - 1, day)] == [True, False]
 
 
 def test_an_organization_above_counts_and_one_beside_does_not() -> None:

@@ -6,8 +6,8 @@ from base64 import b64decode
 from typing import Any
 
 from fhir_dmp.instant import write_instant
-from tests.journeys.cast import deposit, done, open_record
-from tests.journeys.story import DAY, RPPS, Story, faults, parameters
+from tests.journeys.cast import deposit, done, made, open_record
+from tests.journeys.story import DAY, RPPS, Actor, Story, faults, parameters
 
 
 async def test_a_patient_hides_a_document_blocks_a_doctor_reads_the_log_and_closes_the_record(story: Story) -> None:
@@ -183,6 +183,92 @@ async def test_a_minor_hides_a_document_from_those_who_represent_him(story: Stor
     assert (refused.status_code, faults(refused)) == (404, ["resource-absent"])
     await done(patient, f"{document}/$dmp-show-to-representatives")
     await parent.sees(document)
+
+
+async def test_an_administrator_who_is_blocked_is_one_no_more_once_that_is_lifted(story: Story) -> None:
+    patient, nurse = await open_record(story), story.nurse()
+    here, who = f"Patient/{patient.id}", nurse.by_number
+    document = await deposit(story, story.physician(), patient, "MASQUE_PS")
+    await done(patient, f"{here}/$dmp-name-administrator", professional=who)
+    await nurse.sees(document)
+    for act in ("block", "unblock"):
+        await done(patient, f"{here}/$dmp-{act}", professional=who)
+        await nurse.sees_nothing(document)
+    await done(patient, f"{here}/$dmp-authorize", professional=who)
+    await nurse.sees(here)
+    await nurse.sees_nothing(document)
+
+
+async def test_a_block_ends_and_its_end_lifts_also_what_names_the_professional_by_his_role(story: Story) -> None:
+    patient, server = await open_record(story), story.server()
+    doctor = story.physician("99900000077", organization="990000077")
+    finess = [{"system": "https://finess.esante.gouv.fr", "value": "990000077"}]
+    structure = await made(server, {"resourceType": "Organization", "name": "Cabinet", "identifier": finess})
+    person = (await server.finds(f"Practitioner?identifier={RPPS}|{doctor.rpps}"))[0]["id"]
+    works = {"practitioner": {"reference": f"Practitioner/{person}"}, "organization": {"reference": structure}}
+    role = await made(server, {"resourceType": "PractitionerRole", "active": True, **works})
+    document = await deposit(story, story.nurse(), patient)
+
+    here, who = f"Patient/{patient.id}", doctor.by_number
+    await done(patient, f"{here}/$dmp-authorize", professional=who)
+    await _name_by(patient, role)
+    await doctor.sees(document)
+    await done(patient, f"{here}/$dmp-block", professional=who)
+    await done(patient, f"{here}/$dmp-unblock", professional=who)
+    await doctor.sees_nothing(document)
+
+    await done(patient, f"{here}/$dmp-block", professional=who)
+    await _name_by(patient, role)
+    await done(patient, f"{here}/$dmp-unblock", professional=who)
+    await done(patient, f"{here}/$dmp-authorize", professional=who)
+    await doctor.sees(document)
+
+
+async def test_a_consent_for_a_team_counts_for_whom_the_team_names_by_his_number(story: Story) -> None:
+    patient, server = await open_record(story), story.server()
+    doctor, here = story.physician("99900000066", organization="990000055"), f"Patient/{patient.id}"
+    finess = {"system": "https://finess.esante.gouv.fr", "value": "990000055"}
+    await made(server, {"resourceType": "Organization", "name": "Maison", "identifier": [finess]})
+    teams = [
+        await made(server, {"resourceType": "CareTeam", "status": "active", "participant": [{"member": member}]})
+        for member in (doctor.by_number, {"identifier": finess})
+    ]
+    document = await deposit(story, story.nurse(), patient)
+    for team in teams:
+        await doctor.sees_nothing(document)
+        await done(patient, f"{here}/$dmp-authorize", professional=story.dentist().by_number)
+        await _name_by(patient, team)
+        await doctor.sees(document)
+        for consent in await patient.finds(f"Consent?patient={patient.id}&status=active"):
+            await patient.put(f"Consent/{consent['id']}", {**consent, "status": "inactive"})
+
+
+async def test_a_draft_that_blocks_the_medecin_traitant_by_any_name_is_told_to_be_refused(story: Story) -> None:
+    patient, physician, server = await open_record(story), story.physician(), story.server()
+    here = f"Patient/{patient.id}"
+    person = (await server.finds(f"Practitioner?identifier={RPPS}|{physician.rpps}"))[0]["id"]
+    works = {"practitioner": {"reference": f"Practitioner/{person}"}}
+    role = await made(server, {"resourceType": "PractitionerRole", "active": True, **works})
+    await done(patient, f"{here}/$dmp-block", professional=story.nurse().by_number)
+    draft = (await patient.finds(f"Consent?patient={patient.id}"))[0]
+    draft = {key: value for key, value in draft.items() if key not in {"id", "meta"}}
+    await done(patient, f"{here}/$dmp-attending", professional=physician.by_number)
+    for named in (physician.by_number, {"reference": f"Practitioner/{person}"}, {"reference": role}):
+        draft["provision"]["actor"][0]["reference"] = named
+        asked = parameters(professional=physician.rpps, profession="10", consent=draft)
+        answer = await patient.post(f"{here}/$dmp-explain-access", asked)
+        saving = next(row["part"] for row in answer.json()["parameter"] if row["name"] == "saving")
+        assert saving[0]["valueBoolean"] is False, named
+        assert saving[1]["valueCoding"]["code"] == "attending-not-blockable", named
+        assert (await patient.post("Consent", draft)).status_code == 403
+
+
+async def _name_by(patient: Actor, reference: str) -> None:
+    """Has the Consents in force name somebody otherwise."""
+    for consent in await patient.finds(f"Consent?patient={patient.id}&status=active"):
+        consent["provision"]["actor"][0]["reference"] = {"reference": reference}
+        answer = await patient.put(f"Consent/{consent['id']}", consent)
+        assert answer.status_code == 200, answer.text
 
 
 async def test_the_log_is_paged_and_its_links_are_for_one_reader(story: Story) -> None:

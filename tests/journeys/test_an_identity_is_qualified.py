@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from tests.journeys.story import Story, faults, parameters, reference_of, told
-from tests.record.numbers import build_provisional
+from tests.record.numbers import build_birth_place, build_provisional
 
 Json = Any
 
@@ -46,6 +49,26 @@ async def test_an_identity_is_not_qualified_by_anothers_traits_nor_twice(story: 
     assert (await fund.post(url, parameters(patient=proven))).status_code == 200
     replaced = await fund.post(url, parameters(patient=other))
     assert (replaced.status_code, faults(replaced)[0].partition(" ")[0]) == (422, "identity-qualified")
+
+
+@pytest.mark.parametrize("trait", ["given", "place", "birth"])
+async def test_other_traits_of_a_qualified_identity_are_refused_under_its_matricule_too(
+    story: Story, trait: str
+) -> None:
+    proven, fund = story.new_identity(), story.fund()
+    url = f"Patient/{await _open_provisional(story, proven)}/$dmp-qualify"
+    assert (await fund.post(url, parameters(patient=proven))).status_code == 200
+    named = [{**proven["name"][0], "given": ["MARIE"]}, proven["name"][1]]
+    changed = {
+        "given": {"name": named},
+        "place": {"extension": [proven["extension"][0], build_birth_place("75056")]},
+        "birth": {"birthDate": "1955-08-13"},
+    }[trait]
+    other = deepcopy({**proven, **changed})
+    for extension in other["name"][0]["extension"] if trait == "given" else ():
+        extension["valueString"] = "MARIE"
+    refused = await fund.post(url, parameters(patient=other))
+    assert (refused.status_code, faults(refused)) == (422, ["identity-qualified Parameters.parameter[0].resource"])
 
 
 async def test_a_matricule_that_another_patient_has_is_for_a_merge(story: Story) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from fhir_dmp.access.requester import SERVER, Kind, Requester
+from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.request import Request
 from fhir_dmp.jobs import move
-from tests.journeys.story import Actor, Story, faults, parameters, reference_of, told
+from fhir_dmp.record.consents import Act, build_consent, build_recipient
+from tests.journeys.cast import deposit, made
+from tests.journeys.story import RPPS, START, Actor, Story, faults, parameters, reference_of, told
 from tests.record.numbers import build_provisional
 from tests.rest.server import BASE_URL
 
@@ -95,6 +101,117 @@ async def test_what_names_a_version_of_the_patient_is_moved_too(story: Story) ->
     await fund.post("Patient/$dmp-unmerge", _pair(source, target))
     await story.work()
     assert len(await physician.finds(f"Observation?patient={source}")) == NOTES + 2
+
+
+async def _consented(patient: Actor, effect: str, who: Actor, **members: Json) -> None:
+    """A Consent of the patient about somebody."""
+    act = Act("authorize", Requester(Kind.PATIENT, "p", patient_id=patient.id), patient.id, START, BASE_URL)
+    provision = {"type": effect, **build_recipient(who.by_number), **members}
+    profile = "https://fhir-dmp.fr/StructureDefinition/dmp-consent"
+    await made(patient, build_consent(act, "", profile, provision))
+
+
+async def _step(story: Story, one: Actor, other: Actor, *, is_back: bool) -> AsyncIterator[None]:
+    """Moves what is to be moved, one resource after another."""
+    restriction = await open_gate(story.context, Request(SERVER), "search-system")
+    task = {"from": (other if is_back else one).id, "to": (one if is_back else other).id, "back": is_back}
+    yield
+    for step in move.build_steps(story.context, restriction, task):
+        while await step():
+            yield
+
+
+@pytest.mark.parametrize("is_in_source", [False, True])
+async def test_nobody_sees_more_while_records_are_joined_and_parted(
+    story: Story, monkeypatch: pytest.MonkeyPatch, *, is_in_source: bool
+) -> None:
+    monkeypatch.setattr(move, "BATCH", 1)
+    denied, lone, author = story.physician("99900000066"), story.physician("99900000077"), story.physician()
+    one, other = [story.patient(name) for name in await _open_both(story, author, author)]
+    documents = {"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "DocumentReference"}]}
+    for patient in (one, other):
+        await _consented(patient, "permit", denied)
+    await _consented(one if is_in_source else other, "permit", lone)
+    for patient in (one, one, one, other, other, other):
+        await deposit(story, author, patient)
+    await _consented(one, "deny", denied, **documents)
+
+    async def found(reader: Actor) -> set[str]:
+        rows = await reader.finds(f"DocumentReference?patient={one.id},{other.id}")
+        return {row["id"] for row in rows}
+
+    before = {reader: await found(reader) for reader in (denied, lone)}
+    assert [len(before[reader]) for reader in (denied, lone)] == [3, 3]
+    assert (await story.fund().post("Patient/$merge", _pair(one.id, other.id))).status_code == 200
+    async for _ in _step(story, one, other, is_back=False):
+        assert all([await found(reader) <= before[reader] for reader in (denied, lone)])
+    await story.work()
+    assert [await found(reader) for reader in (denied, lone)] == [set(), set()]
+    assert (await story.fund().post("Patient/$dmp-unmerge", _pair(one.id, other.id))).status_code == 200
+    early = await story.fund().post(f"Patient/{one.id}/$dmp-open", parameters(consent=True))
+    assert (early.status_code, faults(early)) == (409, ["identity-merged"])
+    async for _ in _step(story, one, other, is_back=True):
+        assert all([await found(reader) <= before[reader] for reader in (denied, lone)])
+    await story.work()
+    assert {reader: await found(reader) for reader in (denied, lone)} == before
+
+
+PERMIT, DENY = {"type": "permit"}, {"type": "deny"}
+DOCUMENTS = {"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "DocumentReference"}]}
+FLAGS = {"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Flag"}]}
+TREATMENT = {"purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}]}
+SAVE_DOCUMENTS, ANOTHER_ALONE = {"provision": [DENY | DOCUMENTS]}, {"rule": "OPTOUT", "who": "another"}
+OF_PAST, FOR_A_WHILE = {"period": {"end": "2021"}}, {"period": {"end": "2026-01-20"}}
+OF_ONE_RECORD: dict[str, tuple[list[Json], list[Json], str, str]] = {
+    "both permit": ([PERMIT], [{**PERMIT, "period": {"start": "2020"}}], "st", "st"),
+    "one permitted once": ([PERMIT | OF_PAST], [PERMIT], "t", ""),
+    "one permits for less long": ([PERMIT | FOR_A_WHILE], [PERMIT], "st", "st"),
+    "one permits all that its policy does not deny": ([], [DENY | FLAGS | {"rule": "OPTIN"}], "t", ""),
+    "one permits all by its policy": ([PERMIT], [PERMIT | {"rule": "OPTIN"}], "st", ""),
+    "one permits as an exception": ([], [DENY | TREATMENT | {"provision": [PERMIT | DOCUMENTS]}], "t", ""),
+    "one permits with an exception": ([PERMIT], [PERMIT, PERMIT | TREATMENT | SAVE_DOCUMENTS], "s", ""),
+    "one permits another and denies the rest": ([PERMIT, PERMIT | ANOTHER_ALONE], [PERMIT], "t", ""),
+}  # fmt: skip
+"""What either record permits and denies; of which one a professional sees a document, and of which once joined."""
+
+
+@pytest.mark.parametrize("case", OF_ONE_RECORD)
+async def test_joined_records_permit_what_both_did_and_deny_what_either_did(story: Story, case: str) -> None:
+    in_source, in_target, before, joined = OF_ONE_RECORD[case]
+    reader, author = story.physician("99900000066"), story.physician()
+    source, target = [story.patient(name) for name in await _open_both(story, author, author)]
+    documents = {"s": await deposit(story, author, source), "t": await deposit(story, author, target)}
+    for patient, rows in ((source, in_source), (target, in_target)):
+        for row in rows:
+            await made(patient, _build_rule(patient, reader, row))
+
+    async def found() -> str:
+        return "".join([name for name, url in documents.items() if (await reader.get(url)).status_code == 200])
+
+    assert await found() == before
+    assert (await story.fund().post("Patient/$merge", _pair(source.id, target.id))).status_code == 200
+    await story.work()
+    assert await found() == joined
+    if case == "one permits for less long":
+        await story.pass_days(30)
+        assert await found() == ""
+        before = "t"
+    assert (await story.fund().post("Patient/$dmp-unmerge", _pair(source.id, target.id))).status_code == 200
+    await story.work()
+    assert await found() == before
+
+
+def _build_rule(patient: Actor, reader: Actor, row: Json) -> Json:
+    members = {key: value for key, value in row.items() if key not in {"rule", "who"}}
+    named = build_recipient(
+        {"identifier": {"system": RPPS, "value": "99900000077"}} if "who" in row else reader.by_number
+    )
+    act = Act("authorize", Requester(Kind.PATIENT, "p", patient_id=patient.id), patient.id, START, BASE_URL)
+    provision = {**(named if "rule" not in row or "who" in row else {}), **members}
+    built = build_consent(act, "", "https://fhir-dmp.fr/StructureDefinition/dmp-consent", provision)
+    rule = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": row.get("rule")}]}
+    kept = {key: value for key, value in built.items() if key != "provision" or value}
+    return {**kept, "policyRule": rule} if "rule" in row else kept
 
 
 async def test_what_is_erased_takes_along_who_was_replaced(story: Story) -> None:

@@ -14,7 +14,7 @@ from fhir_dmp.search.sensitivity import MASKED
 NOW = 1_767_225_600_000
 OWN, STRUCTURE = "Practitioner/own", "Organization/house"
 CLOSURE = Closure(frozenset({OWN}), frozenset({STRUCTURE}))
-OPEN = RecordState("1", birth=0)
+OPEN = RecordState("1", majority=NOW)
 
 
 def _blocking(text: str) -> RecordState:
@@ -27,10 +27,10 @@ CASES: dict[str, tuple[Requester, RecordState, Role | None]] = {
     "another patient": (Requester(Kind.PATIENT, "p", patient_id="2"), OPEN, None),
     "who represents an adult": (Requester(Kind.REPRESENTATIVE, "p", patient_id="1"), OPEN, None),
     "who represents a minor": (
-        Requester(Kind.REPRESENTATIVE, "p", patient_id="1"), RecordState("1", birth=NOW - 1), Role.HOLDER,
+        Requester(Kind.REPRESENTATIVE, "p", patient_id="1"), RecordState("1", majority=NOW + 1), Role.HOLDER,
     ),
     "another's representative": (
-        Requester(Kind.REPRESENTATIVE, "p", patient_id="2"), RecordState("1", birth=NOW - 1), None,
+        Requester(Kind.REPRESENTATIVE, "p", patient_id="2"), RecordState("1", majority=NOW + 1), None,
     ),
     "a professional": (PROFESSIONAL, OPEN, Role.COLLECTING),
     "the médecin traitant": (PROFESSIONAL, RecordState("1", attending=frozenset({OWN})), Role.ATTENDING),
