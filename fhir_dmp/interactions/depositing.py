@@ -6,7 +6,7 @@ it, as if it were not there. What a document replaces is superseded in the same 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -35,7 +35,7 @@ from fhir_dmp.record.depositing import (
 )
 from fhir_dmp.record.patient_deposit import find_foreign_types
 from fhir_dmp.record.submission import LIST, names_of_submission
-from fhir_dmp.resource import Version, build_version, is_id
+from fhir_dmp.resource import Identity, Version, build_version, is_id
 from fhir_dmp.search.escape import escape_token
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change, Writer
@@ -158,11 +158,15 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
 
 
 async def find_superseded(
-    context: Context, writer: Writer, request: Request, changes: Sequence[Change], together: Sequence[Change] = ()
+    context: Context,
+    writer: Writer,
+    request: Request,
+    changes: Sequence[Change],
+    done: Collection[Identity] = frozenset(),
 ) -> list[Change]:
     """Checks the documents among changes, and returns the further changes: those that make others obsolete.
 
-    What is made obsolete `together` with them, by an entry of its own (PDSm, « remplacement »), needs no further one.
+    What is `done`, made obsolete by an entry of its own (PDSm, « remplacement »), needs no further one.
     Raises FhirError where a document's class is wrong, or it replaces what is not here (or hidden), not current, not
     the requester's own or of another record.
     """
@@ -178,10 +182,12 @@ async def find_superseded(
             if text not in before:
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))
     refuse_twice([*changes, *superseded])
-    if not superseded:
-        return []
-    done = {change.version.identity for change in together if _is_superseding(change)}
     return [change for change in superseded if change.version.identity not in done]
+
+
+def find_made_obsolete(changes: Iterable[Change]) -> frozenset[Identity]:
+    """Returns the documents of which all that becomes by some changes is that they are superseded."""
+    return frozenset(change.version.identity for change in changes if _is_superseding(change))
 
 
 def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:

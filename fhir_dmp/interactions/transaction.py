@@ -15,7 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
-from fhir_dmp.interactions.attachments import check_attachments, require_brought, require_uncited
+from fhir_dmp.interactions.attachments import Together, check_attachments, require_brought, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
@@ -28,7 +28,7 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import deposit_key, find_deposited, is_deposit, refuse_twice
+from fhir_dmp.interactions.depositing import deposit_key, find_deposited, find_made_obsolete, is_deposit, refuse_twice
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -275,23 +275,24 @@ async def _find_consequences(context: Context, writer: Writer, located: Sequence
     """What becomes obsolete, or due: a document is replaced once, and not written besides."""
     superseded: list[Change] = []
     written = [row.change for row in located if row.change]
+    done = find_made_obsolete(written)
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
-                superseded += await find_consequences(context, writer, row.entry.request, [row.change], written)
+                superseded += await find_consequences(context, writer, row.entry.request, [row.change], done)
     refuse_twice([*written, *superseded])
     return superseded
 
 
 async def _check_attachments(context: Context, located: Sequence[Written]) -> None:
     """A document and its content come together: each entry's attachments may cite what others bring."""
-    changes = [row.change for row in located if row.change]
+    together = Together(context, [row.change for row in located if row.change])
     for row in located:
         if row.change:
             entry = row.entry
-            await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
+            await check_attachments(context, entry.request, [row.change], together, f"{entry.at}.resource")
             with within_entry(entry.index):
-                await require_uncited(context, entry.request, [row.change], changes)
+                await require_uncited(context, entry.request, [row.change], together)
                 require_brought(row.change)
 
 
