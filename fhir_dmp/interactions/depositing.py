@@ -111,8 +111,8 @@ async def _find_named(
     return None
 
 
-def _refused(item: Item) -> DepositRefused:
-    return DepositRefused(item.facts.patient or "")
+def _refused(item: Item, *, is_telling: bool = False) -> DepositRefused:
+    return DepositRefused(item.facts.patient or "", is_telling=is_telling)
 
 
 async def _cites_another(context: Context, request: Request, resource: JsonObject, other: JsonObject) -> bool:
@@ -129,9 +129,8 @@ async def _cites_another(context: Context, request: Request, resource: JsonObjec
 def refuse_name(version: Version) -> NoReturn:
     """Raises FhirError (conflict): a masterIdentifier names the stored version, whose content is another."""
     message = f"The masterIdentifier is that of {version.identity}, whose content is another."
-    raise error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier") from DepositRefused(
-        version.patient
-    )
+    fault = error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier")
+    raise fault from DepositRefused(version.patient, is_telling=True)
 
 
 async def _refuse_twin(context: Context, writer: Writer, request: Request, resource: JsonObject) -> None:
@@ -152,9 +151,8 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
         is_replaced = str(version.identity) in replaced or name_of(other) in named
         if contents_of(other) == contents and not is_replaced:
             message = f"This content is in the record already: {version.identity}."
-            raise error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content") from DepositRefused(
-                version.patient
-            )
+            fault = error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content")
+            raise fault from DepositRefused(version.patient, is_telling=True)
 
 
 async def find_superseded(
@@ -262,17 +260,16 @@ async def _read(context: Context, writer: Writer, request: Request) -> Version |
 
 
 def _require_replaceable(request: Request, item: Item, replaced: Item, at: str) -> None:
+    telling = _refused(replaced, is_telling=True)
     if item.facts.patient != replaced.facts.patient:
         message = "The document that this one replaces is another patient's."
-        raise error(Category.UNPROCESSABLE, "document-replaced-elsewhere", message, at) from _refused(item)
+        raise error(Category.UNPROCESSABLE, "document-replaced-elsewhere", message, at) from telling
     if replaced.resource.get("status") != "current":
         message = "The document that this one replaces is not current: it was replaced or entered in error."
-        raise error(Category.CONFLICT, "document-replaced-before", message, at) from _refused(item)
+        raise error(Category.CONFLICT, "document-replaced-before", message, at) from telling
     if request.requester.kind in _STATING and shows_more(item, replaced):
         message = "The document that this one replaces is masked or more confidential; the new one has to be as well."
-        raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from _refused(
-            item
-        )
+        raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from telling
 
 
 async def _authorise(context: Context, request: Request, change: Change, at: str) -> None:

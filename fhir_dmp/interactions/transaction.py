@@ -41,6 +41,7 @@ from fhir_dmp.interactions.entry import (
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.redepositing import require_same_submissions, reuse_contents
+from fhir_dmp.interactions.refusal import telling_of
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import name_subject, resolve_references
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
@@ -249,7 +250,8 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
         with within_entry(row.entry.index):
             apply_patch(context, row)
             if row.entry.method == "PATCH" and row.resource:
-                await require_valid(inside, row.entry.request, row.resource)
+                with telling_of(row.previous):
+                    await require_valid(inside, row.entry.request, row.resource)
     await resolve_references(context, writer, located)
     require_same_submissions(context, located)
     for row in located:
