@@ -138,11 +138,13 @@ class MongoStore(MongoReader):
                 del self._coalescers[restriction]
 
     async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
-        """See the port. What is revived between looking for what is current and for deletions is found after all."""
+        """See the port. What was revived or deleted between looking for it as current and as deleted is not absent."""
         wanted = set(identities)
         found = await super().read_latest(wanted, restriction)
         missing = wanted - found.keys()
-        return {**found, **await self.read(missing, restriction)} if missing else found
+        if not missing:
+            return found
+        return {**found, **await self._in_snapshot(lambda reader: reader.read_latest(missing, restriction))}
 
     async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
         """All concurrent readers share one query, whatever each of them may see."""
