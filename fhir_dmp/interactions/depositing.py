@@ -60,7 +60,7 @@ def deposit_key(context: Context, request: Request, resource: JsonObject) -> str
     kind = resource.get("resourceType", "")
     if request.requester.kind not in _DEPOSITED_BY.get(kind, ()) or not is_deposit(resource):
         return ""
-    subject = _subject(context, resource)
+    subject = subject_of(context, resource)
     return f"{kind} in {subject}" if subject else ""
 
 
@@ -73,9 +73,9 @@ async def find_deposited(context: Context, writer: Writer, request: Request, res
     if not deposit_key(context, request, resource):
         return None
     if resource["resourceType"] == BENEFIT:
-        return await find_reimbursed(context, writer, request, resource, _subject(context, resource))
+        return await find_reimbursed(context, writer, request, resource, subject_of(context, resource))
     if resource["resourceType"] == LIST:
-        return await find_submitted(context, writer, request, resource, _subject(context, resource))
+        return await find_submitted(context, writer, request, resource, subject_of(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
         version, other = found
@@ -93,11 +93,13 @@ async def name_replaced(
 
     Raises FhirError (unprocessable) where none has that name that the requester may see.
     """
-    if not _subject(context, document):
+    if not subject_of(context, document):
         return document
     if found := await _find_named(context, writer, request, document, name):
         return {**document, "relatesTo": [{"code": "replaces", "target": {"reference": str(found[0].identity)}}]}
-    raise _unknown(f"{DOCUMENT}.relatesTo[0].target") from DepositRefused(_subject(context, document).partition("/")[2])
+    raise _unknown(f"{DOCUMENT}.relatesTo[0].target") from DepositRefused(
+        subject_of(context, document).partition("/")[2]
+    )
 
 
 async def _find_named(
@@ -314,10 +316,10 @@ async def _search(
 
 
 def _of(context: Context, resource: JsonObject) -> list[tuple[str, str]]:
-    return [("subject", _subject(context, resource))]
+    return [("subject", subject_of(context, resource))]
 
 
-def _subject(context: Context, resource: JsonObject) -> str:
+def subject_of(context: Context, resource: JsonObject) -> str:
     """Returns whose record a deposit is for: `Patient/23`, "" of any other reference."""
     subject = resource.get("subject") or resource.get("patient") or {}
     text = relative_to(context.base_url, str(subject.get("reference", "")))

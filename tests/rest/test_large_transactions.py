@@ -86,3 +86,18 @@ async def test_each_of_many_documents_is_asked_once_which_binaries_it_cites(
         *(_entry("DELETE", url) for url in binaries),
     )
     assert len(called) == MANY
+
+
+@pytest.mark.parametrize("subject", [{"display": "Ana"}, {"reference": "http://testserver/fhir/Patient/ana"}])
+async def test_one_document_does_not_come_twice_in_a_transaction(server: Server, subject: Json) -> None:
+    """However its patient is referred to."""
+    assert (await server.client.put("Patient/ana", json={"resourceType": "Patient", "id": "ana"})).status_code == 201
+    name = {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3"}
+    reference = {"reference": "Patient/ana"}
+    both = [_document(1, masterIdentifier=name, subject=row) for row in (reference, {**reference, **subject})]
+    entries = [_entry("POST", "DocumentReference", document) for document in both]
+    answer = await server.client.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert (answer.status_code, answer.json()["issue"][0]["details"]["coding"][0]["code"]) == (
+        400,
+        "transaction-duplicate",
+    ), answer.text
