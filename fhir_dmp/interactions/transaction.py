@@ -256,9 +256,7 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     for row in located:
         with within_entry(row.entry.index):
             apply_patch(context, row)
-            if row.entry.method == "PATCH" and row.resource:
-                with telling_of(row.previous):
-                    await require_valid(inside, row.entry.request, row.resource)
+            await _require_patched_valid(inside, row)
     await resolve_references(context, writer, located)
     require_same_submissions(context, located)
     for row in located:
@@ -270,6 +268,13 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     superseded = await _find_consequences(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, interaction_of(row.entry), build_result(row)) for row in located]
+
+
+async def _require_patched_valid(context: Context, row: Written) -> None:
+    if row.entry.method != "PATCH" or row.resource is None:
+        return
+    with telling_of(row.previous):
+        await require_valid(context, row.entry.request, row.resource)
 
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:
