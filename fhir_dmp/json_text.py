@@ -7,6 +7,7 @@ nesting beyond a limit is refused. https://hl7.org/fhir/R4/json.html
 from __future__ import annotations
 
 import json
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, Self
 
@@ -91,8 +92,8 @@ def _write_other(value: object) -> orjson.Fragment:
 def _object(pairs: list[tuple[str, Json]]) -> JsonObject:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name, number in times.items() if number > 1)
         raise _malformed(f"the property '{twice[:64]}' appears twice in one object")
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -97,3 +98,11 @@ def test_decimal_keeps_its_literal(value: Any) -> None:
 
 def test_copied_decimal_keeps_its_literal() -> None:
     assert write_json(copy.deepcopy({"value": FhirDecimal("1.0e-7")})) == b'{"value":1.0e-7}'
+
+
+def test_of_many_names_the_one_that_stands_twice_is_found_before_anybody_else_has_to_wait() -> None:
+    names = ",".join(f'"a{number}":1' for number in range(100_000))
+    began = time.monotonic()
+    with pytest.raises(FhirError, match="'a99999' appears twice"):
+        parse_json(f'{{{names},"a99999":2}}'.encode())
+    assert time.monotonic() - began < 5.0

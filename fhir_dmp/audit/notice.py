@@ -25,9 +25,10 @@ ID_DIGITS = 32
 
 def opened_in_emergency(access: Access) -> frozenset[str]:
     """Returns the ids of the patients of whom an interaction gave something away in an emergency mode."""
-    if access.mode is Mode.NORMAL or access.refusal:
+    if access.mode is Mode.NORMAL:
         return frozenset()
-    return frozenset(item.patient for item in access.items if item.patient) | frozenset(access.opened)
+    given = () if access.refusal else access.items
+    return frozenset(item.patient for item in given if item.patient) | frozenset(access.opened)
 
 
 def write_notice_id(access: Access, patient: str, recipient: str) -> str:

@@ -7,8 +7,10 @@ https://hl7.org/fhir/R4/datatypes.html#Attachment
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha1
 
 from fhir_dmp.access.requester import SERVER
@@ -36,8 +38,27 @@ class _Attachment:
     cited: Identity | None
 
 
+class Together:
+    """What is written at once. Each entry of a transaction asks for it, so it is looked through once for all."""
+
+    def __init__(self, context: Context, changes: Iterable[Change] = ()) -> None:
+        """`changes` are those of the whole transaction."""
+        self._context = context
+        self.written = {change.version.identity: change.version for change in changes}
+
+    @cached_property
+    def citing(self) -> Mapping[Identity, Sequence[Version]]:
+        """The documents among it, by the Binaries that they cite."""
+        found: dict[Identity, list[Version]] = defaultdict(list)
+        for version in self.written.values():
+            if version.identity.resource_type == _CITING and version.content is not None:
+                for binary in cited_by(self._context, parse_json_object(version.content)):
+                    found[binary].append(version)
+        return dict(found)
+
+
 async def check_attachments(
-    context: Context, request: Request, changes: Iterable[Change], together: Iterable[Change] = (), at: str = ""
+    context: Context, request: Request, changes: Iterable[Change], together: Together | None = None, at: str = ""
 ) -> None:
     """Raises FhirError (unprocessable) where an attachment states another hash or size than its content has.
 
@@ -46,7 +67,7 @@ async def check_attachments(
     Asked are the Binaries that come `together` with it, and those that the requester sees: of others he learns nothing.
     A Binary that gets another content is held against what its maker's documents state of it, as they are `together`.
     """
-    together = list(together)
+    together = together or Together(context)
     changed = [change for change in changes if _is_replaced(change)]
     wrong = [issue for change in changed for issue in await _find_contradicted(context, request, change, together)]
     if wrong:
@@ -55,8 +76,7 @@ async def check_attachments(
     if not found:
         return
     cited = {row.cited for row in found if row.cited}
-    written = {change.version.identity: change.version for change in together}
-    near = {identity: written[identity] for identity in cited & written.keys()}
+    near = {identity: together.written[identity] for identity in cited & together.written.keys()}
     seen = await read_cited(context, request, cited - near.keys())
     issues = [issue for row in found for issue in await _compare(context, row, {**seen, **near})]
     if issues:
@@ -68,14 +88,13 @@ def _is_replaced(change: Change) -> bool:
     return is_binary and change.previous is not None
 
 
-async def _find_contradicted(
-    context: Context, request: Request, change: Change, together: Iterable[Change]
-) -> list[Issue]:
+async def _find_contradicted(context: Context, request: Request, change: Change, together: Together) -> list[Issue]:
     """What the documents of a Binary's maker state of it and its new content is not: his own, so he learns nothing."""
     binary = change.version.identity
-    documents = {row.identity: row async for row in _find_citing(context, request, change.version)}
-    documents.update({row.version.identity: row.version for row in together})
-    rows = [row for document in documents.values() for row in _find_attachments(context, document)]
+    citing = [row async for row in _find_citing(context, request, change.version)]
+    stored = [row for row in citing if row.identity not in together.written]
+    documents = (*stored, *together.citing.get(binary, ()))
+    rows = [row for document in documents for row in _find_attachments(context, document)]
     issues = [
         issue for row in rows if row.cited == binary for issue in await _compare(context, row, {binary: change.version})
     ]
@@ -100,18 +119,17 @@ def require_brought(change: Change) -> None:
 
 
 async def require_uncited(
-    context: Context, request: Request, changes: Iterable[Change], together: Iterable[Change] = ()
+    context: Context, request: Request, changes: Iterable[Change], together: Together | None = None
 ) -> None:
     """Raises FhirError (conflict) where a Binary is deleted that a document of its maker cites.
 
     Asked are the documents as they are once all that is written `together` is. Who comes so far may delete the Binary,
     and is told of none of them by name.
     """
-    deleted = [change.version for change in changes if _is_deleted(change)]
-    written = {change.version.identity: change.version for change in together} if deleted else {}
-    for binary in deleted:
-        stored = [row async for row in _find_citing(context, request, binary) if row.identity not in written]
-        if stored or any(_cites(context, row, binary.identity) for row in written.values()):
+    together = together or Together(context)
+    for binary in [change.version for change in changes if _is_deleted(change)]:
+        stored = [row async for row in _find_citing(context, request, binary) if row.identity not in together.written]
+        if stored or binary.identity in together.citing:
             message = (
                 "A document cites this Binary, which is its content: delete the document first, or together with it."
             )
@@ -120,11 +138,6 @@ async def require_uncited(
 
 def _is_deleted(change: Change) -> bool:
     return change.version.identity.resource_type == BINARY and change.version.content is None
-
-
-def _cites(context: Context, document: Version, binary: Identity) -> bool:
-    is_document = document.identity.resource_type == _CITING and document.content is not None
-    return is_document and binary in cited_by(context, parse_json_object(document.content or b"{}"))
 
 
 async def _find_citing(context: Context, request: Request, binary: Version) -> AsyncIterator[Version]:

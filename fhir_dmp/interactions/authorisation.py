@@ -47,7 +47,8 @@ async def authorise(context: Context, request: Request, interaction: str, change
         alteration = Alteration(_item(change.version, change.facts), _item(change.previous, change.previous_facts))
         verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
         if not verdict.permitted:
-            cause = AccessRefused(verdict.reason, patient if states else "")
+            is_telling = change.previous is not None and not verdict.is_hidden
+            cause = AccessRefused(verdict.reason, patient if states else "", is_telling=is_telling)
             raise _refusal(verdict, change.version.identity) from cause
         if bypasses := _find_bypasses(request.requester.kind, alteration):
             raise FhirError(Category.UNPROCESSABLE, *bypasses)

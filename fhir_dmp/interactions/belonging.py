@@ -5,7 +5,7 @@ IHE ITI TF-3 4.2.4 (XDSPatientIdDoesNotMatch); MHD, ITI-65: what a List submits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fhir_dmp.access.requester import Kind
@@ -16,7 +16,7 @@ from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.submission import find_related
-from fhir_dmp.resource import Identity, is_id
+from fhir_dmp.resource import Identity, Version, is_id
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change
 
@@ -24,7 +24,7 @@ _DOCUMENT = "DocumentReference"
 
 
 async def require_belonging(
-    context: Context, request: Request, changes: Sequence[Change], together: Sequence[Change]
+    context: Context, request: Request, changes: Sequence[Change], together: Mapping[Identity, Version]
 ) -> None:
     """Raises FhirError (unprocessable) where one refers to another patient's document or an entry that did not come.
 
@@ -39,20 +39,24 @@ async def require_belonging(
 
 
 async def _require_one_patient(
-    context: Context, request: Request, change: Change, together: Sequence[Change], rows: Sequence[tuple[str, str]]
+    context: Context,
+    request: Request,
+    change: Change,
+    together: Mapping[Identity, Version],
+    rows: Sequence[tuple[str, str]],
 ) -> None:
     named = {at: _parse(context, text) for text, at in rows}
-    written = {row.version.identity: row.version for row in together}
-    others = {identity for identity in named.values() if identity and identity not in written}
+    others = {identity for identity in named.values() if identity and identity not in together}
     part = replace(request, resource_type=_DOCUMENT, resource_id="")
     gate = await open_gate(context, part, "read", identities=others) if others else None
-    found = {**(await context.reader.read(others, gate) if gate else {}), **written}
+    seen = await context.reader.read(others, gate) if gate else {}
     for text, at in rows:
         identity = named[at]
         if text.startswith("urn:uuid:"):
             message = "No entry of the Bundle has the fullUrl that is referred to."
             raise error(Category.UNPROCESSABLE, "reference-absent", message, at) from _refused(change)
-        if identity in found and found[identity].patient != change.version.patient:
+        found = (together.get(identity) or seen.get(identity)) if identity else None
+        if found and found.patient != change.version.patient:
             message = "This document is another patient's: what is submitted or related together is of one."
             raise error(Category.UNPROCESSABLE, "document-elsewhere", message, at) from _refused(change)
 

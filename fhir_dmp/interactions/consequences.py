@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from fhir_dmp.access.reimbursement import is_reimbursement, leaves_at
 from fhir_dmp.access.requester import Kind
@@ -12,21 +13,28 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.depositing import find_superseded
 from fhir_dmp.interactions.reimbursing import check_reimbursements
 from fhir_dmp.interactions.request import Request
+from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.facts import END
 from fhir_dmp.store.job_port import Job, JobKind
 from fhir_dmp.store.port import Change, Writer
 
 
 async def find_consequences(
-    context: Context, writer: Writer, request: Request, changes: Sequence[Change], together: Sequence[Change] = ()
+    context: Context,
+    writer: Writer,
+    request: Request,
+    changes: Sequence[Change],
+    done: Collection[Identity] = frozenset(),
+    written: Mapping[Identity, Version] = MappingProxyType({}),
 ) -> list[Change]:
     """Checks what is deposited, and returns the further changes (see find_superseded); raises FhirError.
 
+    `done` is what becomes obsolete by a change of its own, `written` all that is written at once.
     What the changes make due is scheduled: it is lost with them, should the transaction fail.
     """
     check_reimbursements(context, request, changes)
-    await require_belonging(context, request, changes, together)
-    superseded = await find_superseded(context, writer, request, changes, together)
+    await require_belonging(context, request, changes, written)
+    superseded = await find_superseded(context, writer, request, changes, done)
     await schedule_due(context, writer, request, changes)
     return superseded
 

@@ -9,6 +9,7 @@ from fhir_dmp.interactions.authorisation import authorise, facts_of
 from fhir_dmp.interactions.conditional import guard_key, match_one, parse_criteria, require_no_parameters
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.refusal import telling_of
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.interactions.update import check_preconditions
 from fhir_dmp.resource import Version, build_deletion
@@ -42,7 +43,8 @@ async def conditional_delete(context: Context, request: Request) -> Result:
 
 def last_version(context: Context, request: Request, current: Version | None) -> Change | None:
     """Builds the change that deletes a resource, None where it is gone; raises FhirError where a precondition fails."""
-    check_preconditions(request.preconditions, current)
+    with telling_of(current):
+        check_preconditions(request.preconditions, current)
     if current is None or current.content is None:
         return None
     return Change(build_deletion(current, context.now()), current, None, facts_of(context, current))

@@ -6,7 +6,7 @@ it, as if it were not there. What a document replaces is superseded in the same 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -35,7 +35,7 @@ from fhir_dmp.record.depositing import (
 )
 from fhir_dmp.record.patient_deposit import find_foreign_types
 from fhir_dmp.record.submission import LIST, names_of_submission
-from fhir_dmp.resource import Version, build_version, is_id
+from fhir_dmp.resource import Identity, Version, build_version, is_id
 from fhir_dmp.search.escape import escape_token
 from fhir_dmp.search.links import relative_to
 from fhir_dmp.store.port import Change, Writer
@@ -60,7 +60,7 @@ def deposit_key(context: Context, request: Request, resource: JsonObject) -> str
     kind = resource.get("resourceType", "")
     if request.requester.kind not in _DEPOSITED_BY.get(kind, ()) or not is_deposit(resource):
         return ""
-    subject = _subject(context, resource)
+    subject = subject_of(context, resource)
     return f"{kind} in {subject}" if subject else ""
 
 
@@ -73,9 +73,9 @@ async def find_deposited(context: Context, writer: Writer, request: Request, res
     if not deposit_key(context, request, resource):
         return None
     if resource["resourceType"] == BENEFIT:
-        return await find_reimbursed(context, writer, request, resource, _subject(context, resource))
+        return await find_reimbursed(context, writer, request, resource, subject_of(context, resource))
     if resource["resourceType"] == LIST:
-        return await find_submitted(context, writer, request, resource, _subject(context, resource))
+        return await find_submitted(context, writer, request, resource, subject_of(context, resource))
     name = name_of(resource)
     if name and (found := await _find_named(context, writer, request, resource, name)):
         version, other = found
@@ -93,11 +93,13 @@ async def name_replaced(
 
     Raises FhirError (unprocessable) where none has that name that the requester may see.
     """
-    if not _subject(context, document):
+    if not subject_of(context, document):
         return document
     if found := await _find_named(context, writer, request, document, name):
         return {**document, "relatesTo": [{"code": "replaces", "target": {"reference": str(found[0].identity)}}]}
-    raise _unknown(f"{DOCUMENT}.relatesTo[0].target") from DepositRefused(_subject(context, document).partition("/")[2])
+    raise _unknown(f"{DOCUMENT}.relatesTo[0].target") from DepositRefused(
+        subject_of(context, document).partition("/")[2]
+    )
 
 
 async def _find_named(
@@ -111,8 +113,8 @@ async def _find_named(
     return None
 
 
-def _refused(item: Item) -> DepositRefused:
-    return DepositRefused(item.facts.patient or "")
+def _refused(item: Item, *, is_telling: bool = False) -> DepositRefused:
+    return DepositRefused(item.facts.patient or "", is_telling=is_telling)
 
 
 async def _cites_another(context: Context, request: Request, resource: JsonObject, other: JsonObject) -> bool:
@@ -129,9 +131,8 @@ async def _cites_another(context: Context, request: Request, resource: JsonObjec
 def refuse_name(version: Version) -> NoReturn:
     """Raises FhirError (conflict): a masterIdentifier names the stored version, whose content is another."""
     message = f"The masterIdentifier is that of {version.identity}, whose content is another."
-    raise error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier") from DepositRefused(
-        version.patient
-    )
+    fault = error(Category.CONFLICT, "document-name-taken", message, f"{DOCUMENT}.masterIdentifier")
+    raise fault from DepositRefused(version.patient, is_telling=True)
 
 
 async def _refuse_twin(context: Context, writer: Writer, request: Request, resource: JsonObject) -> None:
@@ -152,17 +153,20 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
         is_replaced = str(version.identity) in replaced or name_of(other) in named
         if contents_of(other) == contents and not is_replaced:
             message = f"This content is in the record already: {version.identity}."
-            raise error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content") from DepositRefused(
-                version.patient
-            )
+            fault = error(Category.CONFLICT, "document-duplicate", message, f"{DOCUMENT}.content")
+            raise fault from DepositRefused(version.patient, is_telling=True)
 
 
 async def find_superseded(
-    context: Context, writer: Writer, request: Request, changes: Sequence[Change], together: Sequence[Change] = ()
+    context: Context,
+    writer: Writer,
+    request: Request,
+    changes: Sequence[Change],
+    done: Collection[Identity] = frozenset(),
 ) -> list[Change]:
     """Checks the documents among changes, and returns the further changes: those that make others obsolete.
 
-    What is made obsolete `together` with them, by an entry of its own (PDSm, « remplacement »), needs no further one.
+    What is `done`, made obsolete by an entry of its own (PDSm, « remplacement »), needs no further one.
     Raises FhirError where a document's class is wrong, or it replaces what is not here (or hidden), not current, not
     the requester's own or of another record.
     """
@@ -178,10 +182,12 @@ async def find_superseded(
             if text not in before:
                 superseded.append(await _supersede(inside, writer, request, item, (text, at)))
     refuse_twice([*changes, *superseded])
-    if not superseded:
-        return []
-    done = {change.version.identity for change in together if _is_superseding(change)}
     return [change for change in superseded if change.version.identity not in done]
+
+
+def find_made_obsolete(changes: Iterable[Change]) -> frozenset[Identity]:
+    """Returns the documents of which all that becomes by some changes is that they are superseded."""
+    return frozenset(change.version.identity for change in changes if _is_superseding(change))
 
 
 def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
@@ -256,17 +262,16 @@ async def _read(context: Context, writer: Writer, request: Request) -> Version |
 
 
 def _require_replaceable(request: Request, item: Item, replaced: Item, at: str) -> None:
+    telling = _refused(replaced, is_telling=True)
     if item.facts.patient != replaced.facts.patient:
         message = "The document that this one replaces is another patient's."
-        raise error(Category.UNPROCESSABLE, "document-replaced-elsewhere", message, at) from _refused(item)
+        raise error(Category.UNPROCESSABLE, "document-replaced-elsewhere", message, at) from telling
     if replaced.resource.get("status") != "current":
         message = "The document that this one replaces is not current: it was replaced or entered in error."
-        raise error(Category.CONFLICT, "document-replaced-before", message, at) from _refused(item)
+        raise error(Category.CONFLICT, "document-replaced-before", message, at) from telling
     if request.requester.kind in _STATING and shows_more(item, replaced):
         message = "The document that this one replaces is masked or more confidential; the new one has to be as well."
-        raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from _refused(
-            item
-        )
+        raise error(Category.UNPROCESSABLE, "document-shows-more", message, f"{DOCUMENT}.securityLabel") from telling
 
 
 async def _authorise(context: Context, request: Request, change: Change, at: str) -> None:
@@ -311,10 +316,10 @@ async def _search(
 
 
 def _of(context: Context, resource: JsonObject) -> list[tuple[str, str]]:
-    return [("subject", _subject(context, resource))]
+    return [("subject", subject_of(context, resource))]
 
 
-def _subject(context: Context, resource: JsonObject) -> str:
+def subject_of(context: Context, resource: JsonObject) -> str:
     """Returns whose record a deposit is for: `Patient/23`, "" of any other reference."""
     subject = resource.get("subject") or resource.get("patient") or {}
     text = relative_to(context.base_url, str(subject.get("reference", "")))

@@ -53,8 +53,8 @@ def parse_operations(parameters: JsonObject) -> tuple[Operation, ...]:
 
 
 def _parse_operation(row: JsonObject, at: str) -> Operation:
-    parts = {part["name"]: part for part in row.get("part", ())}
-    if row["name"] != "operation" or len(parts) != len(row.get("part", ())):
+    parts = {part.get("name", ""): part for part in row.get("part", ())}
+    if row.get("name") != "operation" or len(parts) != len(row.get("part", ())):
         raise _malformed("each parameter is named operation, and has each of its parts once", at)
     kind = str(parts.get("type", {}).get("valueCode", parts.get("type", {}).get("valueString", "")))
     if kind not in _NEEDED:

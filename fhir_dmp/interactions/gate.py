@@ -23,6 +23,7 @@ from fhir_dmp.interactions.decided import Question, is_lasting
 from fhir_dmp.interactions.records import Records
 from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Parameters, Request, owner_of
+from fhir_dmp.interactions.walk import walk
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity, Version
@@ -34,7 +35,7 @@ from fhir_dmp.store.port import RestrictionOf
 
 _EVERYTHING = Restriction.none()
 _CITING = 100
-"""How many documents that cite a Binary are looked at."""
+"""How many documents that cite a Binary are looked at, at a time."""
 _READS = frozenset({"read", "vread", "history-instance"})
 _EMERGENCIES = frozenset({BREAK_GLASS, REGULATION})
 _OF_ONE_PATIENT = frozenset({Kind.PATIENT, Kind.REPRESENTATIVE, Kind.HELPER})
@@ -208,9 +209,9 @@ async def _open_binaries(
 
 
 async def _documents_of(context: Context, binary: Identity, owner: str) -> list[Version]:
-    """The documents that cite a Binary and are of its maker."""
-    versions = (await context.reader.search(build_citing(context, binary), _EVERYTHING)).versions
-    return [version for version in versions if version.owner == owner]
+    """The documents that cite a Binary and are of its maker: all, or others' that cite it too would crowd them out."""
+    pages = walk(context.reader, build_citing(context, binary), _EVERYTHING)
+    return [version async for page in pages for version in page.versions if version.owner == owner]
 
 
 def build_citing(context: Context, binary: Identity) -> SearchQuery:

@@ -22,6 +22,7 @@ from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_TYPE
 from fhir_dmp.interactions.merge_patch import apply_merge
 from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.refusal import telling_of
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.interactions.update import next_version, updated
 from fhir_dmp.interactions.validity import require_valid
@@ -71,7 +72,12 @@ def patched_resource(context: Context, request: Request, current: Version | None
         raise not_found(request.identity)
     if current.content is None:
         raise error(Category.DELETED, "resource-deleted", f"{current.identity} was deleted.")
-    before = parse_json_object(current.content)
+    with telling_of(current):
+        return _apply_patch(context, request, current.content)
+
+
+def _apply_patch(context: Context, request: Request, content: bytes) -> JsonObject:
+    before = parse_json_object(content)
     fixed = _fixed(before)
     patched = parse_patch(context, request)(before)
     if not isinstance(patched, dict) or _fixed(patched) != fixed:
@@ -90,9 +96,10 @@ def patched_version(context: Context, request: Request, resource: JsonObject, cu
 
 async def _patch(context: Context, request: Request, current: Version | None, writer: Writer) -> Result:
     resource = patched_resource(context, request, current)
-    if request.resource is not None or b"?" in request.body:
-        refuse_conditional_references(context, resource)
-    await require_valid(replace(context, reader=writer), request, resource)
+    with telling_of(current):
+        if request.resource is not None or b"?" in request.body:
+            refuse_conditional_references(context, resource)
+        await require_valid(replace(context, reader=writer), request, resource)
     change = patched_version(context, request, resource, current)
     await authorise(context, request, "patch", [change])
     await check_attachments(replace(context, reader=writer), request, [change])

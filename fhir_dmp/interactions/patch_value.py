@@ -57,7 +57,7 @@ def _is_of(child: Child, given: str, model: Model) -> bool:
 def _build_object(part: JsonObject, type_name: str, model: Model) -> JsonObject:
     made: JsonObject = {}
     for row in part["part"]:
-        child, value, element = build_value(row, row["name"], type_name, model)
+        child, value, element = build_value(row, row.get("name", ""), type_name, model)
         if child.repeats:
             insert_at(made, child.key, len(made.get(child.key, ())), value, element)
         elif child.key in made:

@@ -85,7 +85,9 @@ async def _reuse(context: Context, row: Written, documents: Sequence[Written]) -
 def _refuse_uncited(row: Written, document: Version) -> NoReturn:
     message = f"What cites this Binary is here already, as {document.identity}, which does not have this content."
     with within_entry(row.entry.index):
-        raise error(Category.CONFLICT, "content-uncited", message) from DepositRefused(document.patient)
+        raise error(Category.CONFLICT, "content-uncited", message) from DepositRefused(
+            document.patient, is_telling=True
+        )
 
 
 async def _read_contents(context: Context, row: Written, documents: Sequence[Version]) -> list[Version]:

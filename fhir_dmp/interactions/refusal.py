@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fhir_dmp.access.reason import Reason
 from fhir_dmp.outcome import Category, FhirError
+from fhir_dmp.resource import Version
 
 _CATEGORIES = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.DELETED})
 _ID_ASSIGNED = "id-assigned-by-server"
@@ -16,11 +20,12 @@ class AccessRefused(Exception):
     `raise error(...) from AccessRefused(...)`: the requester is told the error alone.
     """
 
-    def __init__(self, reason: Reason, patient: str = "") -> None:
-        """Takes what the trace tells the patient."""
+    def __init__(self, reason: Reason, patient: str = "", *, is_telling: bool = False) -> None:
+        """Takes what the trace tells; it `is_telling` where the answer says that something of the patient is here."""
         super().__init__(reason.rule.value)
         self.reason = reason
         self.patient = patient
+        self.is_telling = is_telling
 
 
 class DepositRefused(Exception):
@@ -29,10 +34,31 @@ class DepositRefused(Exception):
     The attempt is in the trace; `raise error(...) from DepositRefused(...)`.
     """
 
-    def __init__(self, patient: str = "") -> None:
-        """Takes in whose trace it is."""
+    def __init__(self, patient: str = "", *, is_telling: bool = False) -> None:
+        """Takes in whose trace it is; it `is_telling` where the answer says that something of his is here."""
         super().__init__("refused for what it is")
         self.patient = patient
+        self.is_telling = is_telling
+
+
+class StoredTold(Exception):
+    """An error says something of what is stored: which version, what is in it. To be told so is an access."""
+
+    def __init__(self, version: Version) -> None:
+        """Takes the version that it says something of."""
+        super().__init__("tells of what is stored")
+        self.version = version
+
+
+@contextmanager
+def telling_of(version: Version | None) -> Iterator[None]:
+    """Marks what is raised inside as an error that says something of a version: of what is absent there is nothing."""
+    try:
+        yield
+    except FhirError as fault:
+        if version is not None and version.content is not None and fault.__cause__ is None:
+            fault.__cause__ = StoredTold(version)
+        raise
 
 
 def is_refusal(fault: FhirError) -> bool:

@@ -54,4 +54,4 @@ def require_same_submission(context: Context, resource: JsonObject, stored: Vers
     if not is_same_submission(sent, other, context.base_url):
         message = f"The identifier is that of {stored.identity}, which is another submission."
         fault = error(Category.CONFLICT, "submission-name-taken", message, f"{LIST}.identifier")
-        raise fault from DepositRefused(stored.patient)
+        raise fault from DepositRefused(stored.patient, is_telling=True)

@@ -21,7 +21,7 @@ from fhir_dmp.interactions.binary import BINARY
 from fhir_dmp.interactions.context import Context, Route
 from fhir_dmp.interactions.gate import find_shown_with, judge_refused
 from fhir_dmp.interactions.notices import notify_of_emergency
-from fhir_dmp.interactions.refusal import AccessRefused, DepositRefused, find_refusal, is_refusal
+from fhir_dmp.interactions.refusal import AccessRefused, DepositRefused, StoredTold, find_refusal, is_refusal
 from fhir_dmp.interactions.request import Request, Result, Status
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import FhirError
@@ -37,6 +37,7 @@ REFUSAL_SECONDS = 0.05
 """The least time that it takes to be told that a resource is not here: to find out why takes longer than nothing."""
 _ABSENT = Refusal(Rule.OTHER_RECORD.value, SENTENCES[Rule.OTHER_RECORD][0])
 _REFUSED_DEPOSIT = "What was to be deposited was refused for what it is."
+_REFUSED_WRITE = "What was to be written does not go with what is stored."
 _PATIENTS = frozenset({f"{name}{modifier}" for name in ("patient", "subject") for modifier in ("", ":Patient")})
 """The search parameters that name a patient by his id."""
 
@@ -134,19 +135,34 @@ def _is_missed(request: Request, result: Result) -> bool:
 async def record_refusal(context: Context, interaction: str, request: Request, fault: FhirError) -> None:
     """Records an interaction that a rule of access refused, with the rule; any other error is no access.
 
-    Of what names one resource that is judged anew, as the same is told of what is absent.
+    Of what names one resource that is judged anew, as the same is told of what is absent. Where an error tells that
+    something is there, or what, that is an access: so it is recorded, and notices go out as of one that was granted.
     """
-    cause = find_refusal(fault)
+    cause = fault.__cause__
     if request.resource_id and is_refusal(fault):
-        await _record_refused_resource(context, interaction, request, cause)
-    elif cause:
+        await _record_refused_resource(context, interaction, request, find_refusal(fault))
+    elif isinstance(cause, AccessRefused):
         # no item: what it would have been may be hidden from who reads the trace
         access = _access(context, interaction, request, (), _refusal(cause.reason))
-        await _write(context, [replace(access, patients=(cause.patient,)) if cause.patient else access])
-    elif isinstance(fault.__cause__, DepositRefused):
+        await _record_told(context, request, _about(access, cause.patient), is_telling=cause.is_telling)
+    elif isinstance(cause, DepositRefused):
         access = _access(context, interaction, request, (), Refusal(fault.issues[0].code, _REFUSED_DEPOSIT))
-        patient = fault.__cause__.patient
-        await _write(context, [replace(access, patients=(patient,)) if patient else access])
+        await _record_told(context, request, _about(access, cause.patient), is_telling=cause.is_telling)
+    elif isinstance(cause, StoredTold):
+        items = await _items_of(context, [cause.version])
+        access = _access(context, interaction, request, items, Refusal(fault.issues[0].code, _REFUSED_WRITE))
+        await _record_told(context, request, access, is_telling=True)
+
+
+def _about(access: Access, patient: str) -> Access:
+    return replace(access, patients=(patient,)) if patient else access
+
+
+async def _record_told(context: Context, request: Request, access: Access, *, is_telling: bool) -> None:
+    """Records what was refused. Where that tells of something in the record, it was opened."""
+    opened = {*access.patients, *(item.patient for item in access.items)} - {""} if is_telling else ()
+    (left,) = await _write(context, [access])
+    await notify_of_emergency(context, request, replace(access, opened=tuple(opened)), left)
 
 
 async def record_attempt(context: Context, interaction: str, request: Request, fault: FhirError) -> None:
@@ -186,7 +202,8 @@ async def _record_refused_resource(
         hidden = replace(_access(context, interaction, request, items, refusal), patients=())
         await _write(context, [absent, hidden])
     else:
-        await _write(context, [_access(context, interaction, request, items, refusal)])
+        access = _access(context, interaction, request, items, refusal)
+        await _record_told(context, request, access, is_telling=cause is not None and cause.is_telling)
 
 
 async def _write(context: Context, accesses: Sequence[Access]) -> list[list[JsonObject]]:

@@ -15,7 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
-from fhir_dmp.interactions.attachments import check_attachments, require_brought, require_uncited
+from fhir_dmp.interactions.attachments import Together, check_attachments, require_brought, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
 from fhir_dmp.interactions.conditional import (
@@ -28,7 +28,14 @@ from fhir_dmp.interactions.conditional import (
 from fhir_dmp.interactions.consequences import find_consequences
 from fhir_dmp.interactions.content import check_resource
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.depositing import deposit_key, find_deposited, is_deposit, refuse_twice
+from fhir_dmp.interactions.depositing import (
+    deposit_key,
+    find_deposited,
+    find_made_obsolete,
+    is_deposit,
+    refuse_twice,
+    subject_of,
+)
 from fhir_dmp.interactions.entry import (
     ORDER,
     Entry,
@@ -41,6 +48,7 @@ from fhir_dmp.interactions.entry import (
 from fhir_dmp.interactions.gate import check_exposed, open_gate
 from fhir_dmp.interactions.patch import parse_patch
 from fhir_dmp.interactions.redepositing import require_same_submissions, reuse_contents
+from fhir_dmp.interactions.refusal import telling_of
 from fhir_dmp.interactions.request import Request, Result, Status, require_id
 from fhir_dmp.interactions.resolution import name_subject, resolve_references
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
@@ -243,13 +251,12 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     await writer.guard([*deposits, *(guard_key(row.resource_type, row.criteria) for row in writes if row.criteria)])
     located = [await _locate(inside, row, writer) for row in writes]
     await reuse_contents(inside, located)
-    _refuse_duplicates(writes, located)
+    _refuse_duplicates(context, writes, located)
     await _read_previous(writer, located)
     for row in located:
         with within_entry(row.entry.index):
             apply_patch(context, row)
-            if row.entry.method == "PATCH" and row.resource:
-                await require_valid(inside, row.entry.request, row.resource)
+            await _require_patched_valid(inside, row)
     await resolve_references(context, writer, located)
     require_same_submissions(context, located)
     for row in located:
@@ -261,6 +268,13 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
     superseded = await _find_consequences(inside, writer, located)
     await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, interaction_of(row.entry), await build_result(inside, row)) for row in located]
+
+
+async def _require_patched_valid(context: Context, row: Written) -> None:
+    if row.entry.method != "PATCH" or row.resource is None:
+        return
+    with telling_of(row.previous):
+        await require_valid(context, row.entry.request, row.resource)
 
 
 async def _find_deposit(context: Context, row: Prepared) -> Prepared:
@@ -275,23 +289,25 @@ async def _find_consequences(context: Context, writer: Writer, located: Sequence
     """What becomes obsolete, or due: a document is replaced once, and not written besides."""
     superseded: list[Change] = []
     written = [row.change for row in located if row.change]
+    done, versions = find_made_obsolete(written), {change.version.identity: change.version for change in written}
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
-                superseded += await find_consequences(context, writer, row.entry.request, [row.change], written)
+                changes = [row.change]
+                superseded += await find_consequences(context, writer, row.entry.request, changes, done, versions)
     refuse_twice([*written, *superseded])
     return superseded
 
 
 async def _check_attachments(context: Context, located: Sequence[Written]) -> None:
     """A document and its content come together: each entry's attachments may cite what others bring."""
-    changes = [row.change for row in located if row.change]
+    together = Together(context, [row.change for row in located if row.change])
     for row in located:
         if row.change:
             entry = row.entry
-            await check_attachments(context, entry.request, [row.change], changes, f"{entry.at}.resource")
+            await check_attachments(context, entry.request, [row.change], together, f"{entry.at}.resource")
             with within_entry(entry.index):
-                await require_uncited(context, entry.request, [row.change], changes)
+                await require_uncited(context, entry.request, [row.change], together)
                 require_brought(row.change)
 
 
@@ -319,21 +335,21 @@ async def _locate(context: Context, row: Prepared, writer: Writer) -> Written:
     return Written(row.entry, row.restriction, request.resource, row.slots, identity, match)
 
 
-def _refuse_duplicates(writes: Sequence[Prepared], located: Sequence[Written]) -> None:
+def _refuse_duplicates(context: Context, writes: Sequence[Prepared], located: Sequence[Written]) -> None:
     """Two entries about one resource have no defined order: https://hl7.org/fhir/R4/http.html#trules.
 
     Nor have two that would each create it, by the same criteria, or one that finds it while another deletes it.
     """
-    times = Counter(key for pair in zip(writes, located, strict=True) for key in _keys(*pair))
+    times = Counter(key for pair in zip(writes, located, strict=True) for key in _keys(context, *pair))
     deleted = {row.identity for row in located if row.entry.method == "DELETE"}
     for prepared, row in zip(writes, located, strict=True):
         is_lost = row.is_existing_match and row.identity in deleted
-        if is_lost or any(times[key] > 1 for key in _keys(prepared, row)):
+        if is_lost or any(times[key] > 1 for key in _keys(context, prepared, row)):
             message = f"{row.identity or row.entry.request.resource_type} is the target of several entries."
             raise error(Category.MALFORMED, "transaction-duplicate", message, row.entry.at)
 
 
-def _keys(prepared: Prepared, row: Written) -> list[str]:
+def _keys(context: Context, prepared: Prepared, row: Written) -> list[str]:
     """What an entry has for itself alone: its fullUrl, the resource it writes, the criteria by which it creates one."""
     keys = [f"fullUrl {row.entry.full_url}"] if row.entry.full_url else []
     if row.identity and not row.is_existing_match:
@@ -341,18 +357,19 @@ def _keys(prepared: Prepared, row: Written) -> list[str]:
     if prepared.criteria and row.identity and not row.match:
         keys.append(guard_key(prepared.resource_type, prepared.criteria))
     if row.entry.method == "POST" and not row.match and row.resource:
-        keys += _names(prepared.resource_type, row.resource)
+        keys += _names(context, prepared.resource_type, prepared.deposit or row.resource)
     return keys
 
 
-def _names(resource_type: str, resource: JsonObject) -> list[str]:
-    """What names a deposit in its record."""
-    if resource_type == BENEFIT:
-        return [f"{BENEFIT} {name} of {resource.get('patient')}" for name in names_of(resource)]
-    if resource_type == LIST:
-        return [f"{LIST} {name} of {resource.get('subject')}" for name in names_of_submission(resource)]
-    name = name_of(resource) if resource_type == DOCUMENT else ""
-    return [f"{DOCUMENT} {name} of {resource.get('subject')}"] if name else []
+def _names(context: Context, resource_type: str, resource: JsonObject) -> list[str]:
+    """What names a deposit in its record, however that is referred to."""
+    named = {BENEFIT: names_of, LIST: names_of_submission, DOCUMENT: _names_of_document}.get(resource_type)
+    whose = subject_of(context, resource) or resource.get("subject") or resource.get("patient")
+    return [f"{resource_type} {name} of {whose}" for name in named(resource)] if named else []
+
+
+def _names_of_document(document: JsonObject) -> list[str]:
+    return [name for name in (name_of(document),) if name]
 
 
 async def _read_previous(writer: Writer, located: Sequence[Written]) -> None:

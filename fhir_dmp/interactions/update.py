@@ -14,6 +14,7 @@ from fhir_dmp.interactions.content import check_size, parse_resource
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.refusal import telling_of
 from fhir_dmp.interactions.request import Preconditions, Request, Result, Status, owner_of, parse_tags, require_id
 from fhir_dmp.interactions.subscribing import hold_subscription
 from fhir_dmp.interactions.validity import require_interpretable, require_valid
@@ -106,12 +107,14 @@ def next_version(
     Raises FhirError where a precondition fails, or where the requester may not choose the id.
     """
     target = identity or request.identity
-    check_preconditions(request.preconditions, previous)
+    with telling_of(previous):
+        check_preconditions(request.preconditions, previous)
     if previous is None and not request.requester.may_choose_ids:
         message = "This server assigns ids: create the resource with POST."
         raise error(Category.NOT_ALLOWED, "id-assigned-by-server", message)
     require_interpretable(context, resource)
-    _require_metadata(request, resource, previous)
+    with telling_of(previous):
+        _require_metadata(request, resource, previous)
     resource, subscriber = hold_subscription(request, resource, previous)
     stamped, version = build_version(resource, target, previous, method, context.now())
     check_size(version.content or b"", target.resource_type)

@@ -45,8 +45,9 @@ async def _find_one_person(context: Context, patient: str) -> list[str]:
     while waiting:
         target = waiting.pop()
         for name in find_replaced(target):
-            source = await _read(context, name)
-            if name not in found and is_merged(source, target):
+            # who is known is not read again
+            source = {} if name in found else await _read(context, name)
+            if source and is_merged(source, target):
                 found.append(name)
                 waiting.append(source)
     return found[::-1]

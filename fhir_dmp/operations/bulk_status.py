@@ -38,7 +38,8 @@ async def bulk_status(context: Context, request: Request) -> Result:
         raise error(Category(export.fault["category"]), export.fault["code"], export.fault["message"])
     await open_export(context, request, asked)
     if not export.is_done:
-        progress = f"{export.place[0]} of {len(asked.types)} types, {len(export.parts)} files"
+        # as in the manifest, no counts: that there are files says that there is something
+        progress = f"{export.place[0]} of {len(asked.types)} types"
         return Result(Status.ACCEPTED, headers=[("x-progress", progress), ("retry-after", str(RETRY_SECONDS))])
     headers = [("expires", write_http_date(export.began + KEPT)), ("cache-control", "no-store")]
     manifest = write_json(_build_manifest(context, export, asked))

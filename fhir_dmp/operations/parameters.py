@@ -182,7 +182,8 @@ def _from_body(context: Context, body: JsonObject) -> Iterator[Given]:
 def read_row(row: JsonObject, at: str) -> Given:
     """Returns a parameter, or a part of one, whose structure is right."""
     key = next((key for key in row if key.startswith("value")), "value")
-    return Given(row["name"], key.removeprefix("value"), row.get(key), at, row)
+    # what stands beside a name alone, such as why it is absent, names nothing
+    return Given(row.get("name", ""), key.removeprefix("value"), row.get(key), at, row)
 
 
 def _without_resources(row: Json) -> Json:

@@ -18,6 +18,7 @@ from prometheus_client import generate_latest
 from pymongo import MongoClient
 
 from fhir_dmp.app import Sources
+from fhir_dmp.interactions import gate
 from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING, RPPS
 from fhir_dmp.search.sensitivity import VISIBILITY
 from tests.access_http.house import PROFESSIONALS, House, Record, consent_of, document, told
@@ -590,6 +591,23 @@ async def test_row_19_a_binary_is_its_makers_until_a_document_of_his_cites_it(re
     assert (await house.get(f"Binary/{record.masked}", petit)).status_code == 404
     await house.put(document(record.masked, record.patient, "N", content=content))
     assert (await house.get(f"Binary/{record.masked}", petit)).status_code == 200
+
+
+async def test_row_19_whoever_cites_a_binary_often_hides_it_from_nobody(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maker's own document counts, however many of others stand before it."""
+    monkeypatch.setattr(gate, "_CITING", 1)
+    house, petit = record.house, record.house.petit()
+    await house.put({"resourceType": "Binary", "id": record.open, "contentType": "text/plain", "data": "aGk="})
+    content = [{"attachment": {"url": f"Binary/{record.open}"}}]
+    await house.put(document(record.open, record.patient, "N", content=content))
+    for _ in range(3):
+        own = document("x", record.patient, "N", author="Practitioner/petit", content=content)
+        own.pop("id")
+        body, headers = json.dumps(own), {**petit, **AS_JSON}
+        assert (await house.guarded.client.post("DocumentReference", content=body, headers=headers)).status_code == 201
+    assert (await house.get(f"Binary/{record.open}", petit)).status_code == 200
 
 
 async def test_row_19_its_maker_reads_a_binary_that_nothing_cites(record: Record) -> None:

@@ -196,3 +196,54 @@ async def test_whether_a_stored_resource_can_be_deleted_is_told_as_a_read_is(rec
     target = f"DocumentReference/{record.open}/$validate"
     assert (await record.house.guarded.client.post(target, content=body, headers=headers)).status_code == 200
     assert len(await notices(record, _patient(record))) == 2
+
+
+_TEST = [{"op": "test", "path": "/status", "value": "superseded"}]
+REFUSED = {
+    "an update": ("PUT", "DocumentReference/{}", {}, 403),
+    "a conditional update": ("PUT", "DocumentReference?patient={patient}&identifier=urn:x%7C{}", {}, 403),
+    "a deletion": ("DELETE", "DocumentReference/{}", {}, 403),
+    "a deletion of another version": ("DELETE", "DocumentReference/{}", {"if-match": 'W/"7"'}, 412),
+    "an update of nothing": ("PUT", "DocumentReference/{}", {"if-none-match": "*"}, 412),
+    "a patch": ("PATCH", "DocumentReference/{}", {}, 403),
+    "a patch that asks what is there": ("PATCH", "DocumentReference/{}", {"test": "1"}, 422),
+    "a mask": ("POST", "DocumentReference/{}/$dmp-mask", {}, 403),
+}
+"""What a professional may not do to a document that an emergency shows him."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_refused_write_that_tells_of_a_document_is_told_as_a_read_is(record: Record, name: str) -> None:
+    method, target, headers, status = REFUSED[name]
+    for resource in (record.absent, record.masked, record.open):
+        assert not await notices(record, _patient(record)), "nothing was given away so far"
+        content, kind = _written(record, method, resource, asks="test" in headers)
+        answer = await record.house.guarded.client.request(
+            method,
+            target.replace("{}", resource).replace("{patient}", record.patient),
+            content=content,
+            headers={**urgent(record.house), "content-type": kind, **headers},
+        )
+        is_told_apart = status != 412 or "if-none-match" in headers
+        assert (answer.status_code == status) == (resource == record.open or not is_told_apart), answer.text
+    assert answer.status_code == status, answer.text
+    assert len(await notices(record, _patient(record))) == 2, "one is his, the other one the médecin traitant's"
+
+
+def _written(record: Record, method: str, name: str, *, asks: bool) -> tuple[str, str]:
+    if method == "PATCH":
+        change = {"op": "replace", "path": "/description", "value": "x"}
+        return json.dumps(_TEST if asks else [change]), "application/json-patch+json"
+    changed = document(name, record.patient, description="x") if method == "PUT" else {"resourceType": "Parameters"}
+    return "" if method == "DELETE" else json.dumps(changed), FHIR_JSON
+
+
+async def test_what_a_patch_asks_of_a_document_is_in_the_trace(record: Record) -> None:
+    """Otherwise it could be read value by value, and nobody would know."""
+    headers = {**record.house.petit(), "content-type": "application/json-patch+json"}
+    target = f"DocumentReference/{record.open}"
+    answer = await record.house.guarded.client.patch(target, content=json.dumps(_TEST), headers=headers)
+    assert answer.status_code == 422, answer.text
+    found = await record.house.get(f"AuditEvent?patient={record.patient}", _patient(record))
+    assert f"{target}/_history/1" in found.text
+    assert not await notices(record, _patient(record)), "it was no emergency"

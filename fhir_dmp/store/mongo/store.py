@@ -134,11 +134,22 @@ class MongoStore(MongoReader):
         coalescer = self._coalescers.get(restriction)
         if coalescer is None:
             coalescer = self._coalescers[restriction] = self._coalescer(restriction)
-        found = await coalescer.read(identities)
-        # another reader may have made a newer one meanwhile: that is not ours to drop
-        if coalescer.is_idle and self._coalescers.get(restriction) is coalescer:
-            del self._coalescers[restriction]
-        return found
+        try:
+            return await coalescer.read(identities)
+        finally:
+            # also where it fails, or each restriction would stay for as long as the database is away
+            # another reader may have made a newer one meanwhile: that is not ours to drop
+            if coalescer.is_idle and self._coalescers.get(restriction) is coalescer:
+                del self._coalescers[restriction]
+
+    async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
+        """See the port. What was revived or deleted between looking for it as current and as deleted is not absent."""
+        wanted = set(identities)
+        found = await super().read_latest(wanted, restriction)
+        missing = wanted - found.keys()
+        if not missing:
+            return found
+        return {**found, **await self._in_snapshot(lambda reader: reader.read_latest(missing, restriction))}
 
     async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
         """All concurrent readers share one query, whatever each of them may see."""
@@ -200,19 +211,24 @@ class MongoStore(MongoReader):
         """See the port. The past goes first: what is current is how the rest is found again after a failure."""
         with database_errors():
             texts = await self._find_of_patient(patient, limit)
-            await self._remove([*texts, *await self._find_binaries(texts, {"pt": {"$ne": patient}})])
+            await self._remove_all(texts, {"pt": {"$ne": patient}})
         return len(texts)
 
     async def remove(self, identity: Identity) -> None:
         """See the port."""
         text = str(identity)
         with database_errors():
-            await self._remove([text, *await self._find_binaries([text], {"_id": {"$ne": text}})])
+            await self._remove_all([text], {"_id": {"$ne": text}})
+
+    async def _remove_all(self, texts: list[str], others: Document) -> None:
+        """Removes resources with their Binaries, these first: it is by what cites them that they are found again."""
+        await self._remove(await self._find_binaries(texts, others))
+        await self._remove(texts)
 
     async def _remove(self, texts: list[str]) -> None:
-        await self._versions.delete_many({"r": {"$in": texts}})
-        await self._resources.delete_many({"_id": {"$in": texts}})
         if texts:
+            await self._versions.delete_many({"r": {"$in": texts}})
+            await self._resources.delete_many({"_id": {"$in": texts}})
             await self.after_write({text.partition("/")[0] for text in texts})
 
     async def _find_of_patient(self, patient: str, limit: int) -> list[str]:
@@ -230,14 +246,20 @@ class MongoStore(MongoReader):
         return [own] if is_here else []
 
     async def _find_binaries(self, texts: list[str], others: Document) -> list[str]:
-        """The Binaries that these documents cite, or did, and none of the others."""
+        """The Binaries that these documents cite, or did, and none of the others: of those, their makers' own count.
+
+        Or whoever cited a Binary from another record would keep it for ever.
+        """
         documents = [text for text in texts if text.startswith("DocumentReference/")]
         versions = await self._versions.find({"r": {"$in": documents}}, {"t": 1}).to_list()
         versions += await self._resources.find({"_id": {"$in": documents}}, {"t": 1}).to_list()
         cited = {token for row in versions for token in row.get("t", ()) if token.startswith(_CITED)}
-        citing = await self._resources.find({"t": {"$in": list(cited)}, **others}, {"t": 1}).to_list()
-        shared = {token for row in citing for token in row["t"]}
-        return sorted(token.partition(">")[2] for token in cited - shared)
+        citing = await self._resources.find({"t": {"$in": list(cited)}, **others}, {"t": 1, "au": 1}).to_list()
+        shared = {(token.partition(">")[2], row.get("au", "")) for row in citing for token in row["t"]}
+        names = {token.partition(">")[2] for token in cited}
+        binaries = await self._resources.find({"_id": {"$in": list(names)}}, {"au": 1}).to_list()
+        owners = {row["_id"]: row.get("au", "") for row in binaries}
+        return sorted(names - {name for name, owner in shared if owners.get(name, owner) == owner})
 
     async def transact(self, work: Callable[[Writer], Awaitable[Result]]) -> Result:
         """See the port. What looks for events begins anew when they are filed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from fhir_dmp.search.facts import Facts, Mark, Security, TokenFact
 from fhir_dmp.search.query import Everything, Has, Marked, SearchQuery, TokenValue, WithId
 from fhir_dmp.store.mongo.embedded.mongod import find_mongod, mongod_environment
 from fhir_dmp.store.mongo.embedded.replica_set import free_port
+from fhir_dmp.store.mongo.facts import linked
 from fhir_dmp.store.mongo.indexes import INDEXES
 from fhir_dmp.store.mongo.predicate import AUTHORS
 from fhir_dmp.store.mongo.store import MongoStore, StoreUnusable, connect
@@ -351,3 +352,71 @@ async def test_what_has_more_authors_than_are_read_is_not_decided_by_them(store:
         found = await store.read_each((ONE,), {"": own}.get)
         assert (found if found is None else found.keys()) == (shown if count < AUTHORS else None)
         assert (await store.read((ONE,), own)).keys() == shown
+
+
+async def test_a_resource_that_is_revived_meanwhile_is_never_absent(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = change(ONE)
+    gone = deletion(first.version)
+    await write(store, first)
+    await write(store, gone)
+    revived, original = change(ONE, gone.version), store.read
+
+    async def read_before_it(*asked: Any) -> Mapping[Identity, Version]:
+        seen = await original(*asked)
+        monkeypatch.setattr(store, "read", original)
+        await write(store, revived)
+        return seen
+
+    monkeypatch.setattr(store, "read", read_before_it)
+    assert (await store.read_latest([ONE], ALL))[ONE] == revived.version
+
+
+async def test_reads_that_fail_leave_nothing_behind() -> None:
+    client: AsyncMongoClient[Any] = AsyncMongoClient("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=50)
+    store = MongoStore(client, "none")
+    with pytest.raises(FhirError):
+        await store.read([ONE], ALL)
+    assert not vars(store)["_coalescers"]
+    await client.close()
+
+
+CITING = linked("DocumentReference.location", "Binary/b")
+CITED = [
+    {"_id": "Binary/b", "ty": "Binary", "au": "her"},
+    {"_id": "DocumentReference/d", "ty": "DocumentReference", "au": "her", "pt": "one", "t": [CITING]},
+]
+
+
+@pytest.mark.parametrize(("owner", "is_kept"), [("her", True), ("another", False)])
+async def test_a_binary_goes_with_its_record_whoever_else_cites_it(
+    store: MongoStore, owner: str, *, is_kept: bool
+) -> None:
+    other = {"_id": "DocumentReference/o", "ty": "DocumentReference", "au": owner, "pt": "two", "t": [CITING]}
+    await store.database["resource"].insert_many([*map(dict, CITED), other])
+    await store.erase("one", 10)
+    assert (await store.database["resource"].count_documents({"ty": "Binary"}) == 1) == is_kept
+
+
+async def test_an_erasure_that_is_interrupted_leaves_no_binary_that_nothing_leads_to(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.database["resource"].insert_many([dict(row) for row in CITED])
+    calls: list[list[str]] = []
+    original = getattr(store, "_remove")  # noqa: B009
+
+    async def interrupted(texts: list[str]) -> None:
+        calls.append(texts)
+        if len(calls) > 1:
+            raise InterruptedError
+        await original(texts)
+
+    monkeypatch.setattr(store, "_remove", interrupted)
+    with pytest.raises(InterruptedError):
+        await store.erase("one", 10)
+    assert calls[0] == ["Binary/b"]
+    monkeypatch.setattr(store, "_remove", original)
+    while await store.erase("one", 10):
+        pass
+    assert await store.database["resource"].count_documents({}) == 0
