@@ -111,13 +111,20 @@ async def test_a_single_reader_waits_for_nobody() -> None:
 
 
 async def test_as_many_queries_are_under_way_as_may_be_and_no_more() -> None:
-    source = Source()
-    coalescer = Coalescer(source.fetch, flights=2)
+    source, may_land = Source(), asyncio.Event()
+
+    async def fetch(keys: list[int]) -> Mapping[int, str]:
+        found = await source.fetch(keys)
+        await may_land.wait()
+        return found
+
+    coalescer = Coalescer(fetch, flights=2)
     reads = []
     for number in range(5):
         reads.append(asyncio.create_task(coalescer.read([number])))
-        await asyncio.sleep(0.0005)
+        await asyncio.sleep(0.001)
     assert source.asked == [[0], [1]]
+    may_land.set()
     assert [await read for read in reads] == [{number: f"v{number}"} for number in range(5)]
     assert source.asked == [[0], [1], [2, 3, 4]]
     assert coalescer.is_idle
