@@ -290,12 +290,15 @@ async def _find_consequences(context: Context, writer: Writer, located: Sequence
     superseded: list[Change] = []
     written = [row.change for row in located if row.change]
     done, versions = find_made_obsolete(written), {change.version.identity: change.version for change in written}
+    taken = set(versions)
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
                 changes = [row.change]
-                superseded += await find_consequences(context, writer, row.entry.request, changes, done, versions)
-    refuse_twice([*written, *superseded])
+                further = await find_consequences(context, writer, row.entry.request, changes, done, versions)
+                refuse_twice(further, taken)
+            taken |= {change.version.identity for change in further}
+            superseded += further
     return superseded
 
 

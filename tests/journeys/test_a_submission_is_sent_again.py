@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fhir_dmp.interactions import binary as holding
-from tests.journeys.feeding import CHU, deposited, open_fed, report
+from tests.journeys.feeding import CHU, deposited, open_fed, replacing, report
 from tests.journeys.story import FINESS, Actor, Story, faults
 
 Json = Any
@@ -299,6 +299,25 @@ async def test_two_lists_of_one_name_are_not_stored_by_one_bundle(story: Story) 
     sent["entry"].append(sent["entry"][2])
     answer = await chu.post("", sent)
     assert (answer.status_code, faults(answer)[0].split()[0]) == (400, "transaction-duplicate")
+
+
+@pytest.mark.parametrize("other", ["replaces", "DELETE"])
+async def test_a_document_that_is_replaced_and_something_else_is_refused_with_its_place(
+    story: Story, other: str
+) -> None:
+    """Replaced by two of one Bundle, or replaced and deleted: the entry that replaces it is named."""
+    chu, patient = story.hospital(), await open_fed(story)
+    place = await deposited(chu, report(story, patient, "1"))
+    posted = {"method": "POST", "url": "DocumentReference"}
+    rows: Json = [
+        {"resource": report(story, patient, name, **replacing(place)), "request": posted} for name in ("2", "3")
+    ]
+    rows = rows if other == "replaces" else [{"request": {"method": "DELETE", "url": place}}, rows[0]]
+    answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": rows})
+    assert (answer.status_code, faults(answer)) == (
+        400, ["transaction-duplicate Bundle.entry[1].resource.relatesTo"],
+    )  # fmt: skip
+    assert (await chu.sees(place))["status"] == "current"
 
 
 async def test_a_list_that_is_no_submission_is_stored_as_often_as_it_is_sent(story: Story) -> None:
