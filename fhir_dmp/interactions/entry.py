@@ -135,7 +135,7 @@ def build_entry_error(fault: FhirError) -> JsonObject:
     return {"response": {"status": write_status(STATUS[fault.category]), "outcome": outcome}}
 
 
-_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "List", "Patient", "RelatedPerson"})
+_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "List", "Patient", "Provenance", "RelatedPerson"})
 
 
 def _placed(issue: Issue, index: int) -> Issue:
