@@ -208,6 +208,10 @@ def submission_set(story: Story, patient: Actor, **changed: Json) -> Json:
     return sent
 
 
+def stored(story: Story) -> int:
+    return story.behind.count(ty={"$ne": "AuditEvent"})
+
+
 def lists(story: Story) -> int:
     return story.behind.count(ty="List")
 
@@ -291,6 +295,42 @@ async def test_another_submission_under_that_name_is_refused_with_criteria_too(s
     row["resource"]["identifier"] = [{**row["resource"]["identifier"][0], "value": f"urn:oid:1.2.{patient.id}"}]
     row["request"]["ifNoneExist"] = f"subject=Patient/{patient.id}"
     assert answered(await chu.post("", sent))[2][0] == "200"
+
+
+PROVIDED = [
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-provide-document-bundle|3.1.1",
+    f"{IHE}/IHE.MHD.Minimal.ProvideBundle",
+    f"{IHE}/IHE.MHD.Comprehensive.ProvideBundle",
+    f"{IHE}/IHE.MHD.UnContained.Comprehensive.ProvideBundle|4.2.3",
+]
+
+
+@pytest.mark.parametrize("profile", PROVIDED)
+async def test_what_claims_to_be_a_submission_has_one_set(story: Story, profile: str) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = {**submission_set(story, patient), "meta": {"profile": ["urn:other", profile]}}
+    (document, content, submitted), before = sent["entry"], stored(story)
+    named = {**submitted["resource"], "identifier": [{"use": "usual", "system": "urn:x", "value": patient.id}]}
+    folder = {**submitted["resource"], "code": {"coding": [{"system": LIST_TYPES, "code": "folder"}]}}
+    empty = {name: row for name, row in sent.items() if name != "entry"}
+    none, two = [document, content], [document, content, submitted, {**submitted, "resource": named}]
+    for rows, at in (
+        ([], "Bundle.entry"),
+        (none, "Bundle.entry"),
+        ([*none, {**submitted, "resource": folder}], "Bundle.entry"),
+        (two, "Bundle.entry[3].resource.code"),
+    ):
+        answer = await chu.post("", {**sent, "entry": rows} if rows else empty)
+        assert (answer.status_code, faults(answer)) == (422, [f"submission-set {at}"])
+    assert stored(story) == before, "nothing of it is stored"
+    assert [status for status, _ in answered(await chu.post("", sent))] == ["201"] * 3
+
+
+async def test_a_transaction_that_claims_nothing_may_have_any_lists(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission_set(story, patient)
+    answer = await chu.post("", {**sent, "entry": sent["entry"][:2], "meta": {"profile": ["urn:other"]}})
+    assert answer.status_code == 200, answer.text
 
 
 async def test_two_lists_of_one_name_are_not_stored_by_one_bundle(story: Story) -> None:
