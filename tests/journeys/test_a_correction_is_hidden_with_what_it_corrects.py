@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fhir_dmp.operations import predecessors
 from fhir_dmp.record.labels import visibility_of
 from tests.journeys.cast import done
 from tests.journeys.feeding import deposited, open_fed, replacing, report
@@ -95,6 +96,13 @@ async def test_what_is_open_to_the_patient_by_its_date_is_not_held_back_again(st
     new = await deposited(chu, report(story, patient, "2", **replacing(old)))
     assert told_of(await chu.post(f"{new}/$dmp-hold-back", parameters())) == [new]
     assert await labels(story, [new, old]) == [{"INVISIBLE_PATIENT"}, frozenset()]
+
+
+async def test_a_chain_is_followed_so_far(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predecessors, "FOLLOWED", 1)
+    patient = await open_fed(story)
+    places = await corrected(story, patient)
+    assert told_of(await patient.post(f"{places[0]}/$dmp-mask", parameters())) == places[:2]
 
 
 async def test_a_chain_in_a_circle_has_an_end(story: Story) -> None:
