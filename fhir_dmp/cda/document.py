@@ -26,17 +26,19 @@ _FINESS = re.compile(r"1([0-9AB]{9})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The document as it is stored: where, how large, and its SHA-1 in base64."""
+    """The document as it is stored: where, how large, its SHA-1 in base64, and when it is deposited (an instant)."""
 
     url: str
     size: int
     digest: str
+    deposited: str
 
 
 def build_document(header: Header, stored: Stored, visibility: Iterable[str] = ()) -> JsonObject:
     """Returns the DocumentReference of a document, with further labels of TRE_A07 where the depositor names some.
 
-    Its subject is a conditional reference, by the INS. What it replaces is for the store to tell.
+    Its subject is a conditional reference, by the INS. What it replaces is for the store to tell. Its date is that of
+    the deposit, from which a hold-back counts (CSP R1111-53); when it was written is its content's.
     """
     contained = list(_contain(header))
     references: list[JsonObject] = [{"reference": f"#author-{index}"} for index, _ in enumerate(header.authors)]
@@ -50,7 +52,7 @@ def build_document(header: Header, stored: Stored, visibility: Iterable[str] = (
         "type": _concept(header.type),
         "category": [{"coding": [{"system": CLASS, "code": header.class_code}]}],
         "subject": {"reference": f"Patient?identifier={header.patient.ins.system}|{header.patient.ins.value}"},
-        "date": header.created,
+        "date": stored.deposited,
         "author": references,
         "authenticator": references[signed] if signed is not None else {"reference": "#authenticator"},
         "custodian": {"reference": "#custodian"},

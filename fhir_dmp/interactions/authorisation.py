@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fhir_dmp.access.change import Change as Alteration
@@ -49,7 +50,7 @@ async def authorise(context: Context, request: Request, interaction: str, change
         if not verdict.permitted:
             is_telling = change.previous is not None and not verdict.is_hidden
             cause = AccessRefused(verdict.reason, patient if states else "", is_telling=is_telling)
-            raise _refusal(verdict, change.version.identity) from cause
+            raise _refuse_recordless(context, change, verdict) or _refusal(verdict, change.version.identity) from cause
         if bypasses := _find_bypasses(request.requester.kind, alteration):
             raise FhirError(Category.UNPROCESSABLE, *bypasses)
         _require_effect(context, change)
@@ -96,6 +97,29 @@ def _require_effect(context: Context, change: Change) -> None:
 def _label_of(identity: Identity) -> str:
     element = "securityLabel" if identity.resource_type == "DocumentReference" else "meta.security"
     return f"{identity.resource_type}.{element}"
+
+
+def _refuse_recordless(context: Context, change: Change, verdict: Verdict) -> FhirError | None:
+    """What is fed and names no record is told so, at the element that would: of what he sent alone.
+
+    An identifier beside the reference is not looked up, so that it finds somebody is not told either.
+    """
+    if verdict.reason.rule is not Rule.OTHER_RECORD or change.previous is not None or _patient_of(change):
+        return None
+    name = change.version.identity.resource_type
+    at = _record_element(context, name)
+    message = (
+        f"It names no record: {at} has to refer to the Patient, as Patient/[id]; "
+        "in a transaction also as Patient?identifier=[system]|[value]."
+    )
+    return error(Category.UNPROCESSABLE, "record-needed", message, at)
+
+
+def _record_element(context: Context, resource_type: str) -> str:
+    """Returns the element that says in whose record a resource is; its type where no search parameter tells it."""
+    parameter = context.registry.search_parameters(resource_type).get(context.space.main(resource_type).patient)
+    found = re.search(rf"\b{resource_type}\.\w+", parameter.expression) if parameter else None
+    return found[0] if found else resource_type
 
 
 def _refusal(verdict: Verdict, identity: Identity) -> FhirError:

@@ -201,10 +201,10 @@ def _find_faults(kind: Kind, item: Item, change: Change) -> list[Issue]:
     return [*foreign, *find_faults(item.resource)]
 
 
-def refuse_twice(changes: Sequence[Change]) -> None:
-    """Raises FhirError where changes that are made at once include two of one resource."""
+def refuse_twice(changes: Sequence[Change], taken: Collection[Identity] = frozenset()) -> None:
+    """Raises FhirError where changes that are made at once include two of one resource, or one of what is `taken`."""
     written = [change.version.identity for change in changes]
-    if len(set(written)) < len(written):
+    if len(set(written)) < len(written) or not set(written).isdisjoint(taken):
         message = "A document is replaced and written at once, or replaced by several."
         raise error(Category.MALFORMED, "transaction-duplicate", message, f"{DOCUMENT}.relatesTo")
 

@@ -22,6 +22,7 @@ from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome, error
 from fhir_dmp.status import STATUS, write_status
 
 _ENTRY = re.compile(r"Bundle\.entry\[(\d+)\]")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 MAX_ENTRIES = 10_000
 ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 """The specification's order of processing, whatever the order in the Bundle."""
@@ -135,7 +136,7 @@ def build_entry_error(fault: FhirError) -> JsonObject:
     return {"response": {"status": write_status(STATUS[fault.category]), "outcome": outcome}}
 
 
-_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "List", "Patient", "RelatedPerson"})
+_LOCATED = frozenset({"DocumentReference", "ExplanationOfBenefit", "List", "Patient", "Provenance", "RelatedPerson"})
 
 
 def _placed(issue: Issue, index: int) -> Issue:
@@ -154,8 +155,7 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
     if method not in ORDER:
         message = f"An entry's method is one of {', '.join(ORDER)}."
         raise error(Category.MALFORMED, "entry-method", message, f"Bundle.entry[{index}].request.method")
-    url = wanted.get("url", "").removeprefix(context.base_url).lstrip("/")
-    path, _, query = url.partition("?")
+    path, _, query = _read_url(context, wanted.get("url", ""), index).partition("?")
     shape, parts = parse_path([unquote(segment) for segment in path.split("/") if segment])
     resource = row.get("resource")
     if resource is None and _needs_resource(method, shape):
@@ -179,6 +179,18 @@ def parse_entry(context: Context, request: Request, index: int, row: JsonObject)
     if method == "PATCH" and resource is not None:
         part = _carry_patch(context, part, resource, f"Bundle.entry[{index}].resource")
     return Entry(index, row.get("fullUrl", ""), method, shape, part)
+
+
+def _read_url(context: Context, url: str, index: int) -> str:
+    """Returns an entry's URL relative to the base; raises FhirError where it is another server's, or no URL at all."""
+    rest = url.removeprefix(context.base_url)
+    if _ABSOLUTE.match(rest) or (rest != url and rest[:1] not in {"", "/", "?"}):
+        message = (
+            f"The entry's URL is not of this server: it is relative to the base, or begins with {context.base_url}/."
+        )
+        at = f"Bundle.entry[{index}].request.url"
+        raise error(Category.MALFORMED, "entry-url", message, at)
+    return rest.lstrip("/")
 
 
 def _needs_resource(method: str, shape: str) -> bool:

@@ -33,7 +33,8 @@ SIMPLIFIED = frozenset({
     "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD.SimplifiedPublish.DocumentReference",
 })  # fmt: skip
 _MARK = re.compile(rb"simplified-publish|SimplifiedPublish")
-"""What a body has that may claim one of those profiles."""
+_ESCAPED = re.compile(rb"\\u00[2-7]")
+"""What a body has that may claim one of those profiles: the name, or characters of ASCII written as escapes."""
 _DOCUMENT = "DocumentReference"
 _PLACE = re.compile(r"Bundle\.entry\[(\d+)\](?:\.resource)?")
 
@@ -112,7 +113,7 @@ def _parse(request: Request) -> JsonObject | None:
     """
     if request.preconditions.if_none_exist or request.parameters:
         return None
-    if request.resource is None and not _MARK.search(request.body):
+    if request.resource is None and not (_MARK.search(request.body) or _ESCAPED.search(request.body)):
         return None
     resource = parse_json_object(request.body) if request.resource is None else request.resource
     meta = resource.get("meta")

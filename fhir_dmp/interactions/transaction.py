@@ -7,7 +7,7 @@ other transactions get in its way, and so starts each time from what was prepare
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -59,7 +59,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.record.depositing import name_of
 from fhir_dmp.record.reimbursement import names_of
-from fhir_dmp.record.submission import LIST, names_of_submission
+from fhir_dmp.record.submission import LIST, find_submission_faults, names_of_submission
 from fhir_dmp.reference import Slot, find_slots, may_be_conditional
 from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.query import SearchQuery
@@ -134,6 +134,8 @@ def _find_interaction(context: Context, entry: Entry) -> str:
 
 
 async def _run(context: Context, request: Request, bundle: JsonObject, entries: Sequence[Entry]) -> Result:
+    if not entries:
+        _require_one_set(bundle, ())
     done = await perform(context, bundle, entries) if entries else []
     if is_traced(request):
         await record(context, [(row.interaction, row.entry.request, row.result) for row in done])
@@ -223,14 +225,22 @@ async def _prepare(context: Context, entry: Entry, *, are_named: bool) -> Prepar
     return Prepared(entry, restriction, criteria, new_id, slots)
 
 
-async def _require_valid(context: Context, bundle: JsonObject, writes: Iterable[Prepared]) -> None:
+async def _require_valid(context: Context, bundle: JsonObject, writes: Sequence[Prepared]) -> None:
     """Validates what the entries bring, before the transaction begins: it may run more than once."""
+    _require_one_set(bundle, writes)
     index = BundleIndex(bundle)
     for row in writes:
         entry, resource = row.entry, row.entry.request.resource
         if resource is not None:
             nearby = partial(index.find, full_url=entry.full_url)
             await require_valid(context, entry.request, resource, nearby=nearby, at=f"{entry.at}.resource")
+
+
+def _require_one_set(bundle: JsonObject, writes: Sequence[Prepared]) -> None:
+    """Raises FhirError (unprocessable) where what claims to be a submission (ITI-65) has no set, or several."""
+    brought = [(row.entry.at, row.entry.request.resource) for row in writes]
+    if faults := find_submission_faults(bundle, ((at, resource) for at, resource in brought if resource)):
+        raise FhirError(Category.UNPROCESSABLE, *faults)
 
 
 async def _parse_entry_criteria(context: Context, entry: Entry) -> SearchQuery | None:
@@ -290,12 +300,15 @@ async def _find_consequences(context: Context, writer: Writer, located: Sequence
     superseded: list[Change] = []
     written = [row.change for row in located if row.change]
     done, versions = find_made_obsolete(written), {change.version.identity: change.version for change in written}
+    taken = set(versions)
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
                 changes = [row.change]
-                superseded += await find_consequences(context, writer, row.entry.request, changes, done, versions)
-    refuse_twice([*written, *superseded])
+                further = await find_consequences(context, writer, row.entry.request, changes, done, versions)
+                refuse_twice(further, taken)
+            taken |= {change.version.identity for change in further}
+            superseded += further
     return superseded
 
 

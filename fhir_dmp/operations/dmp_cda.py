@@ -14,6 +14,7 @@ from hashlib import sha1
 from fhir_dmp.cda.document import CONTENT_TYPE, Stored, build_document
 from fhir_dmp.cda.header import read_header
 from fhir_dmp.cda.read import read_tree
+from fhir_dmp.instant import write_instant
 from fhir_dmp.interactions.content_safety import Content as Looked
 from fhir_dmp.interactions.content_safety import require_safe_contents
 from fhir_dmp.interactions.context import Context
@@ -46,7 +47,8 @@ async def dmp_cda(context: Context, request: Request) -> Result:
     await require_safe_contents(context, request, looked)
     url = f"urn:uuid:{context.new_id()}"
     digest = b64encode(sha1(data, usedforsecurity=False).digest()).decode("ascii")
-    document = build_document(header, Stored(url, len(data), digest), visibility)
+    stored = Stored(url, len(data), digest, write_instant(context.now()))
+    document = build_document(header, stored, visibility)
     if header.replaced:
         document = await replacing(context, request, document, f"{header.replaced.system}|{header.replaced.value}")
     content = Content(url, CONTENT_TYPE, b64encode(data).decode("ascii"))

@@ -2,11 +2,13 @@
 
 https://fhir-dmp.fr/OperationDefinition/dmp-mask… (profiles/dmp), CSP R1111-49, R1111-50, R1111-53. On an instance one
 document; on the type those in the parameters `document`, all of them in one transaction or none: who hides a stay must
-not leave half of it open. Who may is decided as for a write of the document itself (access/write), and by may_label.
+not leave half of it open, nor what a document replaced. Who may is decided as for a write of the document itself
+(access/write), and by may_label.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +23,7 @@ from fhir_dmp.interactions.request import Memory, Request, Result
 from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
 from fhir_dmp.operations.choice import check_change
 from fhir_dmp.operations.parameters import Inputs, missing, read_inputs
+from fhir_dmp.operations.predecessors import read_predecessors
 from fhir_dmp.operations.professional import read_reference
 from fhir_dmp.operations.record_act import answer_act, build_first, build_next, run_act, traced_act
 from fhir_dmp.outcome import Category, FhirError, error
@@ -33,6 +36,7 @@ from fhir_dmp.store.port import Change, Writer
 
 MOST = 100
 """How many documents one call is about."""
+_MAY_NOT = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.CONFLICT, Category.UNPROCESSABLE})
 _TYPE = "DocumentReference"
 _LABEL = "DocumentReference.securityLabel"
 
@@ -53,6 +57,8 @@ class _Row:
     resource: JsonObject
     current: JsonObject
     at: str
+    is_asked: bool = True
+    """Else it is what one that was asked for replaced."""
 
 
 def definition_of(labelling: Labelling) -> str:
@@ -69,22 +75,26 @@ async def _label(labelling: Labelling, context: Context, request: Request) -> Re
     """Sets or lifts a label; raises FhirError, and then no document is changed."""
     check_exposed(context, request, "operation")
     asked = _read(context, request, read_inputs(context, request, ("document", "consent")))
-    ids = {identity: context.new_id() for identity in asked.places}
+    ids: defaultdict[Identity, str] = defaultdict(context.new_id)
 
     async def work(writer: Writer) -> Result:
         inside, fresh = replace(context, reader=writer), replace(request, memory=Memory())
         rows = await _read_documents(inside, fresh, asked)
-        answers: list[tuple[Version, JsonObject]] = []
+        rows += await _read_replaced(inside, fresh, rows)
+        answers: list[Version] = []
         changes: list[Change] = []
         for row in rows:
-            changed = _relabel(labelling, row)
-            if changed == row.resource:
-                answers.append((row.version, changed))
+            try:
+                change = await _change(inside, fresh, labelling, asked, row)
+            except FhirError as fault:
+                if row.is_asked or fault.category not in _MAY_NOT:
+                    raise
+                # what nobody named stays as it is where he may not
                 continue
-            change = await _allow(inside, fresh, labelling, asked, row, changed)
-            changes += [change, _provenance(context, fresh, labelling, change, ids[row.version.identity])]
+            if change:
+                changes += [change, _provenance(context, fresh, labelling, change, ids[row.version.identity])]
             # the trace names the version that it made: who does not see that does not see the event
-            answers.append((change.version, changed))
+            answers.append(change.version if change else row.version)
         if changes:
             await schedule_due(context, writer, request, changes)
             await writer.write(changes)
@@ -123,15 +133,33 @@ async def _read_documents(context: Context, request: Request, asked: _Asked) -> 
     for identity, at in asked.places.items():
         if identity not in found:
             raise _absent(identity, at)
-        resource = parse_json_object(found[identity].content or b"{}")
-        rows.append(_Row(found[identity], resource, _without_expired(context, resource), at))
+        rows.append(_row(context, found[identity], at))
     return rows
+
+
+async def _read_replaced(context: Context, request: Request, rows: list[_Row]) -> list[_Row]:
+    """What the documents replaced: it says nearly the same, and would stay as it was for everyone else."""
+    found = await read_predecessors(context, request, [row.version for row in rows])
+    return [replace(_row(context, version, ""), is_asked=False) for version in found]
+
+
+def _row(context: Context, version: Version, at: str) -> _Row:
+    resource = parse_json_object(version.content or b"{}")
+    return _Row(version, resource, _without_expired(context, resource), at)
 
 
 def _without_expired(context: Context, document: JsonObject) -> JsonObject:
     """What was held back for a month is open by itself: its label says nothing any more."""
     opens = context.indexer.facts(document).security.opens
     return document if opens is None or context.now() < opens else lift_label(document, HIDDEN_FROM_PATIENT)
+
+
+async def _change(context: Context, request: Request, labelling: Labelling, asked: _Asked, row: _Row) -> Change | None:
+    """Returns the change of a document, None where it is so already; raises FhirError where it may not be made."""
+    changed = _relabel(labelling, row)
+    if changed == row.resource:
+        return None
+    return await _allow(context, request, labelling, asked, row, changed)
 
 
 def _relabel(labelling: Labelling, row: _Row) -> JsonObject:
@@ -212,10 +240,11 @@ def _absent(identity: Identity, at: str) -> FhirError:
     return FhirError(fault.category, *(replace(issue, expression=at) for issue in fault.issues)) if at else fault
 
 
-def _answer(rows: list[tuple[Version, JsonObject]]) -> Result:
+def _answer(versions: list[Version]) -> Result:
     told: list[JsonObject] = []
-    for version, document in rows:
+    for version in versions:
+        document = parse_json_object(version.content or b"{}")
         labels = [{"name": "label", "valueCoding": coding} for coding in label_codings(visibility_of(document))]
         reference: JsonObject = {"name": "reference", "valueReference": {"reference": str(version.identity)}}
         told.append({"name": "document", "part": [reference, *labels]})
-    return answer_act(told, [version for version, _ in rows])
+    return answer_act(told, versions)

@@ -6,10 +6,11 @@ pdsm-submissionset-comprehensive. Its uniqueId names one submission for ever (IH
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fhir_dmp.access.change import Item
 from fhir_dmp.json_text import JsonObject
+from fhir_dmp.outcome import Issue
 from fhir_dmp.search.links import relative_to
 
 LIST = "List"
@@ -18,9 +19,33 @@ _CODE = (_TYPES, "submissionset")
 _SHARING = frozenset({_CODE, (_TYPES, "folder")})
 _RELATED = frozenset({"appends", "transforms", "signs"})
 """How a document is related to one that stays as it is."""
+_MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/IHE.MHD"
+SUBMISSIONS = frozenset({
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-provide-document-bundle",
+    f"{_MHD}.Minimal.ProvideBundle",
+    f"{_MHD}.Comprehensive.ProvideBundle",
+    f"{_MHD}.UnContained.Comprehensive.ProvideBundle",
+})  # fmt: skip
+"""The profiles of a Bundle that is a submission (ITI-65)."""
 _SOURCE_ID = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
 _UNIQUE_ID, _ENTRY_UUID = "usual", "official"
 """The uses of identifiers that name one."""
+
+
+def find_submission_faults(bundle: JsonObject, resources: Iterable[tuple[str, JsonObject]]) -> list[Issue]:
+    """Returns what is wrong with the sets of a Bundle that claims to be a submission: it has one, which is its List.
+
+    `resources` are what its entries write, each with the expression of its entry.
+    """
+    claimed = {url.partition("|")[0] for url in bundle.get("meta", {}).get("profile", ())}
+    if claimed.isdisjoint(SUBMISSIONS):
+        return []
+    places = [at for at, resource in resources if _CODE in _codes(resource)]
+    if not places:
+        message = "A submission (ITI-65) has a List with the code submissionset: this Bundle has none."
+        return [Issue("error", "submission-set", message, "Bundle.entry", "required")]
+    message = f"A submission (ITI-65) has one List with the code submissionset, which is {places[0]}."
+    return [Issue("error", "submission-set", message, f"{at}.resource.code") for at in places[1:]]
 
 
 def names_of_submission(resource: JsonObject) -> list[str]:

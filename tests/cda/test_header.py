@@ -25,6 +25,7 @@ from fhir_dmp.outcome import Category, FhirError, Issue
 Json = Any
 HERE = Path(__file__).parent
 CASES = HERE.parent / "cases/cda"
+DEPOSITED = "2026-07-01T08:00:00.000Z"
 PARIS = ZoneInfo("Europe/Paris")
 LEVEL_1, LEVEL_3 = ((HERE / f"documents/level{level}.xml").read_bytes() for level in (1, 3))
 NOS = "https://mos.esante.gouv.fr/NOS"
@@ -32,7 +33,7 @@ NOS = "https://mos.esante.gouv.fr/NOS"
 
 def convert(data: bytes) -> tuple[Json, tuple[Embedded, ...]]:
     header, embedded = read_header(read_tree(data), PARIS)
-    return build_document(header, Stored("urn:uuid:1", len(data), "AA=="), ["MASQUE_PS"]), embedded
+    return build_document(header, Stored("urn:uuid:1", len(data), "AA==", DEPOSITED), ["MASQUE_PS"]), embedded
 
 
 def test_a_header_of_level_1_fills_a_document() -> None:
@@ -51,7 +52,9 @@ def test_a_document_of_level_3_has_the_format_of_its_model() -> None:
     assert document["masterIdentifier"] == {"system": "urn:oid:1.2.250.1.999.1", "value": "VSM-2026/1"}
     assert document["category"][0]["coding"][0]["code"] == "11"
     assert document["content"][0]["attachment"]["title"] == "Synthèse médicale & antécédents"
-    assert document["date"] == "2026-01-13T09:30:00+01:00", "a time without zone is the server's"
+    created = document["content"][0]["attachment"]["creation"]
+    assert created == "2026-01-13T09:30:00+01:00", "a time without zone is the server's"
+    assert document["date"] == DEPOSITED, "when the document was written is not when it came"
     assert document["context"]["period"] == {"start": "2026-01-13"}
     assert [(row.media_type, row.path.rpartition(".")[2]) for row in embedded] == [("image/png", "value")]
 

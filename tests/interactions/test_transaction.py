@@ -563,6 +563,10 @@ FAILING: list[tuple[str, Json, int, str]] = [
     ("a type that is not exposed", _entry("DELETE", "Account/1"), 404, "type-unknown"),
     ("an interaction that is not exposed", _entry("DELETE", "AuditEvent/1"), 405, "interaction-unsupported"),
     ("a URL of no form", _entry("POST", "Patient/1", _patient("x")), 400, "entry-interaction"),
+    ("a URL of another server", _entry("POST", "http://x.y/List", _patient("x")), 400, "entry-url"),
+    ("a URL of another base", _entry("POST", "http://x.y/fhir/Patient", _patient("x")), 400, "entry-url"),
+    ("a URL that only begins as the base does", _entry("POST", f"{BASE_URL}Patient", _patient("x")), 400, "entry-url"),
+    ("a URN for a URL", _entry("POST", _urn(), _patient("x")), 400, "entry-url"),
     ("a resource that is no object", _entry("POST", "Patient", "Patient"), 400, ""),
     ("a resource that is an array", _entry("POST", "Patient", [_patient("x")]), 400, ""),
     (

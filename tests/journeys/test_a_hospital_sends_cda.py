@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from fhir_dmp.ins.matricule import TEST
+from fhir_dmp.instant import write_instant
 from fhir_dmp.search.sensitivity import VISIBILITY
 from tests.journeys.feeding import open_fed
 from tests.journeys.story import Actor, Story, faults
@@ -70,7 +71,7 @@ async def test_a_cda_document_becomes_a_document_of_the_record(story: Story) -> 
     content = await patient.get(attachment["url"])
     assert (content.content, content.headers["content-type"]) == (body, "text/xml")
     found = await patient.finds(
-        f"DocumentReference?patient={patient.id}&type=http://loinc.org|11490-0&category=10&date=2026-06-12"
+        f"DocumentReference?patient={patient.id}&type=http://loinc.org|11490-0&category=10&creation=2026-06-12&date=2026-01-01"
         "&period=2026-06&facility=SA01&setting=ETABLISSEMENT&event=IMP&security-label=N&language=fr-FR"
         "&format=urn:ihe:iti:xds-sd:pdf:2008&contenttype=text/xml&related:identifier=DEM-9"
     )
@@ -143,6 +144,27 @@ async def test_the_depositor_says_who_sees_it_beside_its_confidentiality(story: 
     await patient.sees_nothing(f"DocumentReference/{answer.json()['id']}")
     wrong = await send(chu, await letter(patient), f"{CDA}?visibility=N")
     assert (wrong.status_code, faults(wrong)) == (400, ["parameter-value http.visibility"])
+
+
+async def test_an_old_document_that_comes_today_is_held_back_for_a_month_from_today(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    written = b'<effectiveTime value="20240612173000+0200"/>'
+    body = await letter(patient, **{'<effectiveTime value="20260612173000+0200"/>': written})
+    assert written in body
+    now = story.clock.now
+    answer = await send(chu, body, f"{CDA}?visibility=INVISIBLE_PATIENT")
+    assert answer.status_code == 201, answer.text
+    document = answer.json()
+    assert document["date"] == write_instant(now)
+    assert document["content"][0]["attachment"]["creation"] == "2024-06-12T17:30:00+02:00"
+    place = f"DocumentReference/{document['id']}"
+    await patient.sees_nothing(place)
+    await story.pass_days(3)
+    again = await send(chu, body, f"{CDA}?visibility=INVISIBLE_PATIENT")
+    assert (again.status_code, again.json()["id"]) == (200, document["id"]), "sent later, it is the same"
+    assert again.json()["date"] == write_instant(now), "and came when it came first"
+    await story.pass_days(29)
+    await patient.sees(place)
 
 
 @pytest.mark.parametrize("media_type", [HL7, "text/xml", "application/xml; charset=utf-8"])

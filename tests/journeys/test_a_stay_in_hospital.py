@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from fhir_dmp.ins.matricule import TEST
 from fhir_dmp.record.document_type import OWN_TYPE
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, VISIBILITY
 from tests.journeys.cast import done
 from tests.journeys.feeding import CHU, deposited, encode, open_fed, replacing, report
-from tests.journeys.story import Story, faults
+from tests.journeys.story import FINESS, Story, faults
 
 Json = Any
 
@@ -298,3 +299,75 @@ async def test_a_label_that_is_no_code_is_not_taken_as_if_it_hid(story: Story, l
     document["securityLabel"].append(label)
     answer = await chu.post("DocumentReference", document)
     assert (answer.status_code, faults(answer)) == (422, ["document-visibility DocumentReference.securityLabel[1]"])
+
+
+RECORDLESS: dict[str, Json] = {
+    "no subject": None,
+    "an identifier that finds nobody": {"identifier": {"system": TEST, "value": "299059912300137"}},
+    "an identifier of a record that is open to him": {"identifier": "mine"},
+    "an identifier of a record that is closed": {"identifier": "closed"},
+    "a text": {"display": "Mme Lefebvre"},
+    "somebody who is no patient": {"reference": "Practitioner/petit"},
+    "a Patient inside": {"reference": "#patient"},
+}
+
+
+@pytest.mark.parametrize("way", ["create", "transaction"])
+@pytest.mark.parametrize("name", RECORDLESS)
+async def test_a_document_that_names_no_record_is_told_so(story: Story, name: str, way: str) -> None:
+    """Whatever an identifier finds: the answer is the same, so it tells nothing of who is here."""
+    chu, patient, gone = story.hospital(), await open_fed(story), await open_fed(story)
+    await done(gone, f"Patient/{gone.id}/$dmp-close")
+    document = report(story, patient, "1", contained=[{"resourceType": "Patient", "id": "patient"}])
+    subject = RECORDLESS[name]
+    if subject and isinstance(subject.get("identifier"), str):
+        whose = patient if subject["identifier"] == "mine" else gone
+        subject = {"identifier": (await whose.sees(f"Patient/{whose.id}"))["identifier"][0]}
+    if subject:
+        document["subject"] = subject
+    else:
+        del document["subject"]
+    if "#patient" not in str(subject):
+        del document["contained"]
+    entry = {"resource": document, "request": {"method": "POST", "url": "DocumentReference"}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    answer = await chu.post("", bundle) if way == "transaction" else await chu.post("DocumentReference", document)
+    at = "Bundle.entry[0].resource" if way == "transaction" else "DocumentReference"
+    assert (answer.status_code, faults(answer)) == (422, [f"record-needed {at}.subject"])
+    told = answer.json()["issue"][0]["details"]["text"]
+    assert told.startswith("It names no record: DocumentReference.subject has to refer to the Patient")
+
+
+@pytest.mark.parametrize(("resource", "at"), [
+    ({"resourceType": "Observation", "status": "final", "code": {"text": "x"}}, "Observation.subject"),
+    ({"resourceType": "Immunization", "status": "completed", "vaccineCode": {"text": "x"}, "occurrenceString": "2026",
+      "patient": {"display": "x"}}, "Immunization.patient"),
+], ids=lambda row: row["resourceType"] if isinstance(row, dict) else row)  # fmt: skip
+async def test_so_is_anything_else_that_is_fed(story: Story, resource: Json, at: str) -> None:
+    answer = await story.hospital().post(resource["resourceType"], resource)
+    assert (answer.status_code, faults(answer)) == (422, [f"record-needed {at}"])
+
+
+async def test_a_provenance_of_a_document_names_the_patient_beside_it(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    place = await deposited(chu, report(story, patient, "1"))
+    provenance: Json = {
+        "resourceType": "Provenance",
+        "target": [{"reference": place}],
+        "recorded": "2026-01-01T00:00:00Z",
+        "agent": [{"who": {"identifier": {"system": FINESS, "value": CHU}}}],
+    }
+    entry = {"resource": provenance, "request": {"method": "POST", "url": "Provenance"}}
+    answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    assert (answer.status_code, faults(answer)) == (422, ["record-needed Bundle.entry[0].resource.target"])
+    provenance["target"].append({"reference": f"Patient/{patient.id}"})
+    answer = await chu.post("Provenance", provenance)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_who_may_not_write_is_told_no_more_than_that(story: Story) -> None:
+    document = report(story, story.patient("none"), "1")
+    del document["subject"]
+    for actor in (story.auditor(), story.physician(scope="user/*.rs"), story.fund()):
+        answer = await actor.post("DocumentReference", document)
+        assert (answer.status_code, faults(answer)[0].split()[0]) == (403, "not-allowed")

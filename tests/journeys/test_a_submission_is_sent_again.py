@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fhir_dmp.interactions import binary as holding
-from tests.journeys.feeding import CHU, deposited, open_fed, report
+from tests.journeys.feeding import CHU, deposited, open_fed, replacing, report
 from tests.journeys.story import FINESS, Actor, Story, faults
 
 Json = Any
@@ -208,6 +208,10 @@ def submission_set(story: Story, patient: Actor, **changed: Json) -> Json:
     return sent
 
 
+def stored(story: Story) -> int:
+    return story.behind.count(ty={"$ne": "AuditEvent"})
+
+
 def lists(story: Story) -> int:
     return story.behind.count(ty="List")
 
@@ -293,12 +297,67 @@ async def test_another_submission_under_that_name_is_refused_with_criteria_too(s
     assert answered(await chu.post("", sent))[2][0] == "200"
 
 
+PROVIDED = [
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-provide-document-bundle|3.1.1",
+    f"{IHE}/IHE.MHD.Minimal.ProvideBundle",
+    f"{IHE}/IHE.MHD.Comprehensive.ProvideBundle",
+    f"{IHE}/IHE.MHD.UnContained.Comprehensive.ProvideBundle|4.2.3",
+]
+
+
+@pytest.mark.parametrize("profile", PROVIDED)
+async def test_what_claims_to_be_a_submission_has_one_set(story: Story, profile: str) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = {**submission_set(story, patient), "meta": {"profile": ["urn:other", profile]}}
+    (document, content, submitted), before = sent["entry"], stored(story)
+    named = {**submitted["resource"], "identifier": [{"use": "usual", "system": "urn:x", "value": patient.id}]}
+    folder = {**submitted["resource"], "code": {"coding": [{"system": LIST_TYPES, "code": "folder"}]}}
+    empty = {name: row for name, row in sent.items() if name != "entry"}
+    none, two = [document, content], [document, content, submitted, {**submitted, "resource": named}]
+    for rows, at in (
+        ([], "Bundle.entry"),
+        (none, "Bundle.entry"),
+        ([*none, {**submitted, "resource": folder}], "Bundle.entry"),
+        (two, "Bundle.entry[3].resource.code"),
+    ):
+        answer = await chu.post("", {**sent, "entry": rows} if rows else empty)
+        assert (answer.status_code, faults(answer)) == (422, [f"submission-set {at}"])
+    assert stored(story) == before, "nothing of it is stored"
+    assert [status for status, _ in answered(await chu.post("", sent))] == ["201"] * 3
+
+
+async def test_a_transaction_that_claims_nothing_may_have_any_lists(story: Story) -> None:
+    chu, patient = story.hospital(), await open_fed(story)
+    sent = submission_set(story, patient)
+    answer = await chu.post("", {**sent, "entry": sent["entry"][:2], "meta": {"profile": ["urn:other"]}})
+    assert answer.status_code == 200, answer.text
+
+
 async def test_two_lists_of_one_name_are_not_stored_by_one_bundle(story: Story) -> None:
     chu, patient = story.hospital(), await open_fed(story)
     sent = submission_set(story, patient)
     sent["entry"].append(sent["entry"][2])
     answer = await chu.post("", sent)
     assert (answer.status_code, faults(answer)[0].split()[0]) == (400, "transaction-duplicate")
+
+
+@pytest.mark.parametrize("other", ["replaces", "DELETE"])
+async def test_a_document_that_is_replaced_and_something_else_is_refused_with_its_place(
+    story: Story, other: str
+) -> None:
+    """Replaced by two of one Bundle, or replaced and deleted: the entry that replaces it is named."""
+    chu, patient = story.hospital(), await open_fed(story)
+    place = await deposited(chu, report(story, patient, "1"))
+    posted = {"method": "POST", "url": "DocumentReference"}
+    rows: Json = [
+        {"resource": report(story, patient, name, **replacing(place)), "request": posted} for name in ("2", "3")
+    ]
+    rows = rows if other == "replaces" else [{"request": {"method": "DELETE", "url": place}}, rows[0]]
+    answer = await chu.post("", {"resourceType": "Bundle", "type": "transaction", "entry": rows})
+    assert (answer.status_code, faults(answer)) == (
+        400, ["transaction-duplicate Bundle.entry[1].resource.relatesTo"],
+    )  # fmt: skip
+    assert (await chu.sees(place))["status"] == "current"
 
 
 async def test_a_list_that_is_no_submission_is_stored_as_often_as_it_is_sent(story: Story) -> None:

@@ -141,6 +141,20 @@ async def test_a_simplified_publication_becomes_a_document_and_its_content(serve
 
 @official
 @pytest.mark.parametrize(
+    "written", [r"simplified\u002dpublish", r"simplified\u002Dpublish", r"simplified-publi\u0073h"]
+)
+async def test_a_publication_is_one_however_its_profile_is_written(server: Server, written: str) -> None:
+    sent = example("DocumentReference-example-td2-iti105-publication-simplifiee")
+    body = json.dumps(sent).replace("simplified-publish", written)
+    assert json.loads(body) == sent != json.dumps(sent)
+    answer = await server.client.post("DocumentReference", content=body, headers={"content-type": FHIR_JSON})
+    assert answer.status_code == 201, answer.text
+    assert "data" not in answer.json()["content"][0]["attachment"]
+    assert server.count(ty="Binary") == 1
+
+
+@official
+@pytest.mark.parametrize(
     ("element", "value", "expression"),
     [
         ("size", 1, "DocumentReference.content[0].attachment.size"),
