@@ -17,6 +17,7 @@ from pymongo.errors import OperationFailure
 
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
+from fhir_dmp.delivery import worker
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
@@ -171,6 +172,33 @@ async def test_where_the_database_forgot_what_was_written_all_subscriptions_say_
         await until(lambda: not lost)
         await stage.store(observation(0))
         await endpoint.wait_for(1)
+
+
+async def test_a_loss_that_could_not_be_told_to_all_is_told_by_the_next_worker(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+) -> None:
+    names = [await stage.store(by_criteria("Observation", endpoint)) for _ in range(3)]
+    follow, set_status, lost, told = MongoEvents.follow, worker.set_status, [HistoryLost()], list[str]()
+
+    def forget_once(self: MongoEvents, resource_types: Collection[str]) -> Any:
+        if lost:
+            raise lost.pop()
+        return follow(self, resource_types)
+
+    async def killed_at_the_second(context: Context, name: str, status: str, reason: str) -> None:
+        told.append(name)
+        if len(told) == 2:
+            raise InterruptedError
+        await set_status(context, name, status, reason)
+
+    monkeypatch.setattr(MongoEvents, "follow", forget_once)
+    monkeypatch.setattr(worker, "set_status", killed_at_the_second)
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.1)
+    stage.start()
+    failed = {"_id": {"$in": [f"Subscription/{name}" for name in names]}, "v": 2}
+    await until(lambda: stage.database.resource.count_documents(failed) == 3)
+    await until(lambda: stage.database.setting.count_documents({"_id": "events", "lost": True}) == 0)
+    assert sorted(told[2:]) == sorted({*names} - {told[0]})
 
 
 async def test_the_subscriptions_of_a_patient_go_with_his_record(stage: Stage, endpoint: Endpoint) -> None:
