@@ -21,6 +21,7 @@ from fhir_dmp.delivery import worker
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
+from fhir_dmp.interactions.delete import delete
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.jobs.unsubscribe import unsubscribe
 from fhir_dmp.resource import Identity
@@ -201,13 +202,20 @@ async def test_a_loss_that_could_not_be_told_to_all_is_told_by_the_next_worker(
     assert sorted(told[2:]) == sorted({*names} - {told[0]})
 
 
-async def test_the_subscriptions_of_a_patient_go_with_his_record(stage: Stage, endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_the_subscriptions_of_a_patient_go_with_his_record(
+    stage: Stage, endpoint: Endpoint, *, is_deleted: bool
+) -> None:
+    """One that he deleted himself has the endpoint and its secrets in its past."""
     patient = Requester(Kind.PATIENT, "Patient/gone", "app", patient_id="gone", scopes=("patient/*.cruds",))
     asked = by_criteria("Observation?status=final", endpoint)
     for who in (patient, replace(patient, name="Patient/stays", patient_id="stays"), OPEN):
-        await create(stage.context, Request(who, "Subscription", resource=asked))
+        result = await create(stage.context, Request(who, "Subscription", resource=asked))
+        assert result.version
+        if is_deleted:
+            await delete(stage.context, Request(who, "Subscription", result.version.identity.resource_id))
     await unsubscribe(stage.context, "gone")
-    left = [row["au"] for row in stage.database["resource"].find({"ty": "Subscription"})]
-    assert len(left) == 2
+    kept = [*stage.database["resource"].find({"ty": "Subscription"}), *stage.database["history"].find()]
+    left = [row["au"] for row in kept]
+    assert len(left) == (4 if is_deleted else 2)
     assert not any("gone" in owner for owner in left)
-    assert stage.database["history"].count_documents({"au": {"$regex": "gone"}}) == 0
