@@ -74,8 +74,9 @@ async def _verify(settings: Settings, anchor: str) -> Summary:
     client = connect(settings.mongodb_uri)
     try:
         with database_errors():
-            await require_whole(client[settings.database])
+            # the first look: it says why the database does not answer
             stored = await MongoPackages(client, settings.database).read_parameters()
+            await require_whole(client[settings.database])
             verification = Verification(client, settings.database, build_indexer(settings, stored))
             size = await verification.size()
             if not size:

@@ -49,8 +49,12 @@ async def _try_to_work(context: Context, events: Events, sending: Sending) -> No
 
 async def _work_or_admit_loss(context: Context, events: Events, sending: Sending) -> None:
     try:
+        if await events.has_lost():
+            await _admit_loss(context, events)
         await _work(context, events, sending)
     except HistoryLost:
+        # that it is lost is kept: whoever has the lease after a crash admits it
+        await events.forget()
         await _admit_loss(context, events)
 
 
@@ -86,7 +90,7 @@ async def _admit_loss(context: Context, events: Events) -> None:
     Also who has not shaken hands yet: that he asked for it may be among what is lost, and he would wait for ever.
     """
     _log.error(_LOST)
-    await events.forget()
     await events.begin()
     for subscription_id in await find_begun(context):
         await set_status(context, subscription_id, "error", _LOST)
+    await events.admit()

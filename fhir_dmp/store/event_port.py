@@ -85,7 +85,15 @@ class Events(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Drops the kept place: the next `follow` begins with what is written then."""
+        """Drops the kept place, and keeps that events are lost: the next `follow` begins with what is written then."""
+        ...
+
+    async def has_lost(self) -> bool:
+        """Tells whether it is kept that events are lost."""
+        ...
+
+    async def admit(self) -> None:
+        """Says that all who had to know it have been told of the loss."""
         ...
 
 

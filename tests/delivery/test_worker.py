@@ -17,9 +17,11 @@ from pymongo.errors import OperationFailure
 
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
+from fhir_dmp.delivery import worker
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
+from fhir_dmp.interactions.delete import delete
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.jobs.unsubscribe import unsubscribe
 from fhir_dmp.resource import Identity
@@ -173,13 +175,47 @@ async def test_where_the_database_forgot_what_was_written_all_subscriptions_say_
         await endpoint.wait_for(1)
 
 
-async def test_the_subscriptions_of_a_patient_go_with_his_record(stage: Stage, endpoint: Endpoint) -> None:
+async def test_a_loss_that_could_not_be_told_to_all_is_told_by_the_next_worker(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
+) -> None:
+    names = [await stage.store(by_criteria("Observation", endpoint)) for _ in range(3)]
+    follow, set_status, lost, told = MongoEvents.follow, worker.set_status, [HistoryLost()], list[str]()
+
+    def forget_once(self: MongoEvents, resource_types: Collection[str]) -> Any:
+        if lost:
+            raise lost.pop()
+        return follow(self, resource_types)
+
+    async def killed_at_the_second(context: Context, name: str, status: str, reason: str) -> None:
+        told.append(name)
+        if len(told) == 2:
+            raise InterruptedError
+        await set_status(context, name, status, reason)
+
+    monkeypatch.setattr(MongoEvents, "follow", forget_once)
+    monkeypatch.setattr(worker, "set_status", killed_at_the_second)
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.1)
+    stage.start()
+    failed = {"_id": {"$in": [f"Subscription/{name}" for name in names]}, "v": 2}
+    await until(lambda: stage.database.resource.count_documents(failed) == 3)
+    await until(lambda: stage.database.setting.count_documents({"_id": "events", "lost": True}) == 0)
+    assert sorted(told[2:]) == sorted({*names} - {told[0]})
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_the_subscriptions_of_a_patient_go_with_his_record(
+    stage: Stage, endpoint: Endpoint, *, is_deleted: bool
+) -> None:
+    """One that he deleted himself has the endpoint and its secrets in its past."""
     patient = Requester(Kind.PATIENT, "Patient/gone", "app", patient_id="gone", scopes=("patient/*.cruds",))
     asked = by_criteria("Observation?status=final", endpoint)
     for who in (patient, replace(patient, name="Patient/stays", patient_id="stays"), OPEN):
-        await create(stage.context, Request(who, "Subscription", resource=asked))
+        result = await create(stage.context, Request(who, "Subscription", resource=asked))
+        assert result.version
+        if is_deleted:
+            await delete(stage.context, Request(who, "Subscription", result.version.identity.resource_id))
     await unsubscribe(stage.context, "gone")
-    left = [row["au"] for row in stage.database["resource"].find({"ty": "Subscription"})]
-    assert len(left) == 2
+    kept = [*stage.database["resource"].find({"ty": "Subscription"}), *stage.database["history"].find()]
+    left = [row["au"] for row in kept]
+    assert len(left) == (4 if is_deleted else 2)
     assert not any("gone" in owner for owner in left)
-    assert stage.database["history"].count_documents({"au": {"$regex": "gone"}}) == 0

@@ -1,6 +1,7 @@
 """Events on MongoDB's change streams: see fhir_dmp.store.event_port.
 
 setting  _id events · holder and until: the lease · token: the place in the stream
+                 · lost: whether events are lost of which not all subscribers have been told
 
 What the stream brings is which versions were written, not what they are: a change event has MongoDB's limit of 16 MiB,
 and most events concern nobody. https://www.mongodb.com/docs/manual/changeStreams/
@@ -101,7 +102,18 @@ class MongoEvents:
     async def forget(self) -> None:
         """See the port."""
         with database_errors():
-            await self._settings.update_one(self._own(), {"$unset": {"token": ""}})
+            await self._settings.update_one(self._own(), {"$unset": {"token": ""}, "$set": {"lost": True}})
+
+    async def has_lost(self) -> bool:
+        """See the port."""
+        with database_errors():
+            found = await self._settings.find_one(self._own()) or {}
+        return bool(found.get("lost"))
+
+    async def admit(self) -> None:
+        """See the port."""
+        with database_errors():
+            await self._settings.update_one(self._own(), {"$unset": {"lost": ""}})
 
     async def _find_token(self) -> Document | None:
         found = await self._settings.find_one(self._own()) or {}

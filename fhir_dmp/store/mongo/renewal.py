@@ -56,8 +56,9 @@ class Renewal:
             await end(task)
 
     async def remaining(self, resource_type: str) -> int:
-        """Returns how many resources of a type are still to be indexed."""
-        wanted = {"ty": resource_type, "f": {"$ne": self._space.form(resource_type) or None}}
+        """Returns how many resources of a type are still to be indexed, and can be."""
+        form = self._space.form(resource_type) or None
+        wanted = {"ty": resource_type, "f": {"$ne": form}, "_id": {"$nin": list(self._seen)}}
         return await self._store.database[RESOURCE].count_documents(wanted, hint=FORM)
 
     async def _run(self) -> None:
@@ -73,7 +74,7 @@ class Renewal:
         own = self._space.own
         types = self._space.resource_types if own is not self._checked else tuple(own)
         for resource_type in types:
-            if await self.remaining(resource_type) > len(self._seen) and await self._hold():
+            if await self.remaining(resource_type) and await self._hold():
                 await self._renew_type(resource_type)
         self._checked = own
 

@@ -226,7 +226,9 @@ class MongoStore(MongoReader):
         await self._remove(texts)
 
     async def _remove(self, texts: list[str]) -> None:
+        """Deletions are the last versions to go: what is not current is found again by them, should it end midway."""
         if texts:
+            await self._versions.delete_many({"r": {"$in": texts}, "m": {"$ne": "DELETE"}})
             await self._versions.delete_many({"r": {"$in": texts}})
             await self._resources.delete_many({"_id": {"$in": texts}})
             await self.after_write({text.partition("/")[0] for text in texts})

@@ -1,12 +1,13 @@
 """Reads the whole database and names everything that is not as it was written: the trace, versions, facts.
 
 It may run beside servers: each batch of resources is read as of one moment, and so is in itself consistent. Events that
-are recorded and not yet filed (filing.py) are filed first.
+are recorded and not yet filed (filing.py) are filed first; those that come meanwhile are filed in any order, and are
+followed wherever they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient
@@ -18,15 +19,19 @@ from fhir_dmp.audit.proof import Finding, Proof, StoredEvent, check_anchors
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.store.mongo.audit import ANCHOR, parse_anchor
 from fhir_dmp.store.mongo.filing import HASH, Filing
-from fhir_dmp.store.mongo.indexes import HISTORY, RESOURCE
+from fhir_dmp.store.mongo.indexes import HISTORY, RECORDED, RESOURCE
 from fhir_dmp.store.mongo.invariant import check_resource
-from fhir_dmp.store.mongo.recorded import EVERYTHING
+from fhir_dmp.store.mongo.recorded import EVENT, EVERYTHING, parse_recorded
 from fhir_dmp.store.mongo.store import DURABLE
 
 Document = dict[str, Any]
 
 BATCH = 500
 """Resources that are read at one moment."""
+_LAST = "~"
+"""Comes after every reference and id."""
+_UNFILED = "unfiled"
+"""Marks an event that has no facts yet."""
 
 
 class Verification:
@@ -67,7 +72,8 @@ class Verification:
             async with self._client.start_session(snapshot=True) as session:
                 current = await self._read_current(session, after)
                 upper = current[-1]["_id"] if len(current) == BATCH else None
-                async for finding in self._check_batch(session, current, _between(after, upper), done):
+                rows = _merge(current, await self._read_unfiled(session, after, upper or _LAST))
+                async for finding in self._check_batch(session, rows, _between(after, upper), done):
                     yield finding
             after = upper
         for finding in self._proof.finish():
@@ -80,6 +86,17 @@ class Verification:
     async def _read_current(self, session: AsyncClientSession, after: str) -> list[Document]:
         rows = self._database[RESOURCE].find({"_id": {"$gt": after}}, session=session)
         return await rows.sort("_id", ASCENDING).limit(BATCH).to_list()
+
+    async def _read_unfiled(self, session: AsyncClientSession, after: str, upper: str) -> list[Document]:
+        """Reads the events of a stretch that are recorded only, as documents without facts."""
+        stretch = {"_id": {"$lte": _event_of(upper)}, "to": {"$gt": _event_of(after)}}
+        rows = await self._database[RECORDED].find(stretch, session=session).to_list()
+        events = [event for row in rows for event in parse_recorded(row)]
+        documents: list[Document] = [
+            {"_id": str(event.version.identity), "b": event.version.content, HASH: event.hash, _UNFILED: True}
+            for event in events
+        ]
+        return [row for row in documents if after < row["_id"] <= upper]
 
     async def _check_batch(
         self, session: AsyncClientSession, current: list[Document], between: Document, done: Callable[[int], None]
@@ -105,7 +122,8 @@ class Verification:
         self, reference: str, current: Document | None, past: list[Document], done: Callable[[int], None]
     ) -> list[Finding]:
         done(len(past) + (current is not None))
-        findings = list(check_resource(reference, current, past, self._indexer))
+        is_unfiled = current is not None and _UNFILED in current
+        findings = [] if is_unfiled else list(check_resource(reference, current, past, self._indexer))
         if current and reference.startswith("AuditEvent/"):
             event = StoredEvent(reference.partition("/")[2], current.get("b", b""), current.get(HASH, b""))
             if not self._proof.knows(event):
@@ -113,6 +131,20 @@ class Verification:
                 self._proof.learn(await self._read_anchors())
             findings += self._proof.follow(event)
         return findings
+
+
+def _event_of(reference: str) -> str:
+    """Returns the id of an event, or what comes before or after those of all events, as the reference does."""
+    resource_type, _, resource_id = reference.partition("/")
+    if resource_type == EVENT:
+        return resource_id
+    return "" if resource_type < EVENT else _LAST
+
+
+def _merge(current: Sequence[Document], unfiled: Sequence[Document]) -> list[Document]:
+    """What is in its place counts, where both are there: it is taken from what is recorded last."""
+    rows = {row["_id"]: row for row in (*unfiled, *current)}
+    return [rows[reference] for reference in sorted(rows)]
 
 
 def _between(after: str, upper: str | None) -> Document:

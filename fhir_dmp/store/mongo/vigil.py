@@ -157,8 +157,7 @@ async def _first_of(*tasks: asyncio.Task[None]) -> tuple[set[asyncio.Task[None]]
         return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+            await end(task)
 
 
 class Fence:

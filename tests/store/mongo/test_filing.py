@@ -17,9 +17,11 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.resource import Identity
 from fhir_dmp.search.query import AboutPatient, And, Everything, Has, LinkValue, OfType, SearchQuery
-from fhir_dmp.store.mongo import audit, clerk
+from fhir_dmp.store.mongo import audit, clerk, verify
 from fhir_dmp.store.mongo.audit import MongoAuditTrail
-from fhir_dmp.store.mongo.recorded import recorded_before
+from fhir_dmp.store.mongo.filing import Filing
+from fhir_dmp.store.mongo.filter import Filter
+from fhir_dmp.store.mongo.recorded import about, recorded_before
 from fhir_dmp.store.mongo.store import MongoStore
 from fhir_dmp.store.mongo.verify import Verification
 from fhir_dmp.store.port import HistoryQuery, Reader, Writer
@@ -175,6 +177,36 @@ async def test_events_that_are_recorded_are_proved(place: Place) -> None:
     await place.trail._anchor()  # noqa: SLF001  as after a while
     place.documents["recorded"].delete_many({})
     assert [finding.partition(": ")[2] for finding in await findings(place)] == ["event 3 is missing"]
+
+
+async def test_events_that_are_filed_out_of_turn_meanwhile_are_not_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verify looks, while somebody has those of one patient filed, and what was before is recorded only."""
+    file, rows = Filing.file, list[JsonObject]()
+
+    async def file_and_go_on(self: Filing, wanted: Filter, most: int = 0) -> int:
+        filed = await file(self, wanted, most)
+        for patient in ("p-1", "p-2", "p-1"):
+            rows.append(event_of(len(rows), patient))
+            await place.record(rows[-1])
+        await file(self, about(["p-2"]))
+        return filed
+
+    await place.record(event_of(1))
+    monkeypatch.setattr(Filing, "file", file_and_go_on)
+    monkeypatch.setattr(verify, "BATCH", 1)
+    assert await findings(place) == []
+    assert place.numbers() == (2, 2)
+    [removed] = place.documents["recorded"].find({}, limit=1, sort={"_id": 1})
+    monkeypatch.setattr(Filing, "file", _file_nothing)
+    place.documents["recorded"].delete_one({"_id": removed["_id"]})
+    assert [finding.partition(": ")[2] for finding in await findings(place)] == ["event 2 is missing"]
+
+
+async def _file_nothing(self: Filing, wanted: Filter, most: int = 0) -> int:
+    del self, wanted
+    return most
 
 
 async def test_clerk_files_what_nobody_looks_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

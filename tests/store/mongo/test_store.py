@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from fhir_dmp.access.restriction import Restriction
@@ -420,3 +422,28 @@ async def test_an_erasure_that_is_interrupted_leaves_no_binary_that_nothing_lead
     while await store.erase("one", 10):
         pass
     assert await store.database["resource"].count_documents({}) == 0
+
+
+async def test_an_erasure_that_is_interrupted_between_versions_finds_the_rest_again(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was deleted is found by its deletion, which MongoDB comes to first: in the order of its index."""
+    deleted = {"ty": "Observation", "r": "Observation/d", "pt": "one"}
+    await store.database["history"].insert_many([
+        {**deleted, "_id": "Observation/d/1", "v": 1, "m": "POST"},
+        {**deleted, "_id": "Observation/d/2", "v": 2, "m": "PUT"},
+        {**deleted, "_id": "Observation/d/3", "v": 3, "m": "DELETE"},
+    ])  # fmt: skip
+
+    async def killed_after_one(self: AsyncCollection[Any], wanted: Mapping[str, Any]) -> None:
+        first = await self.find_one(wanted, {"_id": 1}, sort={"r": 1, "v": -1})
+        if first:
+            await self.delete_one(first)
+            raise InterruptedError
+
+    for _ in range(4):
+        with monkeypatch.context() as patch, suppress(InterruptedError):
+            patch.setattr(AsyncCollection, "delete_many", killed_after_one)
+            await store.erase("one", 10)
+    assert await store.erase("one", 10) == 0
+    assert await store.database["history"].count_documents({}) == 0

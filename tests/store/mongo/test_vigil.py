@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
@@ -147,3 +147,17 @@ async def test_nobody_is_waited_for_where_nobody_keeps_vigil(processes: tuple[Mo
     writing, _ = processes
     await writing.insert(_change(PATIENT))
     assert await writing.database[FENCE].count_documents({}) == 0
+
+
+async def test_a_vigil_that_ends_does_not_wait_for_a_driver_that_takes_its_end_for_a_failed_attempt() -> None:
+    async def connect_again() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+
+    connecting = asyncio.create_task(connect_again())
+    ended = asyncio.create_task(asyncio.sleep(0))
+    async with asyncio.timeout(10):
+        done, _ = await module._first_of(connecting, ended)  # noqa: SLF001  when mongod is away is not to be met at will
+    assert done == {ended}
+    assert connecting.cancelled()
