@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure
 
 from fhir_dmp.store.mongo.indexes import RESOURCE
 from fhir_dmp.watch import end
@@ -115,7 +116,8 @@ class Changes:
     def _end(self, opened: asyncio.Future[None], ended: _End) -> None:
         """Tells those who follow, and who waits for the beginning."""
         if not opened.done():
-            opened.set_exception(ended or asyncio.CancelledError())
+            opened.set_exception(ended or ConnectionFailure("it was ended before it was open"))
+            opened.exception()  # nobody may wait for it any more
         for follower in self._followers:
             follower.told.put_nowait(ended)
         self._followers.clear()

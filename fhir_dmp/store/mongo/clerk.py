@@ -102,8 +102,8 @@ class Clerk:
         while self._waiting:
             try:
                 await self._step()
-            except PyMongoError as fault:
-                _log.warning("events are not filed yet: %s", fault)
+            except Exception as fault:  # noqa: BLE001  without him every request waits in the end, whatever it was
+                _log.warning("events are not filed yet: %r", fault)
                 await asyncio.sleep(_RETRY)
         self._task = None
 

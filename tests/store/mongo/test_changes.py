@@ -107,3 +107,20 @@ async def _streams(database: AsyncDatabase[dict[str, Any]]) -> int:
     of_stream = {"$match": {"ns": {"$regex": f"^{database.name}\\."}, "cursor.tailable": True}}
     found = await database.client.admin.aggregate([asked, of_stream])
     return len(await found.to_list())
+
+
+async def test_who_joins_while_the_opening_is_given_up_is_told_so(database: AsyncDatabase[dict[str, Any]]) -> None:
+    changes = Changes(database, CONCERNS)
+
+    async def follow(concern: Concern) -> None:
+        async with changes.follow(concern):
+            await asyncio.sleep(60)
+
+    first = asyncio.create_task(follow(PATIENTS))
+    await asyncio.sleep(0)
+    first.cancel()
+    second = asyncio.create_task(follow(FENCES))
+    with pytest.raises(PyMongoError):
+        await asyncio.wait_for(second, 20)
+    with pytest.raises(asyncio.CancelledError):
+        await first
