@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from fhir_dmp.app import ALL_ROUTES
+from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.loader import Subject, load_capability, load_definitions, load_shipped_definitions
 from fhir_dmp.packages.port import LAST_OWN
 from fhir_dmp.seed import seed_definitions
@@ -46,7 +47,7 @@ def client(settings: Settings, few: None) -> Iterator[httpx.Client]:
     """A client of a server that has started once."""
     del few
     seed_definitions(settings)
-    server = RunningServer.of(replace(settings, validation="off"), OPEN)
+    server = RunningServer.of(replace(settings, validation=Depth.OFF), OPEN)
     server.start()
     with httpx.Client(base_url=server.base_url) as opened:
         yield opened
