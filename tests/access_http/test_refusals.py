@@ -286,3 +286,19 @@ async def test_a_token_that_may_not_read_does_not_learn_whether_a_binary_is_here
     answers = [await house.get(f"Binary/{name}", house.petit(scope=scope)) for name in (here, "absent")]
     told = [(answer.status_code, answer.headers.get("www-authenticate")) for answer in answers]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(("scope", "is_told"), [("user/*.u", False), ("user/*.ru", True), ("user/*.us", False)])
+async def test_a_patch_gives_content_only_to_a_token_that_may_read(record: Record, scope: str, is_told: bool) -> None:
+    house, named = record.house, f"{record.patient}-patched"
+    await house.put(document(named, record.patient, "N", author="Practitioner/petit"))
+    who = {**house.petit(scope=scope), "prefer": "return=representation"}
+    parts = [("type", "valueCode", "replace"), ("path", "valueString", "DocumentReference.status")]
+    rows = [{"name": name, key: value} for name, key, value in [*parts, ("value", "valueCode", "superseded")]]
+    change = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": rows}]}
+    for target in (f"DocumentReference/{named}", f"DocumentReference?_id={named}"):
+        alone = await send(house, who, "PATCH", target, change)
+        answer = await send(house, who, "POST", "", bundle("transaction", "PATCH", target, change))
+        entry = answer.json()["entry"][0]
+        assert (alone.status_code, bool(alone.content), alone.headers.get("etag") is not None) == (200, is_told, True)
+        assert (entry["response"]["status"][:3], "resource" in entry) == ("200", is_told)
