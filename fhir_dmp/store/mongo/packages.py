@@ -26,7 +26,7 @@ from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package, is_
 from fhir_dmp.packages.port import LAST_OWN, Addition, DefinitionsUnavailable, Installed
 from fhir_dmp.packages.version import version_key
 from fhir_dmp.store.mongo.changes import Changes, Concern
-from fhir_dmp.store.mongo.fault import where_found
+from fhir_dmp.store.mongo.fault import explain, where_found
 from fhir_dmp.store.mongo.indexes import COMPRESSED, RESOURCE
 from fhir_dmp.store.mongo.invariant import parse_content
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
@@ -197,4 +197,4 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except PyMongoError as fault:
-        raise DefinitionsUnavailable(" ".join(str(fault).split())[:300]) from fault
+        raise DefinitionsUnavailable(explain(fault)) from fault
