@@ -13,7 +13,7 @@ from fhir_dmp.spec.capability import Capability
 from fhir_dmp.spec.compartment import COMPARTMENTS
 from fhir_dmp.spec.registry import BASE
 
-DATE = "2026-11-28"
+DATE = "2026-11-29"
 """When the statement's form last changed."""
 
 _CHANGING = frozenset({"meta-add", "meta-delete"})

@@ -38,8 +38,10 @@ def load_registry() -> Registry:
 
 
 def load_capability() -> Capability:
-    """Returns what capability/server.json exposes."""
-    return parse_capability(orjson.loads((data_folder("capability") / "server.json").read_bytes()))
+    """Returns what capability/server.json exposes, and which profiles of profiles/ there are for it."""
+    table = orjson.loads((data_folder("capability") / "server.json").read_bytes())
+    shipped = load_shipped_definitions()
+    return parse_capability(table, (row for row in shipped if row["resourceType"] == "StructureDefinition"))
 
 
 def load_habilitation() -> JsonObject:

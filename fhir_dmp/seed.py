@@ -1,8 +1,8 @@
-"""What the server itself stores before it takes requests, each once per database: R4 definitions, and demo records.
+"""What the server itself stores before it takes requests: the definitions that it works with, and demo records.
 
-The definitions are there so that clients can read and search what the server works with. Their time is that of their
-publication: by it they are told from definitions that someone has stored, and which count as rules
-(fhir_dmp.packages.port).
+The definitions, R4's and those of profiles/, are there so that clients can read and search them. Their time is that of
+R4's publication, a millisecond more for each version that replaces one: by it they are told from what someone has
+stored, which counts as a rule and is never replaced (fhir_dmp.packages.port).
 
 A record is a transaction whose entries are created conditionally (ifNoneExist): the first of them tells whether the
 record is here already. https://hl7.org/fhir/R4/http.html#ccreate
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import orjson
@@ -25,11 +25,11 @@ from fhir_dmp.interactions.base import process
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Origin, Request, parse_query
-from fhir_dmp.json_text import JsonObject
-from fhir_dmp.loader import Subject, load_definitions
+from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
+from fhir_dmp.loader import Subject, load_definitions, load_shipped_definitions
 from fhir_dmp.outcome import FhirError
-from fhir_dmp.packages.port import R4_PUBLISHED
-from fhir_dmp.resource import LONGEST_ID, Identity, build_version
+from fhir_dmp.packages.port import LAST_OWN, R4_PUBLISHED
+from fhir_dmp.resource import LONGEST_ID, Identity, Method, Version, build_version, stamp
 from fhir_dmp.settings import Settings
 from fhir_dmp.store.port import Change, Writer
 
@@ -37,21 +37,22 @@ _SUBJECTS: tuple[Subject, ...] = ("structures", "search", "terminology", "operat
 _AT_ONCE = 50
 """Definitions of one transaction: their words are so many that more would not fit into a small cache."""
 _LAST = Identity("OperationDefinition", "Resource-validate")
-"""Written with the last definitions: where it is, all are."""
+"""Written with the last definitions of R4: where it is or was, all are."""
 
 
 def seed_definitions(settings: Settings) -> int:
-    """Returns how many definitions were stored: none where they are here already."""
+    """Returns how many definitions were stored: none where they are here already, as this version has them."""
     return asyncio.run(_seed(settings))
 
 
 async def _seed(settings: Settings) -> int:
     async with open_context(settings, Sources()) as context:
-        if await context.store.read([_LAST], await _restriction(context, _LAST.resource_type)):
-            return 0
+        restriction = await _restriction(context, _LAST.resource_type)
+        is_here = bool(await context.store.read_latest([_LAST], restriction))
+        definitions = chain(() if is_here else _load_r4(), load_shipped_definitions())
+        exposed = (row for row in definitions if row["resourceType"] in context.capability.types)
         stored = 0
-        definitions = _definitions(context)
-        while chunk := list(islice(definitions, _AT_ONCE)):
+        while chunk := list(islice(exposed, _AT_ONCE)):
             stored += await _store(context, chunk)
         return stored
 
@@ -60,34 +61,49 @@ async def _restriction(context: Context, resource_type: str) -> Restriction:
     return await open_gate(context, Request(SERVER, resource_type), "read")
 
 
-def _definitions(context: Context) -> Iterator[JsonObject]:
+def _load_r4() -> Iterator[JsonObject]:
     """An id that R4 made longer than ids may be (that of one SearchParameter) is cut: its canonical stays."""
     for subject in _SUBJECTS:
         for definition in load_definitions(subject):
-            if definition["resourceType"] in context.capability.types:
-                yield definition | {"id": definition["id"][:LONGEST_ID]}
+            yield definition | {"id": definition["id"][:LONGEST_ID]}
 
 
 async def _store(context: Context, definitions: Sequence[JsonObject]) -> int:
-    """Stores those of some definitions that an earlier start, cut short, did not."""
-    identities = [Identity(row["resourceType"], row["id"]) for row in definitions]
+    """Stores what is not here: new, of another version of this server, or not reached by a start that was cut short."""
+    rows = {Identity(row["resourceType"], row["id"]): row for row in definitions}
+    restriction = await _restriction(context, next(iter(rows)).resource_type)
+
+    def compare(latest: Mapping[Identity, Version]) -> list[Change]:
+        changes = (_compare(context, row, identity, latest.get(identity)) for identity, row in rows.items())
+        return [change for change in changes if change]
 
     async def work(writer: Writer) -> int:
-        present = await writer.read(identities, await _restriction(context, identities[0].resource_type))
-        changes = [
-            _first_version(context, row, identity)
-            for row, identity in zip(definitions, identities, strict=True)
-            if identity not in present
-        ]
+        changes = compare(await writer.read_latest(rows, restriction))
         await writer.write(changes)
         return len(changes)
 
-    return await context.store.transact(work)
+    # mostly there is nothing to write, and no transaction needed to know it
+    return await context.store.transact(work) if compare(await context.store.read_latest(rows, restriction)) else 0
 
 
-def _first_version(context: Context, definition: JsonObject, identity: Identity) -> Change:
-    stamped, version = build_version(definition, identity, None, "POST", R4_PUBLISHED)
-    return Change(version, None, context.indexer.facts(stamped))
+def _compare(context: Context, definition: JsonObject, identity: Identity, latest: Version | None) -> Change | None:
+    """What somebody has changed or deleted stays so: only a version of the server's own is replaced."""
+    if latest is None:
+        return _build_change(context, definition, identity, None)
+    is_own = latest.content is not None and latest.last_updated <= LAST_OWN
+    return _build_change(context, definition, identity, latest) if is_own and _differs(definition, latest) else None
+
+
+def _differs(definition: JsonObject, latest: Version) -> bool:
+    stamped = stamp(definition, latest.identity, latest.version_id, latest.last_updated)
+    return write_json(stamped) != latest.content
+
+
+def _build_change(context: Context, definition: JsonObject, identity: Identity, previous: Version | None) -> Change:
+    method: Method = "PUT" if previous else "POST"
+    stamped, version = build_version(definition, identity, previous, method, R4_PUBLISHED)
+    former = context.indexer.facts(parse_json_object(previous.content)) if previous and previous.content else None
+    return Change(version, previous, context.indexer.facts(stamped), former)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,23 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from fhir_dmp.app import ALL_ROUTES
 from fhir_dmp.interactions.routes import ROUTES
-from fhir_dmp.loader import data_folder, load_capability, load_definitions, load_registry, load_shipped_parameters
+from fhir_dmp.loader import (
+    data_folder,
+    load_capability,
+    load_definitions,
+    load_registry,
+    load_shipped_definitions,
+    load_shipped_parameters,
+)
 from fhir_dmp.record.deciding import LABELLINGS
 from fhir_dmp.spec.search_parameter import SearchParameter, parse_search_parameter
 from fhir_dmp.validation.compiler import Schemas
 from fhir_dmp.validation.validate import validate_structure
-from tests.rest.server import BASE_URL, FHIR_JSON, Server
+from tests.rest.server import BASE_URL, FHIR_JSON, Server, run_server
 
 Json = Any
 
@@ -112,6 +120,27 @@ async def _send(client: httpx.AsyncClient, method: str, url: str) -> tuple[int, 
 async def test_the_statement_is_valid(statement: Json) -> None:
     """fhir.resources has read it already: check_answer of tests/rest/server.py."""
     assert validate_structure(statement, Schemas(REGISTRY)) == []
+
+
+def test_each_profile_that_is_here_is_supported_and_what_every_resource_has_to_meet_comes_first(types: Json) -> None:
+    listed = {name: entry["supportedProfile"] for name, entry in types.items() if "supportedProfile" in entry}
+    shipped = [row for row in load_shipped_definitions() if row["resourceType"] == "StructureDefinition"]
+    assert {url for urls in listed.values() for url in urls} == {row["url"] for row in shipped if row["type"] in types}
+    assert listed["Patient"] == [
+        "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient",
+        "https://fhir-dmp.fr/StructureDefinition/dmp-patient",
+        "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins",
+    ]
+    assert {name: tuple(urls[:1]) for name, urls in listed.items() if CAPABILITY.types[name].profiles} == {
+        name: exposed.profiles for name, exposed in CAPABILITY.types.items() if exposed.profiles
+    }
+
+
+async def test_where_profiles_are_not_validated_none_is_supported(
+    mongodb_uri: str, mongodb_client: MongoClient[dict[str, Any]]
+) -> None:
+    async with run_server(mongodb_uri, mongodb_client, VALIDATION="core") as server:
+        assert "supportedProfile" not in (await server.client.get("metadata")).text
 
 
 async def test_the_statement_lists_what_the_table_exposes(statement: Json, types: dict[str, Json]) -> None:
@@ -375,3 +404,16 @@ async def test_listed_formats_are_served_and_no_others(client: httpx.AsyncClient
     for media_type in ("application/xml-patch+xml", "text/plain"):
         headers = {"content-type": media_type}
         assert (await client.patch("Patient/1", content=b"[]", headers=headers)).status_code == 415
+
+
+@pytest.mark.parametrize("mode", ["terminology", "normative", "x"])
+async def test_a_mode_that_is_not_served_is_refused(mode: str, client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"metadata?mode={mode}")
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "not-supported")
+    assert (await client.get("metadata?mode=full")).status_code == 200
+
+
+async def test_a_summary_of_the_statement_is_marked_as_one(client: httpx.AsyncClient, statement: Json) -> None:
+    short = (await client.get("metadata?_summary=true")).json()
+    assert short["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert len(str(short)) < len(str(statement))

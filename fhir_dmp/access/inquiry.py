@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fhir_dmp.access.clauses import EVERYTHING
+from fhir_dmp.access.clauses import EVERYTHING, NOTHING, among
 from fhir_dmp.access.closure import Closure
 from fhir_dmp.access.requester import Requester
 from fhir_dmp.access.scopes import Scope, scope_clause
@@ -49,3 +49,7 @@ class Inquiry:
             return EVERYTHING
         patient = self.requester.patient_id or self.requester.launch_patient
         return scope_clause(self.scopes, self.interaction, patient, _OUTSIDE)
+
+    def lacks_scope(self, resource_type: str = "") -> bool:
+        """Tells whether the token alone rules out the interaction on a type, whatever is stored; "": on every type."""
+        return (among(self.scope, frozenset({resource_type})) if resource_type else self.scope) == NOTHING

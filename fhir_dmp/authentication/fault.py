@@ -51,8 +51,10 @@ def refuse_excluded() -> FhirError:
     return error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.")
 
 
-def build_challenge(fault: FhirError) -> list[tuple[bytes, bytes]]:
-    """Returns the WWW-Authenticate header of a 401, and no header for any other error."""
+def build_challenge(fault: FhirError, *, lacks_scope: bool = False) -> list[tuple[bytes, bytes]]:
+    """Returns the WWW-Authenticate header of a 401, or where the token lacks a scope; no header for any other error."""
+    if lacks_scope:
+        return [(b"www-authenticate", REALM + b', error="insufficient_scope"')]
     if fault.category is not Category.UNAUTHENTICATED:
         return []
     is_missing = fault.issues[0].code == "token-missing"

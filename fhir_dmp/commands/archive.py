@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Self
 
 import zstandard
@@ -51,22 +52,25 @@ class PartWriter:
 
     def __init__(self, folder: Path, name: str) -> None:
         """Creates the file, which nobody else may read."""
-        self._file = _create(folder / _file_name(name))
-        self._packing = zstandard.ZstdCompressor(level=3).compressobj()
         self._path = folder / _file_name(name)
+        with _explain_faults(self._path):
+            self._file = _create(self._path)
+        self._packing = zstandard.ZstdCompressor(level=3).compressobj()
         self.documents = self.size = 0
 
     def write(self, document: bytes) -> None:
         """Adds a document."""
-        self._file.write(self._packing.compress(document))
+        with _explain_faults(self._path):
+            self._file.write(self._packing.compress(document))
         self.documents += 1
         self.size += len(document)
 
     def close(self) -> str:
         """Ends the file, and returns its SHA-256 in hex."""
-        self._file.write(self._packing.flush())
-        _settle(self._file)
-        return _digest(self._path)
+        with _explain_faults(self._path):
+            self._file.write(self._packing.flush())
+            _settle(self._file)
+            return _digest(self._path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +121,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Makes the backup whole."""
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2)
     part = folder / f"{_MANIFEST}.part"
-    file = _create(part)
-    file.write(text.encode())
-    _settle(file)
-    part.rename(folder / _MANIFEST)
+    with _explain_faults(part):
+        file = _create(part)
+        file.write(text.encode())
+        _settle(file)
+        part.rename(folder / _MANIFEST)
     directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -140,6 +145,22 @@ def _parse(text: str, folder: Path) -> Manifest:
 
 def _file_name(collection: str) -> str:
     return f"{collection}.bson.zst"
+
+
+class _explain_faults:  # noqa: N801  read as a verb: a class, as it is entered for each document
+    """Says which file cannot be written, and why: of a full disk the system names none."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(fault, OSError):
+            raise CommandError(Exit.ENVIRONMENT, f"{self._path} cannot be written: {fault.strerror}") from None
 
 
 def _create(path: Path) -> IO[bytes]:

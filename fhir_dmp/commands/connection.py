@@ -152,6 +152,9 @@ class Connection:
         request = httpx.Request("POST", self.target.base_url, content=bundle, headers=self._client.headers)
         reply = self._send(request)
         if reply.status == HTTPStatus.UNAUTHORIZED:
+            if not self.target.token:
+                message = f"{self.target.base_url} needs a bearer token: give it with --token, or in FHIR_DMP_TOKEN"
+                raise CommandError(Exit.ENVIRONMENT, message)
             reason = read_message(reply.issues[0]).rstrip(".")
             raise CommandError(Exit.ENVIRONMENT, f"{self.target.base_url} does not accept the token: {reason}")
         return reply

@@ -47,6 +47,8 @@ def run_generation(asked: Asked, folder: Path | None, target: Target | None, *, 
     """Generates into a folder or a server; returns whether nothing was refused. Raises CommandError."""
     if (folder is None) == (target is None):
         raise CommandError(Exit.USAGE, "generate takes --out DIR or --load, one of them")
+    if target and as_bundles:
+        raise CommandError(Exit.USAGE, "--bundles is for --out: --load sends transactions in any case")
     if target:
         return not generate_into_server(plan_records(*asked, Links.IN_BUNDLE), target).refusals
     if folder and as_bundles:

@@ -145,4 +145,4 @@ def _run(settings: Settings, work: Callable[[MatrixStore], Awaitable[Result]]) -
         with reach_database(settings) as uri:
             return asyncio.run(run(uri))
     except MatricesUnavailable as fault:
-        raise CommandError(Exit.ENVIRONMENT, f"the database does not answer: {fault}") from None
+        raise CommandError(Exit.ENVIRONMENT, str(fault)) from None

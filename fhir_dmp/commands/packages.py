@@ -93,7 +93,7 @@ def _run(settings: Settings, work: Callable[[PackageStore], Awaitable[Result]]) 
         with reach_database(settings) as uri:
             return asyncio.run(run(uri))
     except DefinitionsUnavailable as fault:
-        raise CommandError(Exit.ENVIRONMENT, f"the database does not answer: {fault}") from None
+        raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
 
 
 async def _tell_steps(steps: AsyncIterator[Step]) -> None:

@@ -6,8 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from pymongo.errors import PyMongoError
+
 from fhir_dmp.commands.failure import CommandError, Exit
+from fhir_dmp.outcome import FhirError
 from fhir_dmp.settings import Settings
+from fhir_dmp.store.mongo.fault import explain
 from fhir_dmp.store.mongo.store import StoreUnusable
 
 _STARTING_SECONDS = 60.0
@@ -56,3 +60,9 @@ def _database_errors() -> Iterator[None]:
         yield
     except (MongodError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
+    except (FhirError, PyMongoError) as fault:
+        # a client is told that the database does not answer now; whoever runs it can be told why
+        cause = fault if isinstance(fault, PyMongoError) else fault.__cause__
+        if not isinstance(cause, PyMongoError):
+            raise
+        raise CommandError(Exit.ENVIRONMENT, explain(cause)) from None

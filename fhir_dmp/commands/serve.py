@@ -45,7 +45,7 @@ def start_server(host: str, port: int, workers: int, mode: Mode) -> None:
 
 def _fill(settings: Settings, target: Target, mode: Mode) -> None:
     """Stores what the server starts with."""
-    with Console(stderr=True).status("Storing the R4 definitions (at the first start only)…"):
+    with Console(stderr=True).status("Storing the definitions (at the first start only)…"):
         seed_definitions(settings)
     warn_of_stale_facts(settings)
     if mode.has_local_issuer:

@@ -65,7 +65,7 @@ def verify_database(anchor: str | None) -> bool:
     except (FhirError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
     except DefinitionsUnavailable as fault:
-        raise CommandError(Exit.ENVIRONMENT, f"the database does not answer: {fault}") from None
+        raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
     typer.echo(str(summary))
     return not summary.findings
 

@@ -40,16 +40,19 @@ async def authorise(context: Context, request: Request, interaction: str, change
     for change in changes:
         patient = _patient_of(change)
         states = await read_states(context, request, [patient]) if patient else []
+        lacks_scope = inquiry.lacks_scope(change.version.identity.resource_type)
         if patient and not states and request.requester.kind in _OF_ONE_PATIENT:
             # as in a record that is another's: an absent one must not be told from it
-            raise _refusal(_ANOTHERS, change.version.identity) from AccessRefused(_ANOTHERS.reason)
+            cause = AccessRefused(_ANOTHERS.reason, lacks_scope=lacks_scope)
+            raise _refusal(_ANOTHERS, change.version.identity) from cause
         if states and change.version.identity.resource_type == "Consent":
             states = [await with_attending_known(context, states[0])]
         alteration = Alteration(_item(change.version, change.facts), _item(change.previous, change.previous_facts))
         verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
         if not verdict.permitted:
             is_telling = change.previous is not None and not verdict.is_hidden
-            cause = AccessRefused(verdict.reason, patient if states else "", is_telling=is_telling)
+            known = patient if states else ""
+            cause = AccessRefused(verdict.reason, known, is_telling=is_telling, lacks_scope=lacks_scope)
             raise _refuse_recordless(context, change, verdict) or _refusal(verdict, change.version.identity) from cause
         if bypasses := _find_bypasses(request.requester.kind, alteration):
             raise FhirError(Category.UNPROCESSABLE, *bypasses)

@@ -8,11 +8,14 @@ from weakref import WeakKeyDictionary
 
 from fhir_dmp.access.inquiry import SUBSCRIPTION
 from fhir_dmp.capability_statement import build_capability_statement
+from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request, Result, Status, parse_tags
 from fhir_dmp.json_text import JsonObject, write_json
+from fhir_dmp.outcome import Category, FhirError, Issue
 from fhir_dmp.search.space import SearchSpace
 from fhir_dmp.subscription.topics import TOPICS
+from fhir_dmp.subset import parse_subset, subset_content
 
 _TOPIC = (
     "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
@@ -33,16 +36,23 @@ _WRITTEN: WeakKeyDictionary[SearchSpace, _Written] = WeakKeyDictionary()
 
 async def capabilities(context: Context, request: Request) -> Result:
     """Returns what this server can do; open to everybody. Its ETag changes when it does."""
+    asked = dict(request.parameters)
+    if asked.get("mode", "full") != "full":
+        message = "This server has the CapabilityStatement as a whole only: mode=full."
+        issue = Issue("error", "parameter-value", message, "http.mode", "not-supported")
+        raise FhirError(Category.INVALID_PARAMETER, issue)
     statement = _find_statement(context)
     etag = f'W/"{statement.digest}"'
     if parse_tags(request.preconditions.if_none_match) & {"*", statement.digest}:
         return Result(Status.NOT_MODIFIED, etag=etag)
-    return Result(Status.OK, body=statement.body, etag=etag)
+    subset = parse_subset((name, asked[name]) for name in ("_summary", "_elements") if name in asked)
+    body = subset_content(statement.body, subset, context.registry) if subset else statement.body
+    return Result(Status.OK, body=body, etag=etag)
 
 
 def _find_statement(context: Context) -> _Written:
     space = context.space
-    made_of = (space.own, context.capability, context.routes, context.base_url, context.security)
+    made_of = (space.own, context.capability, context.routes, context.base_url, context.security, context.depth)
     found = _WRITTEN.get(space)
     if found is None or found.made_of != made_of:
         body = _write_statement(context)
@@ -54,6 +64,7 @@ def _write_statement(context: Context) -> bytes:
     operations = {name: context.routes.operations(name) for name in ("", *context.capability.types)}
     statement = build_capability_statement(context.capability, context.space, operations, context.base_url)
     _name_topics(statement)
+    _name_profiles(statement, context)
     if context.security:
         statement["rest"][0]["security"] = context.security
     return write_json(statement)
@@ -65,3 +76,14 @@ def _name_topics(statement: JsonObject) -> None:
     for resource in statement["rest"][0]["resource"]:
         if resource["type"] == SUBSCRIPTION:
             resource["extension"] = rows
+
+
+def _name_profiles(statement: JsonObject, context: Context) -> None:
+    """Says which profiles a resource may claim and is then held against; the first are asked of each in any case."""
+    if context.depth is not Depth.FULL:
+        return
+    for resource in statement["rest"][0]["resource"]:
+        exposed = context.capability.types[resource["type"]]
+        supported = list(dict.fromkeys((*exposed.profiles, *exposed.supported)))
+        if supported:
+            resource["supportedProfile"] = supported

@@ -81,7 +81,9 @@ async def open_gate(
         identities = (request.identity,)
     if not identities and clause and patients_in(clause) is None:
         identities = identities_in(clause)
-    if any(identity.resource_type == "Binary" for identity in identities) and interaction in _READS:
+    is_of_binaries = any(identity.resource_type == "Binary" for identity in identities) and interaction in _READS
+    # a token that reads nothing is refused below: here it would be so for a Binary that is cited, and tell it from none
+    if is_of_binaries and not inquiry.lacks_scope():
         return await _open_binaries(context, request, interaction, identities)
     patients = await _patients(context, request, inquiry, clause, identities)
     states = await read_states(context, request, patients)
@@ -90,7 +92,7 @@ async def open_gate(
     matrix = context.matrix
     decision = decide(replace(inquiry, records=max(1, len(states))), states, matrix)
     if isinstance(decision, Deny):
-        raise _refusal(decision) from AccessRefused(decision.reason)
+        raise _refusal(decision) from AccessRefused(decision.reason, lacks_scope=decision.reason.rule is Rule.SCOPE)
     if _is_administration(request, interaction):
         return Restriction(every([OfType((request.resource_type,)), inquiry.scope]))
     types = {identity.resource_type for identity in identities} or {request.resource_type}

@@ -1,10 +1,12 @@
-"""The answer to who would store what is here already: where it is, and its content as far as the token lets it be read.
+"""The answer to who writes and is told what he did not send: as far as the token lets it be read, else where it is.
 
-A condition (If-None-Exist) finds what the requester may see: were its content answered in any case, a scope of create
-alone would read everything.
+A condition (If-None-Exist) finds what the requester may see, and a patch need say next to nothing of a resource: were
+the content answered in any case, a scope of create or update alone would read everything.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.interactions.context import Context
@@ -19,10 +21,16 @@ async def answer_known(
     context: Context, request: Request, existing: Version, usual: Return = "representation"
 ) -> Result:
     """Builds the result of a create that stores nothing; `usual` is what is returned where the client does not say."""
-    returns = request.returns or usual
-    if returns == "representation" and not await _is_readable(context, request, existing):
-        returns = "minimal"
-    return Result(Status.OK, existing, returns=returns, location=True)
+    result = Result(Status.OK, existing, returns=request.returns or usual, location=True)
+    return await without_unreadable(context, request, result)
+
+
+async def without_unreadable(context: Context, request: Request, result: Result) -> Result:
+    """Returns the result without content, where the scopes do not let it be read."""
+    version = result.version
+    if version is None or result.returns != "representation" or await _is_readable(context, request, version):
+        return result
+    return replace(result, returns="minimal")
 
 
 async def _is_readable(context: Context, request: Request, version: Version) -> bool:

@@ -19,6 +19,7 @@ from fhir_dmp.interactions.content import check_resource, refuse_conditional_ref
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.fhirpath_patch import apply_operations, parse_operations
 from fhir_dmp.interactions.gate import check_exposed, open_gate
+from fhir_dmp.interactions.known import without_unreadable
 from fhir_dmp.interactions.merge_patch import MEDIA_TYPE as MERGE_TYPE
 from fhir_dmp.interactions.merge_patch import apply_merge
 from fhir_dmp.interactions.read import not_found
@@ -105,7 +106,8 @@ async def _patch(context: Context, request: Request, current: Version | None, wr
     await check_attachments(replace(context, reader=writer), request, [change])
     superseded = await find_consequences(context, writer, request, [change])
     await writer.write([change, *superseded])
-    return replace(updated(change, request), versions=[row.version for row in superseded])
+    answer = replace(updated(change, request), versions=[row.version for row in superseded])
+    return await without_unreadable(context, request, answer)
 
 
 Apply: TypeAlias = Callable[[JsonObject], Json]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fhir_dmp.access.reason import Reason
+from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.outcome import Category, FhirError
 from fhir_dmp.resource import Version
 
 _CATEGORIES = frozenset({Category.NOT_FOUND, Category.FORBIDDEN, Category.DELETED})
+_WHOEVER = frozenset({Rule.EXCLUDED, Rule.NOT_FOR_THIS_KIND})
+"""Rules that refuse who asks, whatever his token says."""
 _ID_ASSIGNED = "id-assigned-by-server"
 """The error of an update of what is not here, or hidden, by who may not choose ids."""
 
@@ -20,9 +22,15 @@ class AccessRefused(Exception):
     `raise error(...) from AccessRefused(...)`: the requester is told the error alone.
     """
 
-    def __init__(self, reason: Reason, patient: str = "", *, is_telling: bool = False) -> None:
-        """Takes what the trace tells; it `is_telling` where the answer says that something of the patient is here."""
+    def __init__(
+        self, reason: Reason, patient: str = "", *, is_telling: bool = False, lacks_scope: bool = False
+    ) -> None:
+        """Takes what the trace tells; it `is_telling` where the answer says that something of the patient is here.
+
+        It `lacks_scope` where the token rules it out, whatever is stored: of what is in a record that would tell.
+        """
         super().__init__(reason.rule.value)
+        self.lacks_scope = lacks_scope and reason.rule not in _WHOEVER
         self.reason = reason
         self.patient = patient
         self.is_telling = is_telling
@@ -70,3 +78,9 @@ def find_refusal(fault: FhirError) -> AccessRefused | None:
     """Returns why an error was raised, None where no rule of access is its cause."""
     cause = fault.__cause__
     return cause if isinstance(cause, AccessRefused) else None
+
+
+def lacks_scope(fault: FhirError) -> bool:
+    """Tells whether the answer is 403 and another scope of the token would have let the requester get further."""
+    cause = find_refusal(fault)
+    return fault.category is Category.FORBIDDEN and cause is not None and cause.lacks_scope

@@ -10,7 +10,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.delete import deleted, last_version
 from fhir_dmp.interactions.entry import Entry
-from fhir_dmp.interactions.known import answer_known
+from fhir_dmp.interactions.known import answer_known, without_unreadable
 from fhir_dmp.interactions.patch import patched_resource, patched_version
 from fhir_dmp.interactions.request import Result
 from fhir_dmp.interactions.update import conditional_version, next_version, updated
@@ -84,4 +84,5 @@ async def build_result(context: Context, row: Written) -> Result:
         return await answer_known(context, request, row.match, "minimal")
     if row.change is None or row.change.version.content is None:
         return deleted(row.change)
-    return updated(row.change, request)
+    answer = updated(row.change, request)
+    return await without_unreadable(context, request, answer) if row.entry.method == "PATCH" else answer

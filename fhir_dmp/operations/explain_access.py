@@ -15,6 +15,7 @@ from fhir_dmp.access.clauses import NOTHING
 from fhir_dmp.access.explain import Explanation, differs, explain, without_scope
 from fhir_dmp.access.inquiry import PUBLIC
 from fhir_dmp.access.path import Verdict
+from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.restriction import Restriction
@@ -30,6 +31,7 @@ from fhir_dmp.interactions.gate import (
 )
 from fhir_dmp.interactions.read import not_found
 from fhir_dmp.interactions.records import Records
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.access_question import UNSAVED, Question, Told, read_question
@@ -100,7 +102,9 @@ async def _admit(context: Context, request: Request) -> Restriction:
         raise not_found(request.identity)
     # decided without the Consents that a token leaves out, an answer would be wrong
     if kind is not Kind.ADMINISTRATOR and restriction.among({"Consent"}).clause == NOTHING:
-        raise error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.")
+        lacks_scope = (await inquire(context, whole, "search-system")).lacks_scope("Consent")
+        cause = AccessRefused(Reason(Rule.SCOPE), lacks_scope=True) if lacks_scope else None
+        raise error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.") from cause
     return restriction
 
 

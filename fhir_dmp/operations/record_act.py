@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 
+from fhir_dmp.access.reason import Reason, Rule
 from fhir_dmp.access.record import RecordState
 from fhir_dmp.access.requester import SERVER, Kind
 from fhir_dmp.interactions.authorisation import facts_of
@@ -16,6 +17,7 @@ from fhir_dmp.interactions.context import Context, Run
 from fhir_dmp.interactions.create import first_version
 from fhir_dmp.interactions.gate import check_exposed, inquire, open_gate, read_states
 from fhir_dmp.interactions.read import not_found
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Memory, Request, Result
 from fhir_dmp.interactions.trace import record_attempt
 from fhir_dmp.json_text import JsonObject, parse_json_object
@@ -78,7 +80,8 @@ async def check_scope(context: Context, request: Request, interaction: str, fact
         return
     inquiry = await inquire(context, request, interaction)
     if not matches(inquiry.scope, facts):
-        raise error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.")
+        cause = AccessRefused(Reason(Rule.SCOPE), lacks_scope=inquiry.lacks_scope(facts.resource_type))
+        raise error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.") from cause
 
 
 async def read_holder(context: Context, request: Request, writer: Writer) -> Holder:

@@ -13,6 +13,11 @@ from fhir_dmp.packages.package import Definition, Package
 
 R4_PUBLISHED = 1_572_560_963_356
 """The time of R4 4.0.1's definitions (2019-10-31T22:29:23.356Z), with which they are stored: they are no one's own."""
+LAST_OWN = R4_PUBLISHED + 999
+"""Up to then stored definitions are the server's own, R4's or of profiles/: versions that replace one count on.
+
+What anybody writes is later.
+"""
 
 
 class DefinitionsUnavailable(Exception):
@@ -66,14 +71,14 @@ class DefinitionSource(Protocol):
         ...
 
     async def read_stored(self, known: Mapping[str, Definition]) -> Mapping[str, Definition]:
-        """Returns the definitions that are stored as resources and not R4's own, the last written first.
+        """Returns the definitions that are stored as resources and not the server's own, the last written first.
 
         The key is `Type/id/_history/version`.
         """
         ...
 
     async def read_parameters(self) -> Sequence[JsonObject]:
-        """Returns the SearchParameters that are stored and not R4's own, by id."""
+        """Returns the SearchParameters that are stored and not the server's own, by id."""
         ...
 
     def changes(self) -> AsyncIterator[None]:

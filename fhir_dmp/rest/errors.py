@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_dmp.authentication.fault import build_challenge
+from fhir_dmp.interactions.refusal import lacks_scope
 from fhir_dmp.json_text import write_json
 from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome
 from fhir_dmp.rest.response import Response
@@ -15,7 +16,8 @@ def respond_to_error(fault: FhirError) -> Response:
     """Builds the response to an interaction that stopped."""
     body = write_json(build_outcome(fault.issues, fault.category.issue_type))
     headers = [(b"retry-after", b"1")] if fault.category in {Category.UNAVAILABLE, Category.THROTTLED} else []
-    return Response(STATUS[fault.category].value, body, headers + build_challenge(fault))
+    headers += build_challenge(fault, lacks_scope=lacks_scope(fault))
+    return Response(STATUS[fault.category].value, body, headers)
 
 
 def respond_to_defect() -> Response:

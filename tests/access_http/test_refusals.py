@@ -219,3 +219,86 @@ async def test_condition_of_a_create_gives_content_only_to_a_token_that_may_read
     assert (alone.status_code, f"/{record.open}/" in alone.headers["location"]) == (200, True)
     assert (entry["response"]["status"][:3], f"/{record.open}/" in entry["response"]["location"]) == ("200", True)
     assert (bool(alone.content), "resource" in entry) == (is_told, is_told)
+
+
+INSUFFICIENT = 'Bearer realm="fhir-dmp", error="insufficient_scope"'
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "target", "is_told"),
+    [
+        ("user/*.c", "GET", "DocumentReference/{open}", True),
+        ("user/*.c", "GET", "DocumentReference/{masked}", True),
+        ("user/*.c", "GET", "DocumentReference/absent", True),
+        ("user/*.c", "GET", "DocumentReference?patient={patient}", True),
+        ("user/*.rs", "PUT", "DocumentReference/{open}", True),
+        ("user/*.rs", "DELETE", "DocumentReference/{open}", True),
+        ("user/*.rs", "POST", "DocumentReference", True),
+        ("user/Observation.cruds", "POST", "DocumentReference", True),
+        ("user/*.cruds", "PUT", "DocumentReference/{open}", False),
+        ("user/DocumentReference.c", "POST", "DocumentReference", False),
+    ],
+)
+async def test_a_refusal_says_that_a_scope_is_missing_and_never_that_the_record_decides(
+    record: Record, scope: str, method: str, target: str, is_told: bool
+) -> None:
+    """RFC 6750, 3.1. The feeding that the patient opposes, and another's document, are no matter of scopes."""
+    await oppose_feeding(record)
+    url = target.format(open=record.open, masked=record.masked, patient=record.patient)
+    body = _made(record) | ({"id": record.open} if method == "PUT" else {})
+    who = record.house.petit(scope=scope)
+    answer = await send(record.house, who, method, url, None if method in {"GET", "DELETE"} else body)
+    assert answer.status_code == 403, answer.text
+    assert answer.headers.get("www-authenticate") == (INSUFFICIENT if is_told else None)
+
+
+async def test_a_transaction_says_that_a_scope_is_missing(record: Record) -> None:
+    who = record.house.petit(scope="user/Observation.cruds")
+    made = bundle("transaction", "POST", "DocumentReference", _made(record))
+    answer = await send(record.house, who, "POST", "", made)
+    assert (answer.status_code, answer.headers.get("www-authenticate")) == (403, INSUFFICIENT)
+
+
+@pytest.mark.parametrize("scope", ["patient/*.c", "patient/Observation.c", "patient/*.cruds"])
+async def test_the_scope_that_is_missing_does_not_tell_whether_another_patient_is_here(
+    record: Record, scope: str
+) -> None:
+    house = record.house
+    other = await house.make_record()
+    told = []
+    for patient in (other.patient, "absent"):
+        body = {**_made(record), "subject": reference(f"Patient/{patient}")}
+        answer = await send(
+            house, house.guarded.tokens.patient(record.patient, scope=scope), "POST", "DocumentReference", body
+        )
+        told.append((answer.status_code, answer.headers.get("www-authenticate"), answer.json()["issue"]))
+    assert told[0] == told[1]
+    assert told[0][:2] == (403, INSUFFICIENT if scope == "patient/Observation.c" else None)
+
+
+@pytest.mark.parametrize("scope", ["user/*.c", "user/*.cs", "user/Observation.rs"])
+async def test_a_token_that_may_not_read_does_not_learn_whether_a_binary_is_here(record: Record, scope: str) -> None:
+    house, here = record.house, f"{record.patient}-content"
+    await house.put({"resourceType": "Binary", "id": here, "contentType": "text/plain", "data": "YQ=="})
+    content = [{"attachment": {"contentType": "text/plain", "url": f"Binary/{here}"}}]
+    await house.put(document(f"{here}-document", record.patient, content=content))
+    assert (await house.get(f"Binary/{here}", house.petit())).status_code == 200
+    answers = [await house.get(f"Binary/{name}", house.petit(scope=scope)) for name in (here, "absent")]
+    told = [(answer.status_code, answer.headers.get("www-authenticate")) for answer in answers]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(("scope", "is_told"), [("user/*.u", False), ("user/*.ru", True), ("user/*.us", False)])
+async def test_a_patch_gives_content_only_to_a_token_that_may_read(record: Record, scope: str, is_told: bool) -> None:
+    house, named = record.house, f"{record.patient}-patched"
+    await house.put(document(named, record.patient, "N", author="Practitioner/petit"))
+    who = {**house.petit(scope=scope), "prefer": "return=representation"}
+    parts = [("type", "valueCode", "replace"), ("path", "valueString", "DocumentReference.status")]
+    rows = [{"name": name, key: value} for name, key, value in [*parts, ("value", "valueCode", "superseded")]]
+    change = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": rows}]}
+    for target in (f"DocumentReference/{named}", f"DocumentReference?_id={named}"):
+        alone = await send(house, who, "PATCH", target, change)
+        answer = await send(house, who, "POST", "", bundle("transaction", "PATCH", target, change))
+        entry = answer.json()["entry"][0]
+        assert (alone.status_code, bool(alone.content), alone.headers.get("etag") is not None) == (200, is_told, True)
+        assert (entry["response"]["status"][:3], "resource" in entry) == ("200", is_told)

@@ -234,7 +234,7 @@ def test_what_the_database_refuses_is_said_in_a_line(
     monkeypatch.setattr(Snapshot, "collections", refuse)
     code, lines = command("backup", str(tmp_path / "backup"))
     assert code == 3
-    assert "refuses: not authorized" in lines[-1]
+    assert "permits its user too little (not authorized" in lines[-1]
 
 
 @pytest.mark.parametrize("asked", [("backup", "again"), ("verify",), ("reindex",)])

@@ -319,7 +319,7 @@ def test_a_server_that_assigns_ids_gets_creations(settings: Settings, tmp_path: 
     guarded = RunningServer.of(settings, GUARDED)
     with guarded.running():
         assert run(["load", str(tmp_path / "in"), "--url", guarded.base_url]) == 3
-        assert "does not accept the token" in capsys.readouterr().err
+        assert "needs a bearer token: give it with --token, or in FHIR_DMP_TOKEN" in capsys.readouterr().err
         command = ["token", "system", "--client", "chu", "--organization", "990000028", "--url", guarded.base_url]
         assert run(command) == 0
         token = capsys.readouterr().out.strip()

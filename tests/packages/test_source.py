@@ -17,7 +17,7 @@ from fhir_dmp.json_text import JsonObject
 from fhir_dmp.loader import Subject, load_definitions, load_registry
 from fhir_dmp.packages.archive import read_archive
 from fhir_dmp.packages.package import Definition, Package
-from fhir_dmp.packages.port import R4_PUBLISHED, DefinitionsUnavailable
+from fhir_dmp.packages.port import LAST_OWN, R4_PUBLISHED, DefinitionsUnavailable
 from fhir_dmp.packages.source import RulesSource
 from fhir_dmp.store.mongo.packages import MongoPackages
 from fhir_dmp.store.mongo.store import connect
@@ -61,7 +61,7 @@ async def server_store(mongodb_uri: str, fresh_server: Server) -> AsyncIterator[
     await client.close()
 
 
-def _store(server: Server, resource: Json, version: int = 1, at: int = 1) -> None:
+def _store(server: Server, resource: Json, version: int = 1, at: int = LAST_OWN + 1) -> None:
     """Stores a definition behind the server's back, as another server of this database does."""
     kind = resource["resourceType"]
     document = {"_id": f"{kind}/1", "ty": kind, "v": version, "lu": at, "m": "PUT", "b": orjson.dumps(resource)}
@@ -165,10 +165,11 @@ async def test_what_cannot_be_watched_is_looked_for_again(tmp_path: Path, monkey
         await _until(is_followed)
 
 
-async def test_r4s_own_definitions_are_not_read(fresh_server: Server, server_store: MongoPackages) -> None:
-    _store(fresh_server, build_profile(), at=R4_PUBLISHED)
-    assert await server_store.read_stored({}) == {}
-    _store(fresh_server, build_profile(), at=R4_PUBLISHED + 1)
+async def test_what_the_server_stores_of_its_own_is_not_read(fresh_server: Server, server_store: MongoPackages) -> None:
+    for own in (R4_PUBLISHED, LAST_OWN):
+        _store(fresh_server, build_profile(), at=own)
+        assert await server_store.read_stored({}) == {}
+    _store(fresh_server, build_profile(), at=LAST_OWN + 1)
     assert list(await server_store.read_stored({})) == ["StructureDefinition/1/_history/1"]
 
 

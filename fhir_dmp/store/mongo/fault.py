@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,6 +29,12 @@ _TOO_LARGE = frozenset({388, 10334, 17280, 17419, 17420})
 """388 is a transaction that does not fit into the cache of the database."""
 _NOT_READY = frozenset({18, 91, 189, 11600, 11602, 13435, 13436, 10107})
 """18: it lets this server in no more, as where another one runs the embedded database now."""
+
+
+_NOT_PERMITTED, _LETS_NOBODY_IN = 13, 18
+_STATE = re.compile(r" \(configured timeouts|, Timeout: |, full error: ")
+"""Where the driver begins to tell its own state."""
+_LONGEST = 300
 
 
 class Stale(PyMongoError):
@@ -78,6 +85,25 @@ def database_errors() -> Iterator[None]:
         raise
     except Stale:
         raise _unavailable() from None
+
+
+def explain(fault: PyMongoError, subject: str = "the database") -> str:
+    """Returns what is wrong with the database for whoever runs it, without what the driver tells of itself."""
+    code = fault.code if isinstance(fault, OperationFailure) else None
+    if code == _LETS_NOBODY_IN:
+        return f"{subject} does not accept the user and password that FHIR_DMP_MONGODB_URI names"
+    said = " ".join(_said(fault).split())
+    if code == _NOT_PERMITTED:
+        what = said.partition(" to execute command")[0].removesuffix(".")
+        return f"{subject} permits its user too little ({what}): readWrite on it is needed"[:_LONGEST]
+    if code is not None and code not in _NOT_READY:
+        return f"{subject} refuses: {said}"[:_LONGEST]
+    return f"{subject} does not answer: {_STATE.split(said)[0]}"[:_LONGEST]
+
+
+def _said(fault: PyMongoError) -> str:
+    details = fault.details or {} if isinstance(fault, OperationFailure) else {}
+    return str(details.get("errmsg") or fault)
 
 
 def _codes(fault: OperationFailure) -> set[int | None]:

@@ -19,6 +19,7 @@ from fhir_dmp.habilitation.port import Kept, MatricesUnavailable, VersionTaken
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import JsonObject, parse_json_object, write_json
 from fhir_dmp.store.mongo.changes import Changes, Concern
+from fhir_dmp.store.mongo.fault import explain
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
 
 Document = dict[str, Any]
@@ -100,4 +101,4 @@ def _database_errors() -> Iterator[None]:
     except DuplicateKeyError:
         raise
     except PyMongoError as fault:
-        raise MatricesUnavailable(" ".join(str(fault).split())[:300]) from fault
+        raise MatricesUnavailable(explain(fault)) from fault

@@ -23,10 +23,10 @@ from pymongo.read_concern import ReadConcern
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.packages.manifest import PackageId, PackageUnusable, parse_manifest
 from fhir_dmp.packages.package import PARAMETER, TYPES, Definition, Package, is_definition, pack_definition
-from fhir_dmp.packages.port import R4_PUBLISHED, Addition, DefinitionsUnavailable, Installed
+from fhir_dmp.packages.port import LAST_OWN, Addition, DefinitionsUnavailable, Installed
 from fhir_dmp.packages.version import version_key
 from fhir_dmp.store.mongo.changes import Changes, Concern
-from fhir_dmp.store.mongo.fault import where_found
+from fhir_dmp.store.mongo.fault import explain, where_found
 from fhir_dmp.store.mongo.indexes import COMPRESSED, RESOURCE
 from fhir_dmp.store.mongo.invariant import parse_content
 from fhir_dmp.store.mongo.store import DURABLE, MAJORITY, Client
@@ -125,8 +125,8 @@ class MongoPackages:
                 return await session.with_transaction(where_found(run), ReadConcern("snapshot"), DURABLE)
 
     async def read_stored(self, known: Mapping[str, Definition]) -> Mapping[str, Definition]:
-        """See the port. R4's own are told by their time, which is in an index: none of them is read."""
-        wanted = {"ty": {"$in": sorted(TYPES)}, "lu": {"$ne": R4_PUBLISHED}}
+        """See the port. The server's own are told by their time, which is in an index: none of them is read."""
+        wanted = {"ty": {"$in": sorted(TYPES)}, "lu": {"$gt": LAST_OWN}}
         resources = self._database[RESOURCE]
         with _database_errors():
             heads = await resources.find(wanted, {"v": 1}).sort([("lu", -1), ("_id", -1)]).to_list()
@@ -139,7 +139,7 @@ class MongoPackages:
 
     async def read_parameters(self) -> Sequence[JsonObject]:
         """See the port."""
-        wanted = {"ty": PARAMETER, "lu": {"$ne": R4_PUBLISHED}}
+        wanted = {"ty": PARAMETER, "lu": {"$gt": LAST_OWN}}
         with _database_errors():
             rows = await self._database[RESOURCE].find(wanted, {"b": 1}).sort("_id").to_list()
         read = (parse_content(row["b"]) for row in rows)
@@ -197,4 +197,4 @@ def _database_errors() -> Iterator[None]:
     try:
         yield
     except PyMongoError as fault:
-        raise DefinitionsUnavailable(" ".join(str(fault).split())[:300]) from fault
+        raise DefinitionsUnavailable(explain(fault)) from fault

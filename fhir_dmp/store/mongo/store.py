@@ -25,7 +25,7 @@ from fhir_dmp.store.mongo.coalesce import Coalescer
 from fhir_dmp.store.mongo.contents import MongoContents
 from fhir_dmp.store.mongo.document import Document, build_current
 from fhir_dmp.store.mongo.facts import linked
-from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors, where_found
+from fhir_dmp.store.mongo.fault import QUERY_MILLISECONDS, database_errors, explain, where_found
 from fhir_dmp.store.mongo.filter import Filter
 from fhir_dmp.store.mongo.imports import MongoImports
 from fhir_dmp.store.mongo.indexes import RESOURCE, RESTORING, SETTING, create_collections
@@ -110,7 +110,7 @@ class MongoStore(MongoReader):
             await require_whole(self.database)
             await create_collections(self.database)
         except PyMongoError as fault:
-            raise StoreUnusable(f"the MongoDB of FHIR_DMP_MONGODB_URI does not answer: {fault}"[:300]) from fault
+            raise StoreUnusable(explain(fault, "the MongoDB of FHIR_DMP_MONGODB_URI")) from fault
 
     async def shared_secret(self) -> bytes:
         """Returns the secret that all servers of this database sign cursors with; the first server makes it."""
@@ -324,3 +324,7 @@ def connect(uri: str) -> Client:
         return AsyncMongoClient(uri, **options)
     except (ConfigurationError, PyMongoError, ValueError) as fault:
         raise StoreUnusable(f"FHIR_DMP_MONGODB_URI is no MongoDB connection string: {fault}"[:300]) from fault
+    except OSError as fault:
+        # of its options tlsCAFile and tlsCertificateKeyFile; the driver names neither the file nor the setting
+        why = fault.strerror or str(fault)
+        raise StoreUnusable(f"a file that FHIR_DMP_MONGODB_URI names for TLS cannot be used: {why}"[:300]) from fault
