@@ -15,6 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
+from fhir_dmp.interactions.answer import Answer
 from fhir_dmp.interactions.attachments import Together, check_attachments, require_brought, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
@@ -164,11 +165,12 @@ async def perform(
         done = await _write(context, writer, writes)
         if also:
             await also(writer)
-        inside = replace(context, reader=writer)
+        inside, answer = replace(context, reader=writer), Answer()
         for entry in reads:
             with within_entry(entry.index):
                 route = context.routes.find(entry.method, entry.shape, entry.request.resource_type)
-                done.append(Done(entry, route.interaction, await route.run(inside, entry.request)))
+                done.append(Done(entry, route.interaction, await route.run(inside, answer.admit(entry))))
+                answer.add(entry, done[-1].result)
         return sorted(done, key=lambda row: row.entry.index)
 
     return await context.store.transact(work)
