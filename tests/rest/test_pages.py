@@ -180,10 +180,10 @@ async def test_a_history_counts_so_far_of_what_the_requester_may_see(
     monkeypatch.setattr(history, "COUNTED", limit)
     behind, guarded = both
     for number in range(4):
-        await _put(behind, "counted", number)
+        await _put(behind, f"counted-{count}-{limit}", number)
     found = []
     for url, server, headers in (
-        (f"Patient/counted/_history?_count={count}", behind, {}),
+        (f"Patient/counted-{count}-{limit}/_history?_count={count}", behind, {}),
         (f"Patient/_history?_count={count}", guarded, guarded.tokens.patient("seen")),
     ):
         answer = (await server.client.get(url, headers=headers)).json()
