@@ -128,7 +128,7 @@ async def _record_refusal(context: Context, entries: Sequence[Entry], fault: Fhi
 
 def _find_interaction(context: Context, entry: Entry) -> str:
     """Returns the interaction of an entry, "" of one that is none."""
-    if (entry.method, entry.shape) in _WRITES:
+    if is_writing(entry):
         return interaction_of(entry)
     rows = context.routes.at(entry.shape, entry.request.resource_type)
     return next((row.interaction for row in rows if row.method == "GET"), "")
@@ -154,9 +154,9 @@ async def perform(
     Nothing is traced.
     """
     are_named = any(entry.full_url for entry in entries)
-    changing = [entry for entry in entries if (entry.method, entry.shape) in _WRITES]
+    changing = [entry for entry in entries if is_writing(entry)]
     writes = [await _prepare(context, entry, are_named=are_named) for entry in changing]
-    reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
+    reads = [entry for entry in entries if not is_writing(entry)]
     for entry in reads:
         _check_read(context, entry)
     await _require_valid(context, bundle, writes)
@@ -311,6 +311,11 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
             with within_entry(entry.index):
                 await require_uncited(context, entry.request, [row.change], together)
                 require_brought(row.change)
+
+
+def is_writing(entry: Entry) -> bool:
+    """Tells whether an entry asks for a write; what else it may ask for is a read, or nothing that there is."""
+    return (entry.method, entry.shape) in _WRITES
 
 
 def interaction_of(entry: Entry) -> str:

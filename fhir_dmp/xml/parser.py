@@ -11,7 +11,6 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from fhir_dmp.outcome import FhirError
 
-
 LONGEST_NAMESPACE = 256
 """Characters of a namespace, which stands before every name of it: thousands of names would repeat a long one."""
 
