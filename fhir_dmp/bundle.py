@@ -49,7 +49,7 @@ def build_searchset(
 _MATCH, _INCLUDE = {"mode": "match"}, {"mode": "include"}
 
 
-def build_history(base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int) -> bytes:
+def build_history(base_url: str, versions: Iterable[Version], links: Sequence[Link], total: int | None) -> bytes:
     """Builds a history, newest first; a deletion is an entry without resource."""
     return _build("history", [_history_entry(base_url, version) for version in versions], links, total)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a header: all of it is told at once, each with line and column."""
+"""What is wrong with a header: all of it (MOST) is told at once, each with line and column."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from fhir_dmp.cda.moment import read_moment
 from fhir_dmp.cda.node import Node
 from fhir_dmp.outcome import Category, FhirError, Issue
 
-NOTHING = Node("", "", {}, 0, 0)
+NOTHING = Node("", None, {}, 0, 0)
 """Stands for an element that is missing, which was said already: nothing more is said of it."""
+MOST = 200
+"""Faults that are told: a header may have twenty thousand elements, each with several."""
 
 
 class Faults:
@@ -21,7 +23,7 @@ class Faults:
 
     def add(self, node: Node, message: str, path: str = "", issue_type: str = "value") -> None:
         """Adds one; `path` leads on from the element (`assignedAuthor/id`)."""
-        if node is NOTHING:
+        if node is NOTHING or len(self._issues) >= MOST:
             return
         expression = ".".join([node.path, *path.split("/")]) if path else node.path
         text = f"The CDA document is not acceptable: line {node.line}, column {node.column}: {message}."

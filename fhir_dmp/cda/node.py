@@ -6,20 +6,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
-    """One element. `path` is FHIRPath (`ClinicalDocument.author.time`); line and column count from 1.
+    """One element, in its `parent`; line and column count from 1.
 
     Those of another namespace than CDA's have it before their name, so that nothing here finds them.
     """
 
     name: str
-    path: str
+    parent: Node | None = field(repr=False)
     attributes: Mapping[str, str]
     line: int
     column: int
     children: list[Node] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Where it stands, as FHIRPath (`ClinicalDocument.author.time`): made when asked for, as it may be long."""
+        names = []
+        node: Node | None = self
+        while node:
+            names.append(node.name.rpartition(" ")[2])
+            node = node.parent
+        return ".".join(reversed(names))
 
     @property
     def text(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fhir_dmp.cda.node import Node
 from fhir_dmp.outcome import Category, FhirError, error
-from fhir_dmp.xml.parser import XmlParser
+from fhir_dmp.xml.parser import LONGEST_NAMESPACE, XmlParser
 
 CDA = "urn:hl7-org:v3"
 ROOT = "ClinicalDocument"
@@ -17,6 +17,8 @@ _PREFIX = f"{CDA} "
 _BODY = "structuredBody"
 _DEPTH = 200
 """Elements inside one another: sections and entries nest, but not without end."""
+_LONGEST = 128
+"""Characters of an element's name."""
 _MOST = 20_000
 """Elements of a header, and embedded media: a hundred times what the largest has."""
 
@@ -82,8 +84,10 @@ class _Reader(XmlParser):
             self.refuse(f"elements nest deeper than {_DEPTH} levels")
         # a name of no namespace is as foreign as one of another
         local = name.removeprefix(_PREFIX) if name.startswith(_PREFIX) else f" {name}"
-        path = f"{self._stack[-1].path}.{local.rpartition(' ')[2]}" if self._stack else ROOT
-        return Node(local, path, attributes, self.expat.CurrentLineNumber, self.expat.CurrentColumnNumber + 1)
+        if len(local) > LONGEST_NAMESPACE + _LONGEST:
+            self.refuse(f"the name of an element is longer than {_LONGEST} characters")
+        parent = self._stack[-1] if self._stack else None
+        return Node(local, parent, attributes, self.expat.CurrentLineNumber, self.expat.CurrentColumnNumber + 1)
 
     def _keep(self, node: Node) -> None:
         self._count()

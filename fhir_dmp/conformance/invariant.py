@@ -27,7 +27,8 @@ _LOOKS_AROUND = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ARGUMENTS = re.compile(r"\([^()]*\)")
-_LITERAL = re.compile(r"'(?:\\.|[^'\\])*'")
+_LITERAL = re.compile(r"'(?:\\.|[^'\\])*'?")
+"""One without an end goes to that of the text: to look for it from every quote takes time with the square."""
 _RESOLVES = "resolve()"
 _ASKS_TYPE = re.compile(
     r"resolve\(\)[\s)]*(?:is\b|(?:\.ofType\(\w+\)|\.where\(\$this is \w+\))?\.(?:is|exists|empty|type)\()"

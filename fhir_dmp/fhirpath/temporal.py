@@ -23,6 +23,8 @@ _TIME = re.compile(r"(?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\
 _LIMITS = ((1, 9999), (1, 12), (1, 31), (0, 23), (0, 59), (0, 60))
 _DATE_PARTS = 3
 _FEBRUARY = 2
+_SHORT = 64
+"""Characters of a text that is kept, with its value: a fraction of a second may be as long as one likes."""
 _OFFSETS = (-12 * 60, 14 * 60)
 """The time zones of the Earth, in minutes: what an offset that is not stated may be."""
 
@@ -45,9 +47,14 @@ class Temporal:
         return self.text
 
 
-@lru_cache(maxsize=2048)
 def parse_temporal(text: str, kind: TemporalKind) -> Temporal | None:
     """Returns the value of a FHIR or FHIRPath text, None where it is not one of this kind."""
+    read = _read_temporal if len(text) <= _SHORT else _read_temporal.__wrapped__
+    return read(text, kind)
+
+
+@lru_cache(maxsize=2048)
+def _read_temporal(text: str, kind: TemporalKind) -> Temporal | None:
     match = (_TIME if kind == "Time" else _TEXT).fullmatch(text)
     if match is None:
         return None

@@ -17,7 +17,7 @@ Dimensions = tuple[tuple[str, int], ...]
 _TOKEN = re.compile(r"(?P<symbol>[./()])|(?P<annotation>\{[^{}]*\})|(?P<unit>(?:[^./(){}\[\]\s]|\[[^\[\]\s]*\])+)")
 _FACTOR = re.compile(r"0*[1-9]\d*")
 _SIMPLE = re.compile(r"(10[*^]|.*?[^0-9+-])([+-]?\d+)?")
-_MAX_LENGTH = 200
+MAX_LENGTH = 200
 _MAX_EXPONENT = 100
 _MAX_NESTING = 10
 
@@ -38,14 +38,16 @@ class _NotUcum(ValueError):
     """This text is no UCUM expression."""
 
 
-@lru_cache(maxsize=4096)
 def measure(code: str) -> Measure | None:
     """Returns the measure of a UCUM code, None where it is none."""
+    return _measure(code) if 0 < len(code) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _measure(code: str) -> Measure | None:
     if code in TEMPERATURES:
         factor, offset = (Fraction(text) for text in TEMPERATURES[code])
         return Measure(factor, (("K", 1),), offset)
-    if not code or len(code) > _MAX_LENGTH:
-        return None
     try:
         return _Terms(_tokenize(code)).read()
     except (_NotUcum, RecursionError):

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from fhir_dmp.bundle import build_response
+from fhir_dmp.interactions.answer import Answer
 from fhir_dmp.interactions.capabilities import capabilities
 from fhir_dmp.interactions.context import Context, Run, method_not_allowed
 from fhir_dmp.interactions.entry import (
@@ -39,23 +40,24 @@ async def batch(context: Context, request: Request, bundle: JsonObject) -> Resul
                 entries.append(parse_entry(context, request, index, row))
         except FhirError as fault:
             answers[index] = build_entry_error(fault)
-    places = asyncio.Semaphore(CONCURRENT)
+    places, answer = asyncio.Semaphore(CONCURRENT), Answer()
 
     async def run(entry: Entry) -> None:
         async with places:
-            answers[entry.index] = await _run_entry(context, entry)
+            answers[entry.index] = await _run_entry(context, entry, answer)
 
     for method in ORDER:
         await asyncio.gather(*(run(entry) for entry in entries if entry.method == method))
     return Result(Status.OK, body=build_response("batch-response", [answers[index] for index in range(len(rows))]))
 
 
-async def _run_entry(context: Context, entry: Entry) -> JsonObject:
+async def _run_entry(context: Context, entry: Entry, answer: Answer) -> JsonObject:
     try:
         with within_entry(entry.index):
-            result = await _find_run(context, entry)(context, entry.request)
+            result = await _find_run(context, entry)(context, answer.admit(entry))
     except FhirError as fault:
         return build_entry_error(fault)
+    answer.add(entry, result)
     return build_entry_response(entry, result, context.base_url)
 
 

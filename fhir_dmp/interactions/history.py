@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import Link, build_history, build_link
 from fhir_dmp.instant import Milliseconds, parse_instant
 from fhir_dmp.interactions.context import Context
@@ -20,6 +21,8 @@ from fhir_dmp.search.span import parse_span
 from fhir_dmp.store.port import HistoryKey, HistoryQuery
 
 DEFAULT_COUNT, MAX_COUNT = 50, 1000
+COUNTED = 1000
+"""A total is exact up to this number, and left out beyond it unless `_count=0` asks for it alone."""
 _DIGITS = 9
 
 
@@ -45,7 +48,7 @@ async def history_system(context: Context, request: Request) -> Result:
 async def _answer(context: Context, request: Request, base: HistoryQuery, interaction: str) -> Result:
     restriction = await open_gate(context, request, interaction)
     query = _parse(context, request, base)
-    total = await context.reader.count_history(query, restriction)
+    total = await _count(context, query, restriction)
     versions: Sequence[Version] = ()
     # of a number alone an emergency has to know whose record it tells of
     if query.limit or is_emergency(request):
@@ -56,6 +59,13 @@ async def _answer(context: Context, request: Request, base: HistoryQuery, intera
         links.append(("next", _next_link(context, request, shown[-1])))
     body = build_history(context.base_url, shown, links, total)
     return Result(Status.OK, body=body, versions=shown or versions)
+
+
+async def _count(context: Context, query: HistoryQuery, restriction: Restriction) -> int | None:
+    """Returns the total; None where it is too large to be worth its cost, unless nothing else is asked for."""
+    limit = COUNTED + 1 if query.limit else 0
+    total = await context.reader.count_history(query, restriction, limit)
+    return None if limit and total >= limit else total
 
 
 def _next_link(context: Context, request: Request, last: Version) -> str:

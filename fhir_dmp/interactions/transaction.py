@@ -15,6 +15,7 @@ from fhir_dmp.access.reimbursement import BENEFIT, DOCUMENT
 from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.bundle import build_response
 from fhir_dmp.conformance.bundle import BundleIndex
+from fhir_dmp.interactions.answer import Answer
 from fhir_dmp.interactions.attachments import Together, check_attachments, require_brought, require_uncited
 from fhir_dmp.interactions.authorisation import authorise
 from fhir_dmp.interactions.binary import hold_content
@@ -127,7 +128,7 @@ async def _record_refusal(context: Context, entries: Sequence[Entry], fault: Fhi
 
 def _find_interaction(context: Context, entry: Entry) -> str:
     """Returns the interaction of an entry, "" of one that is none."""
-    if (entry.method, entry.shape) in _WRITES:
+    if is_writing(entry):
         return interaction_of(entry)
     rows = context.routes.at(entry.shape, entry.request.resource_type)
     return next((row.interaction for row in rows if row.method == "GET"), "")
@@ -155,9 +156,9 @@ async def perform(
     Nothing is traced.
     """
     are_named = any(entry.full_url for entry in entries)
-    changing = [entry for entry in entries if (entry.method, entry.shape) in _WRITES]
+    changing = [entry for entry in entries if is_writing(entry)]
     writes = [await _prepare(context, entry, are_named=are_named) for entry in changing]
-    reads = [entry for entry in entries if (entry.method, entry.shape) not in _WRITES]
+    reads = [entry for entry in entries if not is_writing(entry)]
     for entry in reads:
         _check_read(context, entry)
     await _require_valid(context, bundle, writes)
@@ -166,11 +167,12 @@ async def perform(
         done = await _write(context, writer, writes)
         if also:
             await also(writer)
-        inside = replace(context, reader=writer)
+        inside, answer = replace(context, reader=writer), Answer()
         for entry in reads:
             with within_entry(entry.index):
                 route = context.routes.find(entry.method, entry.shape, entry.request.resource_type)
-                done.append(Done(entry, route.interaction, await route.run(inside, entry.request)))
+                done.append(Done(entry, route.interaction, await route.run(inside, answer.admit(entry))))
+                answer.add(entry, done[-1].result)
         return sorted(done, key=lambda row: row.entry.index)
 
     return await context.store.transact(work)
@@ -322,6 +324,11 @@ async def _check_attachments(context: Context, located: Sequence[Written]) -> No
             with within_entry(entry.index):
                 await require_uncited(context, entry.request, [row.change], together)
                 require_brought(row.change)
+
+
+def is_writing(entry: Entry) -> bool:
+    """Tells whether an entry asks for a write; what else it may ask for is a read, or nothing that there is."""
+    return (entry.method, entry.shape) in _WRITES
 
 
 def interaction_of(entry: Entry) -> str:

@@ -18,7 +18,7 @@ from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.entry import ORDER
 from fhir_dmp.interactions.request import Origin, Request
 from fhir_dmp.interactions.trace import is_traced, record, record_refused_entry
-from fhir_dmp.interactions.transaction import interaction_of, parse_entries, perform
+from fhir_dmp.interactions.transaction import interaction_of, is_writing, parse_entries, perform
 from fhir_dmp.json_text import write_json
 from fhir_dmp.outcome import Category, FhirError, Issue, build_outcome
 from fhir_dmp.store.import_port import Import, Overtaken, Place
@@ -143,7 +143,9 @@ async def _trace(intake: _Intake, row: Row, fault: FhirError) -> None:
     except FhirError:
         # what cannot be read is about nobody
         return
-    await record_refused_entry(intake.context, interaction_of(entry), entry.request, fault)
+    # a resourceType may lead anywhere: `metadata`, or `Patient/23`
+    if is_writing(entry):
+        await record_refused_entry(intake.context, interaction_of(entry), entry.request, fault)
 
 
 def _placed(issue: Issue, row: Row) -> Issue:

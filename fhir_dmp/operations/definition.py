@@ -19,6 +19,8 @@ from fhir_dmp.validation.validate import validate_structure
 Kind = Literal["ValueSet", "CodeSystem"]
 GIVEN = "urn:fhir-dmp:given"
 """Stands for the canonical of a definition that comes without one."""
+MOST_STEPS = 500_000
+"""Codes that the includes and filters of a value set that a client sends may look at: a second or two."""
 _DECISIVE = ("url", "version", "content", "caseSensitive", "compose", "expansion", "concept", "property", "filter")
 
 
@@ -78,7 +80,7 @@ def _read_given(context: Context, rules: Rules, resource: JsonObject, kind: Kind
     def look_up(wanted: str) -> JsonObject | None:
         return own if wanted in {url, canonical} else rules.find(wanted)
 
-    return Definition(Terminology(look_up, time_zones=_time_zones()), canonical, own)
+    return Definition(Terminology(look_up, time_zones=_time_zones(), most_steps=MOST_STEPS), canonical, own)
 
 
 @cache

@@ -28,6 +28,8 @@ from fhir_dmp.search.span import parse_span
 from fhir_dmp.validation.validate import validate_structure
 
 MOST_CANDIDATES = 1_000
+MOST_TRAITS = 100
+"""Numbers, and names, of the identity that is looked for: each is a question to the database."""
 DEFAULT_COUNT, MAX_COUNT = 10, 100
 _GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 _MISTAKEN = 0.75
@@ -67,6 +69,9 @@ def _read_traits(context: Context, inputs: Inputs) -> Traits:
     traits = read_traits(patient)
     if not traits.matricules and not traits.computed and not (traits.families and traits.birth):
         raise missing("resource, with a matricule INS, an INS-C, or family name and birth date,")
+    if max(len(traits.matricules), len(traits.computed), len(traits.families)) > MOST_TRAITS:
+        message = f"The identity has more than {MOST_TRAITS} numbers or family names."
+        raise error(Category.TOO_COSTLY, "search-too-costly", message, "Patient")
     return traits
 
 

@@ -75,10 +75,15 @@ _TOKEN = re.compile(
 _TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
-def parse_pattern(text: str) -> Pattern:
-    """Returns the tree of a pattern; raises NotRegular."""
+def check_length(text: str) -> None:
+    """Raises NotRegular where a pattern is too long to be looked at."""
     if len(text) > MAX_PATTERN:
         raise NotRegular(f"it is longer than {MAX_PATTERN} characters")
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Returns the tree of a pattern; raises NotRegular."""
+    check_length(text)
     return _Reader(_tokenize(text)).read()
 
 

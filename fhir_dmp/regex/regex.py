@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from fhir_dmp.regex.automaton import Automaton
 from fhir_dmp.regex.effort import longest, weigh
-from fhir_dmp.regex.pattern import NotRegular, parse_pattern
+from fhir_dmp.regex.pattern import NotRegular, check_length, parse_pattern
 
 MAX_STEPS = 10_000_000
 """Steps of backtracking that a single match may take: some tenths of a second."""
@@ -32,6 +32,8 @@ class Regex:
     def __init__(self, text: str) -> None:
         """Compiles a pattern and finds out what can run it."""
         try:
+            # to look for sets in a long text takes time with its square; none gets shorter by it
+            check_length(text)
             text = _NAMED.sub(_as_python, text)
             pattern = parse_pattern(text)
             self._backtracking = re.compile(text, re.DOTALL)

@@ -19,7 +19,8 @@ from fhir_dmp.search.space import WORDED, Parameter
 from fhir_dmp.search.values import BadValue, Reading, parse_date, parse_form
 
 FILTER = "_filter"
-_MOST_NESTED = 32
+_MOST_NESTED = _MOST_SWITCHED = 32
+"""A clause is so deep at most, together: what builds and runs it goes down level by level."""
 _SPACE = re.compile(r"\s*")
 _NEGATION = re.compile(r"not\s*\(", re.IGNORECASE)
 _JOIN = re.compile(r"(and|or)\b\s*", re.IGNORECASE)
@@ -54,19 +55,31 @@ def parse_filter(text: str, read: Callable[[Test], Clause]) -> Clause:
     return clause
 
 
+def _join(word: str, terms: list[Clause]) -> Clause:
+    """One clause of all terms of a row of `and`, or of `or`."""
+    if len(terms) == 1:
+        return terms[0]
+    return And(tuple(terms)) if word == "and" else Or(tuple(terms))
+
+
 class _Reader:
     def __init__(self, text: str, read: Callable[[Test], Clause]) -> None:
         self._text = text
         self._read = read
-        self._nested = 0
+        self._nested = self._switched = 0
         self.at = 0
 
     def read_filter(self) -> Clause:
-        clause = self._read_term()
+        terms, word = [self._read_term()], ""
         while joined := self._take(_JOIN):
-            further = self._read_term()
-            clause = And((clause, further)) if joined[1].lower() == "and" else Or((clause, further))
-        return clause
+            if word and joined[1].lower() != word:
+                self._switched += 1
+                terms = [_join(word, terms)]
+            if self._switched > _MOST_SWITCHED:
+                raise BadValue(f"and and or take turns more than {_MOST_SWITCHED} times")
+            word = joined[1].lower()
+            terms.append(self._read_term())
+        return _join(word, terms)
 
     def fault(self, wanted: str) -> BadValue:
         """Says what was expected at this place."""

@@ -17,14 +17,21 @@ _FORM = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST_OFFSET = 14 * 60
+_SHORT = 64
+"""Characters of a text that is kept, with its span: what clients write may be as long as they like."""
 
 Span = tuple[Milliseconds, Milliseconds]
 """[low, high)."""
 
 
-@lru_cache(maxsize=16384)
 def parse_span(text: str, zone: tzinfo) -> Span | None:
     """Returns what a date, dateTime or instant covers, as precisely as it is written; None where it is none."""
+    read = _read_span if len(text) <= _SHORT else _read_span.__wrapped__
+    return read(text, zone)
+
+
+@lru_cache(maxsize=16384)
+def _read_span(text: str, zone: tzinfo) -> Span | None:
     form = _FORM.fullmatch(text)
     if form is None:
         return None

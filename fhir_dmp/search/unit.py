@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from fhir_dmp.fhirpath.ucum import measure
+from fhir_dmp.fhirpath.ucum import MAX_LENGTH, measure
 from fhir_dmp.search.magnitude import hold
 
 UCUM_SYSTEM = "http://unitsofmeasure.org"
@@ -27,10 +27,14 @@ class Base(NamedTuple):
         return hold(_EXACT.divide(_EXACT.multiply(shifted, self.up), self.down))
 
 
-@lru_cache(maxsize=4096)
 def base_of(system: str, code: str) -> Base | None:
     """Returns the base units of a unit; None where it is none of UCUM, or on a scale that is not linear."""
-    found = measure(code) if system == UCUM_SYSTEM else None
+    return _base_of(code) if system == UCUM_SYSTEM and len(code) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _base_of(code: str) -> Base | None:
+    found = measure(code)
     if found is None:
         return None
     name = ".".join(f"{unit}{power}" for unit, power in found.dimensions) or "1"

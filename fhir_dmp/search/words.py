@@ -19,7 +19,8 @@ from fhir_dmp.search.text import normalise
 
 _FRENCH = Stemmer.Stemmer("french", 0)
 _WORD = re.compile(r"[^\W_]{2,}")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+"""It ends at the next `<` too: a text of nothing but `<` would take time with the square of its length."""
 _DATE = re.compile(r"\d{4}-\d\d")
 _LONGEST = 64
 _MOST_WORDS = 5_000
@@ -84,7 +85,15 @@ def _stem(word: str) -> str:
 def _narrative(resource: JsonObject) -> str:
     text = resource.get("text")
     div = text.get("div") if type(text) is dict else None
-    return unescape(_TAG.sub(" ", div)) if type(div) is str else ""
+    return _read_markup(div) if type(div) is str else ""
+
+
+def _read_markup(text: str) -> str:
+    bare = _TAG.sub(" ", text)
+    try:
+        return unescape(bare)
+    except ValueError:  # a character by a number longer than Python reads
+        return bare
 
 
 def _collect(value: JsonObject, texts: list[str]) -> None:
@@ -104,4 +113,4 @@ def _collect_value(key: str, value: Json, texts: list[str]) -> None:
     if type(value) is dict:
         _collect(value, texts)
     elif type(value) is str and key not in _NO_TEXT and not _DATE.match(value):
-        texts.append(unescape(_TAG.sub(" ", value)) if "<" in value else value)
+        texts.append(_read_markup(value) if "<" in value else value)

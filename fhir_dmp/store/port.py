@@ -154,8 +154,11 @@ class Reader(Protocol):
         """Returns versions, newest first."""
         ...
 
-    async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
-        """Returns how many versions the whole history has, whatever its limit and `after`."""
+    async def count_history(self, query: HistoryQuery, restriction: Restriction, limit: int) -> int:
+        """Returns how many versions the whole history has, whatever the query's own limit and `after`.
+
+        It counts no further than `limit` (0: no limit).
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from fhir_dmp.json_text import JsonObject
-from fhir_dmp.outcome import FhirError
+from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.terminology.code_system import CodeSystem
 from fhir_dmp.terminology.codes import (
     Codes,
@@ -47,8 +47,11 @@ class Pin:
 class Composer:
     """Compiles value sets. `find` and `lookup` must give the same answer for as long as this lives."""
 
-    def __init__(self, lookup: Lookup, systems: CodeSystems, pin: Pin | None = None) -> None:
-        """Keeps the sources; nothing is read before it is asked for."""
+    def __init__(
+        self, lookup: Lookup, systems: CodeSystems, pin: Pin | None = None, most_steps: int | None = None
+    ) -> None:
+        """Keeps the sources; nothing is read before it is asked for. `most_steps` bounds what all of it may cost."""
+        self._left = most_steps
         self._lookup = lookup
         self._systems = systems
         self._pin = pin
@@ -120,10 +123,10 @@ class Composer:
         try:
             if fault is None:
                 return self._compile_definition(definition, canonical)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            fault = unknown("malformed", f"{canonical} is not valid FHIR ({type(error).__name__}: {error})")
-        except FhirError as error:
-            fault = unknown("malformed", str(error))
+        except (KeyError, TypeError, AttributeError, ValueError) as reason:
+            fault = unknown("malformed", f"{canonical} is not valid FHIR ({type(reason).__name__}: {reason})")
+        except FhirError as reason:
+            fault = unknown("malformed", str(reason))
         self.faults[canonical] = fault
         return select_nothing_known(fault)
 
@@ -151,6 +154,8 @@ class Composer:
         self, row: JsonObject, contained: Mapping[str, JsonObject], *, active: bool = False, excluding: bool = False
     ) -> Selection:
         parts = [self._selections[name] for name in row.get("valueSet", ())]
+        for part in parts:
+            self._spend(sum(len(codes.listed) for codes in part.systems.values()))
         if active:
             parts = [self._select_active(part) for part in parts]
         if "system" in row:
@@ -191,9 +196,19 @@ class Composer:
         url = row["system"]
         version = row.get("version") or self._pinned_version(url)
         codes = found.all if found is not None else Codes(rest=self._systems.absence(url, version))
+        self._spend(len(codes.listed))
         for condition in row.get("filter", ()):
+            self._spend(len(codes.listed))
             codes = restrict(codes, compile_filter(found or CodeSystem({"url": url}), condition))
         return codes
+
+    def _spend(self, steps: int) -> None:
+        """Counts codes that are looked at; raises FhirError (too costly) beyond what may be."""
+        if self._left is None:
+            return
+        self._left -= steps
+        if self._left < 0:
+            raise error(Category.TOO_COSTLY, "expansion-too-large", "its includes and filters look at too many codes")
 
     def rows(self, canonical: str) -> dict[tuple[str, str], JsonObject]:
         """Returns the concepts that a value set and those it imports list, by system and code: with their displays."""

@@ -57,12 +57,20 @@ class Terminology:
     """
 
     def __init__(
-        self, lookup: Lookup, *, supplements: Supplements = lambda _: (), time_zones: Collection[str] = ()
+        self,
+        lookup: Lookup,
+        *,
+        supplements: Supplements = lambda _: (),
+        time_zones: Collection[str] = (),
+        most_steps: int | None = None,
     ) -> None:
-        """Nothing is read yet. `time_zones`: the names in IANA's database, where the caller has them."""
-        self._lookup = lookup
+        """Nothing is read yet. `time_zones`: the names in IANA's database, where the caller has them.
+
+        `most_steps` bounds the codes that value sets may have to be looked at for, where a client brought them.
+        """
+        self._lookup, self._most_steps = lookup, most_steps
         self._systems = CodeSystems(lookup, supplements, (*STANDARDS, build_time_zones(time_zones)))
-        self._composer = Composer(lookup, self._systems)
+        self._composer = Composer(lookup, self._systems, most_steps=most_steps)
         self._select = self._composer.select
         self._pinned: dict[Pin, Composer] = {}
 
@@ -87,7 +95,7 @@ class Terminology:
         if composer is None:
             if len(self._pinned) >= _MOST_PINS:
                 self._pinned.pop(next(iter(self._pinned)))
-            composer = self._pinned[pin] = Composer(self._lookup, self._systems, pin)
+            composer = self._pinned[pin] = Composer(self._lookup, self._systems, pin, self._most_steps)
         return composer.select(value_set)
 
     def validate_coding(self, value_set: str, coding: JsonObject) -> CodingValidation:

@@ -11,6 +11,9 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from fhir_dmp.outcome import FhirError
 
+LONGEST_NAMESPACE = 256
+"""Characters of a namespace, which stands before every name of it: thousands of names would repeat a long one."""
+
 
 class XmlParser:
     """Parses one text; a reader of a format says what becomes of the elements and the text that it finds.
@@ -24,6 +27,7 @@ class XmlParser:
         self.expat = expat = ParserCreate("UTF-8", " ")
         expat.XmlDeclHandler = self._check_declaration
         expat.StartDoctypeDeclHandler = self._refuse_doctype
+        expat.StartNamespaceDeclHandler = self._check_namespace
         expat.StartElementHandler = self.start
         expat.EndElementHandler = self.end
         expat.CharacterDataHandler = self.take
@@ -60,6 +64,10 @@ class XmlParser:
     def _check_declaration(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002  as expat has it
         if encoding and encoding.lower() != "utf-8":
             self.refuse(f"the text is declared {encoding[:40]}; it has to be UTF-8")
+
+    def _check_namespace(self, _prefix: str | None, uri: str | None) -> None:
+        if uri and len(uri) > LONGEST_NAMESPACE:
+            self.refuse(f"a namespace has more than {LONGEST_NAMESPACE} characters")
 
     def _refuse_doctype(self, *_declared: object) -> NoReturn:
         self.refuse("a document type is not allowed")

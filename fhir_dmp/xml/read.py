@@ -167,7 +167,7 @@ class _Reader(XmlParser):
     def _cut_div(self) -> str:
         """The narrative as it stands in the text. The parser is at its end tag, or behind it where it has none."""
         end = self.expat.CurrentByteIndex
-        name = self.data[self._div_start + 1 : end].split(b">")[0].split(maxsplit=1)[0].removesuffix(b"/")
+        name = self.data[self._div_start + 1 : end].partition(b">")[0].split(maxsplit=1)[0].removesuffix(b"/")
         if self.data.startswith(b"</" + name, end):
             end = self.data.index(b">", end) + 1
         return self.data[self._div_start : end].decode()

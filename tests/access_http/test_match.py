@@ -80,3 +80,17 @@ async def test_only_one_certain_match_is_certain(house: House, record: Record) -
 @pytest.mark.parametrize("patient", [{}, {"name": [{"family": "Martin"}]}, BORN, {"birthDate": "yesterday"}])
 async def test_too_little_is_refused(patient: Json, house: House) -> None:
     assert (await ask(house, house.petit(), patient)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        {"identifier": [{"system": NIR, "value": f"{number:015}"} for number in range(101)]},
+        {"name": [{"family": f"Nom{number}"} for number in range(101)], **BORN},
+    ],
+    ids=["numbers", "names"],
+)
+async def test_an_identity_of_more_traits_than_a_person_has_is_refused(patient: Json, house: House) -> None:
+    answer = await ask(house, house.petit(), patient)
+    assert answer.status_code == 422
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "search-too-costly"

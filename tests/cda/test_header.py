@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from fhir_dmp.cda.body import Embedded
 from fhir_dmp.cda.document import PROFILE, Stored, build_document
+from fhir_dmp.cda.faults import MOST
 from fhir_dmp.cda.header import read_header
 from fhir_dmp.cda.moment import read_moment
 from fhir_dmp.cda.read import read_tree
@@ -167,3 +169,32 @@ def test_any_text_is_a_point_in_time_or_none(text: str) -> None:
     except ValueError:
         return
     assert found[:4] == text[:4]
+
+
+_LONG = "n" * 100
+_NEST = 190
+HOSTILE = {
+    "long names, deep inside one another": (f"<{_LONG}>" * _NEST + "<b/>" * 15_000 + f"</{_LONG}>" * _NEST, ""),
+    "a name longer than any": ("<" + "n" * 1000 + "/>", "the name of an element is longer than"),
+    "a namespace longer than any": (
+        f'<a xmlns="urn:{"n" * 1_000_000}">' + "<b/>" * 15_000 + "</a>",
+        "a namespace has more than",
+    ),
+    "authors without anything": ("<author><assignedAuthor/></author>" * 6000, "is neither a person"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_header_takes_of_memory_grows_with_its_length(name: str) -> None:
+    inside, message = HOSTILE[name]
+    data = f'<ClinicalDocument xmlns="urn:hl7-org:v3">{inside}</ClinicalDocument>'.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(FhirError) as refused:
+            convert(data)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 64 * 1024 * 1024
+    assert len(refused.value.issues) <= MOST
+    assert any(message in issue.message for issue in refused.value.issues)

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_dmp.interactions import answer as answers
+from fhir_dmp.interactions import batch
 from tests.rest.server import BASE_URL, FHIR_JSON, Server
 
 Json = Any
@@ -769,6 +771,38 @@ async def test_more_entries_than_the_limit_are_too_many(server: Server) -> None:
     for kind in ("batch", "transaction"):
         response = await _post(server.client, *rows, kind=kind)
         assert (response.status_code, _code(response)) == (413, "bundle-too-large")
+
+
+async def test_a_bundle_answers_with_so_much_and_says_what_it_left_out(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MAX_ANSWER", 20_000)
+    monkeypatch.setattr(batch, "CONCURRENT", 1)
+    value, patched = str(uuid.uuid4()), str(uuid.uuid4())
+    await _done(server.client, _entry("POST", "Patient", _patient(value, name=[{"text": "x" * 9000}])))
+    await _done(server.client, _entry("POST", "Patient", _patient(patched)))
+    search = f"Patient?identifier={value}"
+    rows = [_entry("HEAD", search), *[_entry("GET", search)] * 5, _entry("GET", "Patient/none")]
+    rows.append(
+        _entry("PATCH", f"Patient?identifier={patched}", _patch([{"op": "add", "path": "/active", "value": True}]))
+    )
+    response = await _post(server.client, *rows, kind="batch", prefer="return=representation")
+    statuses = [row["response"]["status"][:3] for row in response.json()["entry"]]
+    assert statuses == ["422", "200", "200", "200", "422", "422", "422", "200"]
+    told = response.json()["entry"][4]["response"]["outcome"]["issue"][0]
+    assert (told["details"]["coding"][0]["code"], told["expression"]) == ("answer-too-large", ["Bundle.entry[4]"])
+    large = [{"op": "add", "path": "/name", "value": [{"text": "y" * 30_000}]}]
+    rows = [_entry("PATCH", f"Patient?identifier={name}", _patch(large)) for name in (value, patched)]
+    response = await _post(server.client, *rows, kind="batch", prefer="return=representation")
+    assert [row["response"]["status"][:3] for row in response.json()["entry"]] == ["200", "200"]
+    assert ["resource" in row for row in response.json()["entry"]] == [True, False]
+    for name in (value, patched):
+        found = await server.client.get(f"Patient?identifier={name}")
+        assert len(found.json()["entry"][0]["resource"]["name"][0]["text"]) == 30_000
+    before = server.count()
+    response = await _post(server.client, _entry("POST", "Patient", _patient(value)), *[_entry("GET", search)] * 2)
+    assert (response.status_code, _code(response)) == (422, "answer-too-large")
+    assert (_place(response), server.count()) == ("Bundle.entry[2]", before)
 
 
 # --- batch

@@ -172,6 +172,27 @@ async def test_a_defect_of_ours_costs_one_line(story: Story, monkeypatch: pytest
     assert manifest["extension"] == {COUNTS: {"stored": 4, "refused": 1}}
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"resourceType": "Organization/23"},
+        {"resourceType": "metadata"},
+        {"resourceType": "$import"},
+        {"resourceType": "_history"},
+        {"resourceType": "Organization", "id": "$validate"},
+        {"resourceType": "Organization", "id": "_history"},
+        {"resourceType": "Organization", "id": {}},
+    ],
+    ids=str,
+)
+async def test_a_line_that_would_lead_elsewhere_is_refused_and_no_other_is_lost(story: Story, row: Json) -> None:
+    fund = story.fund()
+    status = await _begin(fund, [row, {"resourceType": "Organization", "name": "beside it"}])
+    manifest = await _finish(story, fund, status)
+    assert manifest["extension"] == {COUNTS: {"stored": 1, "refused": 1}}
+    assert (await _outcomes(fund, manifest)).keys() == {"line-1"}
+
+
 async def test_others_have_their_turn(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taking, "TURN", 0)
     fund = story.fund()

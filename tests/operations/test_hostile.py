@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -146,3 +147,30 @@ async def test_a_value_set_of_many_includes_is_expanded_or_refused(client: httpx
     body = {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": value_set}]}
     response = await client.post("ValueSet/$expand", content=json.dumps(body), headers={"content-type": FHIR_JSON})
     assert response.status_code in {200, 422}
+
+
+_COUNTRIES = {"system": "urn:iso:std:iso:3166"}
+_FILTERED = {**_COUNTRIES, "filter": [{"property": "concept", "op": "regex", "value": "(A|B)*"}]}
+_LISTED = {"system": "urn:iso:std:iso:3166", "concept": [{"code": "FR"}]}
+
+
+@pytest.mark.parametrize(
+    ("compose", "status"),
+    [
+        ({"include": [_FILTERED] * 10_000}, 422),
+        ({"include": [_COUNTRIES], "exclude": [_FILTERED] * 10_000}, 422),
+        ({"include": [{"valueSet": ["urn:iso:std:iso:3166?vs"]}] * 10_000}, 422),
+        ({"include": [_LISTED] * 5_000}, 200),
+        ({"include": [_FILTERED] * 10}, 200),
+    ],
+    ids=["includes", "excludes", "imports", "many lists", "few filters"],
+)
+async def test_a_value_set_that_comes_with_the_question_looks_at_so_many_codes(
+    client: httpx.AsyncClient, compose: Json, status: int
+) -> None:
+    given = {"resourceType": "ValueSet", "status": "active", "compose": compose}
+    body = {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": given}]}
+    began = perf_counter()
+    answer = await client.post("ValueSet/$expand", content=json.dumps(body), headers={"content-type": FHIR_JSON})
+    assert perf_counter() - began < 20
+    assert answer.status_code == status, answer.text[:500]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from time import perf_counter
 
 import pytest
 from hypothesis import example, given
@@ -104,3 +105,11 @@ def test_patterns_of_profiles_leave_one_way(pattern: str) -> None:
 def test_malformed_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(RegexRefused, match="not acceptable"):
         Regex(pattern)
+
+
+@pytest.mark.parametrize("part", ["[", "[a", "(?<a>", "\\", "[^]"])
+def test_a_pattern_beyond_the_limit_is_refused_before_it_is_looked_at(part: str) -> None:
+    began = perf_counter()
+    with pytest.raises(RegexRefused, match="longer than"):
+        compile_regex(part * 100_000)
+    assert perf_counter() - began < 1

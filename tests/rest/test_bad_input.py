@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pymongo import MongoClient
@@ -147,3 +148,17 @@ async def test_a_decimal_of_any_size_is_kept_digit_for_digit(server: Server, lit
     read = await server.exchange("GET", f"/fhir/Observation/{identifier}")
     assert f'"value":{literal}}}'.encode() in read.body
     await server.client.delete(f"Observation/{identifier}")
+
+
+_DEEP = "not (_id eq a and " * 31 + "name ne b" + ")" * 31 + " or _id eq a and _id eq b" * 16
+
+
+@pytest.mark.parametrize(
+    "text",
+    [" and ".join(["_id eq a"] * 500), " or ".join(["_id eq a"] * 500), _DEEP],
+    ids=["terms", "alternatives", "depth"],
+)
+async def test_a_filter_as_long_and_as_deep_as_is_taken_is_answered(server: Server, text: str) -> None:
+    for url in ("Patient?_filter", "Patient?_contained=both&_filter", "Observation?subject:Patient._filter"):
+        answer = await server.client.get(f"{url}={quote(text)}")
+        assert (answer.status_code, answer.json()["total"]) == (200, 0), answer.text

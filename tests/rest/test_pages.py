@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from pymongo import MongoClient
 
-from fhir_dmp.interactions import search
+from fhir_dmp.interactions import history, search
 from fhir_dmp.resource import Identity, build_version
 from fhir_dmp.search.index import Indexer
 from fhir_dmp.store.mongo.document import build_current
@@ -159,6 +159,25 @@ async def test_an_estimate_is_near_and_made_of_what_the_requester_may_see(
     assert estimated_visible == max(1001, SAMPLED_PART * behind.count(_id=sample, pt="seen"))
     without = (await guarded.client.get(query.removesuffix("&_total="), headers=headers)).json()
     assert "total" not in without
+
+
+@pytest.mark.parametrize(("count", "limit", "totals"), [("1", 4, [4, 1]), ("1", 3, [None, 1]), ("0", 3, [4, 1])])
+async def test_a_history_counts_so_far_of_what_the_requester_may_see(
+    both: Both, monkeypatch: pytest.MonkeyPatch, count: str, limit: int, totals: list[int | None]
+) -> None:
+    monkeypatch.setattr(history, "COUNTED", limit)
+    behind, guarded = both
+    for number in range(4):
+        await _put(behind, f"counted-{count}-{limit}", number)
+    found = []
+    for url, server, headers in (
+        (f"Patient/counted-{count}-{limit}/_history?_count={count}", behind, {}),
+        (f"Patient/_history?_count={count}", guarded, guarded.tokens.patient("seen")),
+    ):
+        answer = (await server.client.get(url, headers=headers)).json()
+        assert bool(answer.get("entry")) is (count == "1")
+        found.append(answer.get("total"))
+    assert found == totals
 
 
 async def test_a_query_that_takes_too_long_is_refused_with_the_reason(

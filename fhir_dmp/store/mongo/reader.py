@@ -198,13 +198,19 @@ class MongoReader:
         both = {_history_key(version): version for version in [*superseded, *current]}
         return [both[key] for key in sorted(both, reverse=True)][: query.limit]
 
-    async def count_history(self, query: HistoryQuery, restriction: Restriction) -> int:
+    async def count_history(self, query: HistoryQuery, restriction: Restriction, limit: int) -> int:
         """See the port."""
         await self._look_for_events(_sought_by_history(query, restriction))
         wanted = build_history_filter(query, restriction.clause, "_id", paged=False)
-        past = build_past_pipeline(query, restriction.clause, [{"$count": "total"}], paged=False)
+        bound: dict[str, Any] = {"limit": limit} if limit else {}
         with database_errors():
-            current = await self._resources.count_documents(wanted, session=self._session, maxTimeMS=self._milliseconds)
+            current = await self._resources.count_documents(
+                wanted, session=self._session, maxTimeMS=self._milliseconds, **bound
+            )
+            if limit and current >= limit:
+                return current
+            stages: list[Document] = [{"$limit": limit - current}] if limit else []
+            past = build_past_pipeline(query, restriction.clause, [*stages, {"$count": "total"}], paged=False)
             rows = await self._versions.aggregate(past, session=self._session, maxTimeMS=self._milliseconds)
             counted = await rows.to_list()
         return current + (int(counted[0]["total"]) if counted else 0)

@@ -84,7 +84,7 @@ LOOKS: dict[str, Look] = {
     "history of one": lambda reader, identity: reader.history(HistoryQuery(10, identity), ALL),
     "history of the type": lambda reader, _: reader.history(HistoryQuery(10, None, ("AuditEvent",)), ALL),
     "history of the system": lambda reader, _: reader.history(HistoryQuery(10), ALL),
-    "count_history": lambda reader, identity: reader.count_history(HistoryQuery(10, identity), ALL),
+    "count_history": lambda reader, identity: reader.count_history(HistoryQuery(10, identity), ALL, 0),
 }
 """What looks for events. Estimates come after a search, and nothing is contained in an event."""
 

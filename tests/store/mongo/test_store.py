@@ -139,7 +139,7 @@ async def test_failed_transaction_leaves_nothing(store: MongoStore) -> None:
     with pytest.raises(RuntimeError, match="after the writes"):
         await store.transact(work)
     assert await store.read([ONE, TWO], ALL) == {}
-    assert await store.count_history(HistoryQuery(10), ALL) == 0
+    assert await store.count_history(HistoryQuery(10), ALL, 0) == 0
 
 
 async def test_writer_sees_its_own_writes_and_others_do_not(store: MongoStore) -> None:
@@ -273,7 +273,9 @@ async def test_history_pages_hold_each_version_once_in_order(store: MongoStore) 
         after = HistoryKey(page[-1].last_updated, str(page[-1].identity), page[-1].version_id)
     assert sorted(walked, key=str) == sorted(versions, key=str)
     assert [row.last_updated for row in walked] == sorted((row.last_updated for row in walked), reverse=True)
-    assert await store.count_history(HistoryQuery(3, resource_types=("Patient",)), ALL) == 14
+    of_patients = HistoryQuery(3, resource_types=("Patient",))
+    assert await store.count_history(of_patients, ALL, 0) == 14
+    assert [await store.count_history(of_patients, ALL, limit) for limit in (1, 7, 9, 14, 15)] == [1, 7, 9, 14, 14]
 
 
 @pytest.mark.parametrize(
