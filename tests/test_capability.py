@@ -363,10 +363,9 @@ async def test_parameters_of_every_type_are_accepted_as_listed(client: httpx.Asy
 
 
 async def test_writable_and_read_only_types_say_how_they_are_written(types: Json) -> None:
-    without: Json = {
-        key: [] for key in ("interaction", "searchParam", "operation", "searchInclude", "searchRevInclude")
-    }
-    assert types["Patient"] | without == {
+    lists = ("interaction", "searchParam", "operation", "searchInclude", "searchRevInclude", "supportedProfile")
+    assert types["Patient"] | {key: [] for key in lists} == {
+        "supportedProfile": [],
         "searchInclude": [],
         "searchRevInclude": [],
         "type": "Patient",
