@@ -124,6 +124,7 @@ def requester(row: Mapping[str, Json]) -> Requester:
         purposes=frozenset(row.get("purpose", "").split()),
         reason=row.get("reason", ""),
         reference=row.get("reference", ""),
+        has_ended=row.get("ended", False),
         issued_at=0 if minutes is None else NOW - int(minutes * 60_000),
     )
 

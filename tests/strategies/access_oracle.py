@@ -66,7 +66,9 @@ def sees_of_record(
         return False
     if kind == "practitioner":
         return professional_sees(who, consents, item)
-    if who["patient"] != "p" or is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
+    if who["patient"] != "p" or who.get("ended"):
+        return False
+    if is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
         return False
     if kind == "representative":
         return bool(traits.get("is_child") or traits.get("is_protected"))

@@ -61,6 +61,7 @@ PEOPLE: tuple[Json, ...] = (
     {"kind": "patient", "patient": "q"},
     {"kind": "representative", "patient": "p", "reference": "RelatedPerson/mere"},
     {"kind": "helper", "patient": "p", "reference": "RelatedPerson/aidant"},
+    {"kind": "helper", "patient": "p", "reference": "RelatedPerson/aidant", "ended": True},
     {"kind": "hospital", "organization": "750000002"},
     {"kind": "administrator"},
     {"kind": "auditor"},
