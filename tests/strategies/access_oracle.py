@@ -66,13 +66,15 @@ def sees_of_record(
         return False
     if kind == "practitioner":
         return professional_sees(who, consents, item)
-    if who["patient"] != "p" or who.get("ended"):
-        return False
-    if is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
+    if not is_near(who) or is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
         return False
     if kind == "representative":
         return bool(traits.get("is_child") or traits.get("is_protected"))
     return helper_sees(who, consents, item)
+
+
+def is_near(who: Mapping[str, Json]) -> bool:
+    return who["patient"] == "p" and not who.get("ended")
 
 
 def helper_sees(who: Mapping[str, Json], consents: Sequence[Json], item: Json) -> bool:
