@@ -136,3 +136,18 @@ async def test_a_closed_record_tells_nothing(story: Story) -> None:
     await done(patient, f"Patient/{patient.id}/$dmp-close")
     await story.pass_days(13.5)
     assert await _notices(patient, patient) == []
+    await story.pass_days(20)
+    assert await _notices(patient, patient) == []
+
+
+async def test_a_record_that_is_reopened_tells_what_was_due_meanwhile(story: Story) -> None:
+    patient, author = await open_record(story), story.physician("99900000055")
+    await deposit(story, author, patient, "INVISIBLE_PATIENT")
+    await done(patient, f"Patient/{patient.id}/$dmp-close")
+    for _ in range(2):
+        await story.pass_days(6.5)
+    await done(patient, f"Patient/{patient.id}/$dmp-reopen")
+    await story.pass_days(0.1)
+    assert len(await _notices(patient, patient)) == 1
+    await story.pass_days(2)
+    assert len(await _notices(patient, patient)) == 1
