@@ -25,16 +25,15 @@ async def require_effect(context: Context, change: Change) -> None:
     before = change.previous_facts.security.opens if change.previous_facts else None
     if opens is None or before is not None:
         return
+    at = label_of(change.version.identity)
     if opens <= context.now():
         message = "By its date it was deposited more than a month ago: the patient would see it at once."
-        code = "hold-back-over"
-    elif await _was_announced(context, change.previous):
+        fault = error(Category.CONFLICT, "hold-back-over", message, at)
+        raise fault from DepositRefused(change.version.patient)
+    if await _was_announced(context, change.previous):
         message = "It was held back, and announced: what the patient was told is not taken from him."
-        code = "hold-back-announced"
-    else:
-        return
-    fault = error(Category.CONFLICT, code, message, label_of(change.version.identity))
-    raise fault from DepositRefused(change.version.patient)
+        fault = error(Category.CONFLICT, "hold-back-announced", message, at)
+        raise fault from DepositRefused(change.version.patient)
 
 
 async def _was_announced(context: Context, current: Version | None) -> bool:
