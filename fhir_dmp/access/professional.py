@@ -45,9 +45,10 @@ def ways_of_professional(inquiry: Inquiry, state: RecordState, matrix: Matrix) -
     authored = Grant(authored_by(own), Reason(Rule.AUTHOR))
     paths = [Path(Reason(Rule.NOT_AUTHOR), (authored,), always, is_partial=True)]
     if not state.attending.isdisjoint(acting):
-        paths.append(_path_to_notices_and_traces(own))
+        paths.append(_path_to_notices(own))
     for holders, rule in ((state.attending, Rule.ATTENDING), (state.administrators, Rule.ADMINISTRATOR)):
         if not holders.isdisjoint(acting):
+            paths.append(_path_to_traces(rule))
             paths.append(Path(Reason(rule), (Grant(EVERYTHING, Reason(rule)),), always))
     purposes = sorted(inquiry.requester.purposes)
     by_purpose = [_path(inquiry, state, matrix, purpose, always) for purpose in purposes]
@@ -59,14 +60,19 @@ def one_patient() -> Condition:
     return Condition(no(Marked("flag", (SEVERAL_PATIENTS,))), Reason(Rule.SEVERAL_PATIENTS))
 
 
-def _path_to_notices_and_traces(own: frozenset[str]) -> Path:
-    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own, and sees the traces.
-
-    That he sees who opened the record is what the rules of the DMP for software give him beside the patient.
-    """
+def _path_to_notices(own: frozenset[str]) -> Path:
+    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own."""
     to_him = Grant(every([_NOTICES, Marked("recipient", tuple(sorted(own)))]), Reason(Rule.NOTIFIED))
-    traces = Grant(_TRACES, Reason(Rule.ATTENDING))
-    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him, traces), (one_patient(),), is_partial=True)
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him,), (one_patient(),), is_partial=True)
+
+
+def _path_to_traces(rule: Rule) -> Path:
+    """That he sees who opened the record is what the rules of the DMP for software give him beside the patient.
+
+    An administrator has a médecin traitant's rights; notices are for whom they are addressed to.
+    """
+    traces = Grant(_TRACES, Reason(rule))
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (traces,), (one_patient(),), is_partial=True)
 
 
 def mode_of(purpose: str) -> Mode:
