@@ -7,7 +7,7 @@ CareTeams and Groups that he or they are members of now. https://hl7.org/fhir/R4
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fhir_dmp.access.consent import Reading
 from fhir_dmp.access.requester import Kind, Requester
@@ -23,6 +23,9 @@ STRUCTURE_SYSTEMS = (
     "https://rppsrang.esante.gouv.fr",
 )  # fmt: skip
 
+_MEMBERED = frozenset({"CareTeam", "Group"})
+"""What somebody is in, now or not at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Closure:
@@ -30,17 +33,26 @@ class Closure:
 
     A hospital's system is itself its structure, but not those above it.
 
-    A text is a reference (`Practitioner/1`) or an identifier (`system|value`).
+    A text is a reference (`Practitioner/1`) or an identifier (`system|value`). `over` are those that let him in no
+    more: of a role whose period is not now, of what is not active, and of the teams that know him by these alone. What
+    denies, and what he wrote, still names him by them: time makes no denial weaker. `until` is when that changes.
     """
 
     own: frozenset[str] = frozenset()
     organizations: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    over: frozenset[str] = frozenset()
+    until: Milliseconds = END
 
     @property
     def party(self) -> frozenset[str]:
         """All of them: what is compared with the actors of a Consent."""
         return self.own | self.organizations | self.groups
+
+    @property
+    def acting(self) -> frozenset[str]:
+        """The texts of himself that give him rights now."""
+        return self.own - self.over
 
 
 def build_closure(
@@ -51,13 +63,26 @@ def build_closure(
     They are to be: the Practitioners with his RPPS number and their PractitionerRoles, the Organizations with his
     structure's number and those above them, the CareTeams and Groups of which any of these is a member.
     """
-    rows = [row for row in resources if row.get("active") is not False]
+    rows = [row for row in resources if row.get("active") is not False or row["resourceType"] not in _MEMBERED]
+    now_rows = [row for row in rows if _is_in_force(row, now, reading)]
+    known, acting = (_find_known(requester, found, now, reading) for found in (rows, now_rows))
+    until = min((at for row in rows for at in _instants(row, reading) if at > now), default=END)
+    return replace(known, over=known.party - acting.party, until=until)
+
+
+def _find_known(requester: Requester, rows: list[JsonObject], now: Milliseconds, reading: Reading) -> Closure:
     organizations = _organizations(requester, rows, reading)
     own = _own(requester, rows, organizations, reading)
     members = own | organizations
     teams = {_link(row) for row in rows if row["resourceType"] == "CareTeam" and _works(row, members, now, reading)}
     groups = {_link(row) for row in rows if row["resourceType"] == "Group" and _gathers(row, members, now, reading)}
     return Closure(frozenset(own), frozenset(organizations), frozenset(teams | groups))
+
+
+def _is_in_force(row: JsonObject, now: Milliseconds, reading: Reading) -> bool:
+    """Tells whether what names this row lets him in: a role has its time, of a team its members have it."""
+    is_role = row["resourceType"] == "PractitionerRole"
+    return row.get("active") is not False and (not is_role or is_current(row.get("period"), now, reading))
 
 
 def _own(requester: Requester, rows: list[JsonObject], organizations: set[str], reading: Reading) -> set[str]:
@@ -122,9 +147,22 @@ def is_current(period: Json, now: Milliseconds, reading: Reading) -> bool:
     if not isinstance(period, dict):
         return False
     bounds = [period.get(key) for key in ("start", "end")]
-    low, high = (parse_span(text, reading.zone) if isinstance(text, str) else None for text in bounds)
+    low, high = (_span(text, reading) for text in bounds)
     is_readable = all(text is None or span for text, span in zip(bounds, (low, high), strict=True))
     return is_readable and (low[0] if low else BEGINNING) <= now < (high[1] if high else END)
+
+
+def _instants(row: JsonObject, reading: Reading) -> Iterator[Milliseconds]:
+    """Yields the instants at which a role, a team or the place of a member begins or ends."""
+    members = [*_objects(row.get("participant")), *_objects(row.get("member"))]
+    for period in (part.get("period") for part in (row, *members)):
+        if isinstance(period, dict):
+            start, end = (_span(period.get(key), reading) for key in ("start", "end"))
+            yield from [*(start or ())[:1], *(end or ())[1:]]
+
+
+def _span(text: Json, reading: Reading) -> tuple[Milliseconds, Milliseconds] | None:
+    return parse_span(text, reading.zone) if isinstance(text, str) else None
 
 
 def _identifiers(row: JsonObject) -> Iterator[str]:

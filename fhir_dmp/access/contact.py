@@ -33,14 +33,18 @@ def is_contact(person: JsonObject) -> bool:
     return bool(roles) and _CONTACTS.issuperset(roles)
 
 
+def has_ended(person: JsonObject | None, now: Milliseconds, reading: Reading) -> bool:
+    """Tells whether a RelatedPerson is nothing to the patient now, whom a token names; None: he was deleted."""
+    return person is None or person.get("active") is False or not is_current(person.get("period"), now, reading)
+
+
 def may_represent(person: JsonObject | None, patient_id: str, now: Milliseconds, reading: Reading) -> bool:
     """Tells whether a RelatedPerson may stand for the patient in whose name a token speaks; None: he was deleted."""
-    if person is None or person.get("active") is False or is_contact(person):
+    if person is None or has_ended(person, now, reading) or is_contact(person):
         return False
     about = person.get("patient")
     text = about.get("reference") if isinstance(about, dict) else None
-    is_his = isinstance(text, str) and relative_to(reading.base_url, text) == f"Patient/{patient_id}"
-    return is_his and is_current(person.get("period"), now, reading)
+    return isinstance(text, str) and relative_to(reading.base_url, text) == f"Patient/{patient_id}"
 
 
 def _codings(person: JsonObject) -> Iterator[tuple[Json, Json]]:

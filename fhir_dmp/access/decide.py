@@ -100,6 +100,9 @@ def _refuse_record(inquiry: Inquiry, state: RecordState) -> Reason | None:
     kind = inquiry.requester.kind
     if kind in _OWN_RECORD and inquiry.requester.patient_id != state.patient_id:
         return Reason(Rule.OTHER_RECORD)
+    # not by his name alone: without it he would be free of the denials that name him
+    if inquiry.requester.has_ended:
+        return Reason(Rule.RELATION_OVER)
     if kind is not Kind.PATIENT and not state.is_open(inquiry.now):
         return Reason(Rule.CLOSED)
     if kind in _BY_CONSENT and state.uninterpretable:

@@ -37,17 +37,18 @@ _GRANTED = {"break-glass": Rule.BREAK_GLASS, "regulation": Rule.REGULATION}
 
 def ways_of_professional(inquiry: Inquiry, state: RecordState, matrix: Matrix) -> Ways:
     """Returns the paths of a professional into a record whose Consents can all be interpreted."""
-    own, now = inquiry.closure.own, inquiry.now
+    own, acting, now = inquiry.closure.own, inquiry.closure.acting, inquiry.now
     block = next((directive for directive in state.directives if blocks(directive, own, now)), None)
     if block:
         return Ways(refusal=Reason(Rule.BLOCKED, block.consent))
     always = (Condition(no(_PRIVATE), Reason(Rule.NOT_FOR_PROFESSIONALS)), one_patient())
     authored = Grant(authored_by(own), Reason(Rule.AUTHOR))
     paths = [Path(Reason(Rule.NOT_AUTHOR), (authored,), always, is_partial=True)]
-    if not state.attending.isdisjoint(own):
-        paths.append(_path_to_notices_and_traces(own))
+    if not state.attending.isdisjoint(acting):
+        paths.append(_path_to_notices(own))
     for holders, rule in ((state.attending, Rule.ATTENDING), (state.administrators, Rule.ADMINISTRATOR)):
-        if not holders.isdisjoint(own):
+        if not holders.isdisjoint(acting):
+            paths.append(_path_to_traces(rule))
             paths.append(Path(Reason(rule), (Grant(EVERYTHING, Reason(rule)),), always))
     purposes = sorted(inquiry.requester.purposes)
     by_purpose = [_path(inquiry, state, matrix, purpose, always) for purpose in purposes]
@@ -59,14 +60,19 @@ def one_patient() -> Condition:
     return Condition(no(Marked("flag", (SEVERAL_PATIENTS,))), Reason(Rule.SEVERAL_PATIENTS))
 
 
-def _path_to_notices_and_traces(own: frozenset[str]) -> Path:
-    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own, and sees the traces.
-
-    That he sees who opened the record is what the rules of the DMP for software give him beside the patient.
-    """
+def _path_to_notices(own: frozenset[str]) -> Path:
+    """The médecin traitant is told of emergency accesses (R1111-48), each by a notice of his own."""
     to_him = Grant(every([_NOTICES, Marked("recipient", tuple(sorted(own)))]), Reason(Rule.NOTIFIED))
-    traces = Grant(_TRACES, Reason(Rule.ATTENDING))
-    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him, traces), (one_patient(),), is_partial=True)
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (to_him,), (one_patient(),), is_partial=True)
+
+
+def _path_to_traces(rule: Rule) -> Path:
+    """That he sees who opened the record is what the rules of the DMP for software give him beside the patient.
+
+    An administrator has a médecin traitant's rights; notices are for whom they are addressed to.
+    """
+    traces = Grant(_TRACES, Reason(rule))
+    return Path(Reason(Rule.NOT_FOR_PROFESSIONALS), (traces,), (one_patient(),), is_partial=True)
 
 
 def mode_of(purpose: str) -> Mode:
@@ -79,7 +85,8 @@ def _path(inquiry: Inquiry, state: RecordState, matrix: Matrix, purpose: str, al
     barrier = None if mode == "normal" else _emergency_barrier(inquiry, mode)
     if barrier:
         return Path(Reason(barrier, purpose=purpose))
-    situation = Situation(inquiry.closure.party, purpose, "access", inquiry.now, state.references)
+    closure = inquiry.closure
+    situation = Situation(closure.party, purpose, "access", inquiry.now, state.references, closure.over)
     opinions = {directive: compile_directive(directive, situation) for directive in state.directives}
     after = (
         Condition(matrix.clause(inquiry.requester.profession), Reason(Rule.MATRIX, purpose=purpose)),

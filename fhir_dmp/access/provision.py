@@ -36,7 +36,8 @@ class Situation:
     """One request as directives see it: everything by which the requester is known, one purpose, one action.
 
     `references` gives what each resource refers to that a directive names as `related`; one that is not a key was not
-    looked up, and then a deny applies to everything and a permit to nothing.
+    looked up, and then a deny applies to everything and a permit to nothing. `over` are those of the party that a
+    permit no longer reaches (closure.Closure).
     """
 
     party: frozenset[str]
@@ -44,6 +45,7 @@ class Situation:
     action: str
     now: Milliseconds
     references: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    over: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,10 @@ def _concerns(node: Provision, situation: Situation) -> bool:
     """Tells whether the attributes that are about the request hold."""
     action = situation.action
     actions = _IMPLIED[action] if node.effect == "deny" else {action}
+    party = situation.party if node.effect == "deny" else situation.party - situation.over
     return (
         holds_at(node.period, situation.now)
-        and (node.actors is None or not node.actors.isdisjoint(situation.party))
+        and (node.actors is None or not node.actors.isdisjoint(party))
         and (node.actions is None or not node.actions.isdisjoint(actions))
         and (node.purposes is None or situation.purpose in node.purposes)
     )

@@ -43,6 +43,7 @@ class Rule(Enum):
     WITHHELD = "withheld"
     HIDDEN_FROM_REPRESENTATIVES = "hidden-from-representatives"
     NOT_REPRESENTED = "not-represented"
+    RELATION_OVER = "relation-over"
     SELF = "self"
     REPRESENTATIVE = "representative"
     PUBLIC = "public"

@@ -43,7 +43,8 @@ class Requester:
     professional wrote when he asked for emergency access. `scopes` are SMART v2, as granted; empty where no token.
     `reference` is the RelatedPerson that a representative or helper is (`RelatedPerson/5`). `issued_at` is when the
     token was issued: emergency access ends some time after it, and never begins where it is 0. `launch_patient` is whom
-    a professional's app was launched for: what patient/ scopes reach, and no right to anything.
+    a professional's app was launched for: what patient/ scopes reach, and no right to anything. `has_ended` is of a
+    representative or helper whose RelatedPerson is deleted, inactive or of another time: the record is shut to him.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Requester:
     reference: str = ""
     issued_at: Milliseconds = 0
     launch_patient: str = ""
+    has_ended: bool = False
 
     def __hash__(self) -> int:
         """Tells apart what mostly differs, and no more: what is kept of a requester is looked up at each request."""

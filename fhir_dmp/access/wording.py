@@ -118,6 +118,10 @@ SENTENCES: dict[Rule, tuple[str, str]] = {
         "Cette personne n'est plus représentée : elle est majeure et n'est pas protégée.",
         "This person is no longer represented: of age, and not a protected adult.",
     ),
+    Rule.RELATION_OVER: (
+        "Le rôle de ce proche auprès du patient a pris fin, ou n'a pas commencé.",
+        "What this person was to the patient is over, or has not begun.",
+    ),
     Rule.SELF: ("C'est votre dossier.", "This is your record."),
     Rule.REPRESENTATIVE: ("Accès du représentant légal.", "Access by the legal representative."),
     Rule.PUBLIC: ("Cet élément n'est dans le dossier de personne.", "This item is in nobody's record."),

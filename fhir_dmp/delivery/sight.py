@@ -10,6 +10,7 @@ from fhir_dmp.access.restriction import Restriction
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import inquire, open_gate
 from fhir_dmp.interactions.redaction import redact
+from fhir_dmp.interactions.representation import confine
 from fhir_dmp.interactions.request import Origin, Request, Result, Status
 from fhir_dmp.interactions.trace import is_traced, record
 from fhir_dmp.outcome import Category, FhirError
@@ -22,7 +23,7 @@ _HIDING = frozenset({Category.FORBIDDEN, Category.NOT_FOUND, Category.NOT_ALLOWE
 
 async def see(context: Context, who: Requester, notice: Notice) -> Version | None:
     """Returns the version of a notice as its subscriber may see it now; None where it is hidden, or erased."""
-    request = _ask(context, who, notice)
+    request = _ask(context, await confine(context, who), notice)
     try:
         restriction = await _open(context, request)
     except FhirError as fault:

@@ -13,8 +13,9 @@ from fhir_dmp.access.requester import Kind
 from fhir_dmp.access.write import decide_write
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.gate import inquire, read_states, with_attending_known
+from fhir_dmp.interactions.holding_back import label_of, require_effect
 from fhir_dmp.interactions.read import not_found
-from fhir_dmp.interactions.refusal import AccessRefused, DepositRefused
+from fhir_dmp.interactions.refusal import AccessRefused
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.outcome import Category, FhirError, Issue, error
@@ -31,7 +32,7 @@ async def authorise(context: Context, request: Request, interaction: str, change
     """Raises FhirError (forbidden, or not found where even that there is something is hidden) unless all may be made.
 
     Raises FhirError (unprocessable) where an administrator writes to a Patient what an operation does, and (conflict)
-    where what would be held back from the patient is open to him by its date.
+    where what would be held back from the patient is open to him by its date, or was announced.
     `interaction` is a code of http://hl7.org/fhir/restful-interaction.
     """
     if request.requester.kind is Kind.SYSTEM:
@@ -56,7 +57,7 @@ async def authorise(context: Context, request: Request, interaction: str, change
             raise _refuse_recordless(context, change, verdict) or _refusal(verdict, change.version.identity) from cause
         if bypasses := _find_bypasses(request.requester.kind, alteration):
             raise FhirError(Category.UNPROCESSABLE, *bypasses)
-        _require_effect(context, change)
+        await require_effect(context, change)
 
 
 def facts_of(context: Context, version: Version | None) -> Facts | None:
@@ -84,22 +85,6 @@ def _find_bypasses(kind: Kind, alteration: Alteration) -> tuple[Issue, ...]:
         return ()
     previous, new = alteration.previous, alteration.new
     return find_bypasses(previous.resource if previous else None, new.resource if new else None)
-
-
-def _require_effect(context: Context, change: Change) -> None:
-    """Raises FhirError (conflict) where a label would hold nothing back: its author relies on it (CSP R1111-53)."""
-    opens = change.facts.security.opens if change.facts else None
-    before = change.previous_facts.security.opens if change.previous_facts else None
-    if opens is None or before is not None or opens > context.now():
-        return
-    message = "By its date it was deposited more than a month ago: the patient would see it at once, whatever it says."
-    fault = error(Category.CONFLICT, "hold-back-over", message, _label_of(change.version.identity))
-    raise fault from DepositRefused(change.version.patient)
-
-
-def _label_of(identity: Identity) -> str:
-    element = "securityLabel" if identity.resource_type == "DocumentReference" else "meta.security"
-    return f"{identity.resource_type}.{element}"
 
 
 def _refuse_recordless(context: Context, change: Change, verdict: Verdict) -> FhirError | None:
@@ -132,5 +117,5 @@ def _refusal(verdict: Verdict, identity: Identity) -> FhirError:
     if verdict.reason.rule is Rule.LABELS_CONTRADICT:
         # of what he sent alone, so it tells him nothing else
         message = "An item is not masked to professionals and held back from the patient together: nobody would see it."
-        return error(Category.UNPROCESSABLE, "labels-contradict", message, _label_of(identity))
+        return error(Category.UNPROCESSABLE, "labels-contradict", message, label_of(identity))
     return error(Category.FORBIDDEN, "not-allowed", "The requester may not do this.")

@@ -55,10 +55,15 @@ class AccessCache:
         """How often `forget_record` was told: what is read meanwhile may be older."""
 
     def closure(self, requester: Requester, now: Milliseconds) -> tuple[Closure, bool] | None:
-        """Returns the closure of a requester, and whether it is ageing; None where it was read too long ago."""
+        """Returns the closure of a requester, and whether it is ageing; None where it was read too long ago.
+
+        Or before the time of a role began or ended.
+        """
         closure, read_at = self._closures.get(_who(requester)) or (None, now)
         age = now - read_at
-        return (closure, age >= AGEING_MILLISECONDS) if closure and 0 <= age < CLOSURE_MILLISECONDS else None
+        if closure is None or not 0 <= age < CLOSURE_MILLISECONDS or now >= closure.until:
+            return None
+        return closure, age >= AGEING_MILLISECONDS
 
     def renew_closure(
         self, requester: Requester, read: Callable[[Requester], Coroutine[None, None, Closure]], now: Milliseconds

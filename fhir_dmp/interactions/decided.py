@@ -89,7 +89,7 @@ class Decisions:
     ) -> None:
         """Keeps a decision, made now."""
         until = min((state.changes_after(now) for state in states), default=END)
-        until = min(until, next_hour(now))
+        until = min(until, next_hour(now), question.closure.until)
         if is_lasting(question.requester):
             self._place(states).put(_key(question, states), _Decided(restriction, states, now, until))
 

@@ -62,7 +62,9 @@ class Records:
             return await self._closure(requester)
         found = self.cache.closure(requester, self.now)
         if found is None:
-            return await self.cache.find_closure(requester, self._closure, self.now)
+            closure = await self.cache.find_closure(requester, self._closure, self.now)
+            # others may have begun to read it before the time of a role began or ended
+            return closure if self.now < closure.until else await self._closure(requester)
         closure, is_ageing = found
         if is_ageing:
             self.cache.renew_closure(requester, self._closure, self.now)

@@ -23,11 +23,16 @@ from fhir_dmp.store.job_port import Jobs, Lease
 from fhir_dmp.store.port import Writer
 
 _NOTICE = "Communication"
+_WHILE_CLOSED = 3_600_000
+"""Milliseconds after which a closed record is looked at again."""
 _WITHDRAWN = frozenset({"entered-in-error", "superseded", "cancelled"})
 
 
 async def notify(context: Context, jobs: Jobs, lease: Lease) -> bool:
-    """Tells the patient of the item that a job names; returns False where another worker took the job over."""
+    """Tells the patient of the item that a job names; returns False where it is not done.
+
+    Another worker took the job over, or the record is closed.
+    """
     identity = Identity(*lease.job.subject.split("/"))
     request = Request(SERVER, identity.resource_type)
     everything = await open_gate(context, request, "read")
@@ -35,8 +40,13 @@ async def notify(context: Context, jobs: Jobs, lease: Lease) -> bool:
     if not await jobs.keep(lease, context.now()):
         return False
     opens = _find_opening(context, found) if found else None
-    if found and opens is not None and await _is_open(context, found.patient):
-        await _tell(context, request, found, opens)
+    if found is None or opens is None:
+        return True
+    if not await _is_open(context, found.patient):
+        # closed now, it may be open again, or its items another record's, before he sees it by himself
+        await jobs.give_back(lease, context.now() + _WHILE_CLOSED)
+        return False
+    await _tell(context, request, found, opens)
     return True
 
 

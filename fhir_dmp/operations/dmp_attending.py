@@ -6,7 +6,7 @@ CSP L1111-16. They stand on the Patient, so that access/record reads them: gener
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from fhir_dmp.access.requester import Kind
@@ -59,7 +59,7 @@ async def dmp_attending(context: Context, request: Request) -> Result:
         require_self(choosing, party)
         if choosing.role in _PROFESSIONAL and request.requester.profession != PHYSICIAN:
             raise refuse_act()
-        require_unblocked(context, choosing, party)
+        await require_unblocked(context, choosing, party)
         attending = choosing.state.attending
         is_done = not party.texts.isdisjoint(attending)
         if attending and not is_done and not replaces:
@@ -75,8 +75,8 @@ async def dmp_attending(context: Context, request: Request) -> Result:
 async def dmp_name_administrator(context: Context, request: Request) -> Result:
     """Gives a professional the rights of a médecin traitant; raises FhirError, and then nothing is written."""
 
-    def change(choosing: Choosing, party: Party) -> JsonObject | None:
-        require_unblocked(context, choosing, party)
+    async def change(choosing: Choosing, party: Party) -> JsonObject | None:
+        await require_unblocked(context, choosing, party)
         is_done = not party.texts.isdisjoint(choosing.state.administrators)
         return None if is_done else name_administrator(choosing.patient, party)
 
@@ -87,7 +87,7 @@ async def dmp_name_administrator(context: Context, request: Request) -> Result:
 async def dmp_remove_administrator(context: Context, request: Request) -> Result:
     """Takes these rights back; raises FhirError, and then nothing is written."""
 
-    def change(choosing: Choosing, party: Party) -> JsonObject | None:
+    async def change(choosing: Choosing, party: Party) -> JsonObject | None:
         is_done = party.texts.isdisjoint(choosing.state.administrators)
         return None if is_done else remove_administrator(choosing.patient, party, context.reading)
 
@@ -105,7 +105,7 @@ class _Step:
 
 
 async def _administer(
-    context: Context, request: Request, code: str, change: Callable[[Choosing, Party], JsonObject | None]
+    context: Context, request: Request, code: str, change: Callable[[Choosing, Party], Awaitable[JsonObject | None]]
 ) -> Result:
     inputs = read_inputs(context, request, ("professional",))
     check_chooser(context, request, inputs, _NAMING)
@@ -114,7 +114,7 @@ async def _administer(
 
     async def work(writer: Writer) -> Result:
         choosing = await read_choosing(context, request, writer, _NAMING, kept_in="Patient")
-        step = _Step(code, change(choosing, party), provenance_id, party)
+        step = _Step(code, await change(choosing, party), provenance_id, party)
         return await _finish(context, request, writer, choosing, step)
 
     return await run_act(context, work)

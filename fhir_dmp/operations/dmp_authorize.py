@@ -6,7 +6,10 @@ professional records for himself or his structure what the patient told him.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_dmp.interactions.context import Context
+from fhir_dmp.interactions.gate import find_known_as
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.choice import (
@@ -44,7 +47,7 @@ async def dmp_authorize(context: Context, request: Request) -> Result:
     async def work(writer: Writer) -> Result:
         choosing = await read_choosing(context, request, writer, _ROLES)
         require_self(choosing, party)
-        require_unblocked(context, choosing, party)
+        await require_unblocked(context, choosing, party)
         act = begin_act(context, request, "authorize")
         built = build_access_consent(act, party.reference, period)
         change = await _renew(context, writer, choosing, party, built, period)
@@ -57,9 +60,13 @@ async def dmp_authorize(context: Context, request: Request) -> Result:
     return await run_act(context, work)
 
 
-def require_unblocked(context: Context, choosing: Choosing, party: Party) -> None:
-    """Raises FhirError where the patient blocked a party: a block is lifted by itself, or it would not be one."""
-    if find_blocks(choosing.state.directives, party, context.now()):
+async def require_unblocked(context: Context, choosing: Choosing, party: Party) -> None:
+    """Raises FhirError where the patient blocked a party: a block is lifted by itself, or it would not be one.
+
+    One of his roles, too: in that structure he would still read nothing.
+    """
+    known = replace(party, texts=await find_known_as(context, party.texts))
+    if find_blocks(choosing.state.directives, known, context.now()):
         message = "The patient blocked this professional: $dmp-unblock comes first."
         raise error(Category.CONFLICT, "professional-blocked", message, party.at)
 

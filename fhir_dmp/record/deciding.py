@@ -71,7 +71,7 @@ def role_in(requester: Requester, closure: Closure, state: RecordState, now: Mil
 def _role_of_professional(closure: Closure, state: RecordState, now: Milliseconds) -> Role | None:
     if any(blocks(directive, closure.own, now) for directive in state.directives):
         return None
-    if not closure.own.isdisjoint(state.attending | state.administrators):
+    if not closure.acting.isdisjoint(state.attending | state.administrators):
         return Role.ATTENDING
     is_shut_out = any(blocks(directive, closure.party, now) for directive in state.directives)
     return None if is_shut_out else Role.COLLECTING

@@ -89,11 +89,12 @@ def suspend(
 
     One that denies something too stays active, with the tag by which its denials alone are in force.
     """
-    held = [found for row in others if (found := _permission(row, now, reading))]
+    held = [found for row in others if not _suspensions(row) and (found := _permission(row, now, reading))]
+    # what an earlier merge suspended would come back with its undoing
     lone = [
         (row, found)
         for row in consents
-        if (found := _permission(row, now, reading)) and not any(map(found.is_within, held))
+        if (found := _permission(_as_given(row), now, reading)) and not any(map(found.is_within, held))
     ]
     return [
         with_tag(row if "deny" in found.rule.effects else {**row, "status": "inactive"}, SUSPENDED, source_id)
@@ -102,9 +103,31 @@ def suspend(
 
 
 def restore(consent: JsonObject, source_id: str) -> JsonObject:
-    """Returns a Consent as it was before the merge; one that was ended meanwhile stays so."""
-    status = "active" if consent.get("status") == "inactive" else consent.get("status")
-    return {**without_tag(consent, SUSPENDED, source_id), "status": status}
+    """Returns a Consent as it was before the merge; one that was ended meanwhile stays so.
+
+    And one that another merge suspended, too, unless that is another's now: what is the source's again is in no record
+    that was joined later.
+    """
+    tags = _suspensions(consent)
+    is_back = text(consent.get("patient"), "reference") == f"Patient/{source_id}"
+    for code in tags[tags.index(source_id) :] if is_back else [source_id]:
+        consent = without_tag(consent, SUSPENDED, code)
+    return consent if _suspensions(consent) else _as_active(consent)
+
+
+def _suspensions(consent: JsonObject) -> list[str]:
+    """Returns the ids of the sources of the merges that suspended a Consent, in their order."""
+    tags = rows((consent.get("meta") or {}).get("tag"))
+    return [str(tag.get("code")) for _, tag in tags if tag.get("system") == SUSPENDED]
+
+
+def _as_given(consent: JsonObject) -> JsonObject:
+    """The Consent as it was before merges suspended it."""
+    return _as_active(consent) if _suspensions(consent) else consent
+
+
+def _as_active(consent: JsonObject) -> JsonObject:
+    return {**consent, "status": "active"} if consent.get("status") == "inactive" else consent
 
 
 def with_tag(resource: JsonObject, system: str, code: str) -> JsonObject:

@@ -104,6 +104,40 @@ def test_a_care_team_that_no_longer_works_is_none(change: Json) -> None:
     assert build_closure(requester({"rpps": "10000000006"}), DIRECTORY, NOW, READING).groups == {"CareTeam/equipe"}
 
 
+END_OF_2024 = 1_735_686_000_000
+SITE = {"rpps": "10000000005", "organization": "750000002"}
+OF_ROLE = {"PractitionerRole/site-role", "CareTeam/equipe"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"period": {"end": "2024-05-31"}}, {"period": {"start": "2024-06-02"}}, {"active": False}]
+)
+def test_a_role_whose_time_is_over_is_known_and_lets_nobody_in(change: Json) -> None:
+    rows = [{**row, **change} if row["resourceType"] == "PractitionerRole" else row for row in DIRECTORY]
+    before, after = (build_closure(requester(SITE), found, NOW, READING) for found in (DIRECTORY, rows))
+    assert before.over == frozenset()
+    assert before.party >= OF_ROLE
+    assert (after.party, after.over) == (before.party, OF_ROLE)
+
+
+def test_a_team_that_knows_him_otherwise_too_still_lets_him_in() -> None:
+    changes: dict[str, Json] = {
+        "PractitionerRole": {"period": {"end": "2024-05-31"}},
+        "CareTeam": {"participant": [{"member": reference("Practitioner/site")}]},
+    }
+    rows = [{**row, **changes.get(row["resourceType"], {})} for row in DIRECTORY]
+    assert build_closure(requester(SITE), rows, NOW, READING).over == {"PractitionerRole/site-role"}
+
+
+def test_a_closure_holds_until_the_next_time_begins_or_ends() -> None:
+    end = 1_717_279_200_000
+    for period, until in (({"end": "2024-06-01"}, end), ({"start": "2024-06-02"}, end), ({"end": "2024"}, END_OF_2024)):
+        rows = [{**row, "period": period} if row["resourceType"] == "PractitionerRole" else row for row in DIRECTORY]
+        closure = build_closure(requester(SITE), rows, NOW, READING)
+        assert closure.until == until
+        assert build_closure(requester(SITE), rows, until, READING).over != closure.over
+
+
 @pytest.mark.parametrize(
     ("at", "after"),
     [

@@ -192,6 +192,7 @@ ELSEWHERE = {
     "fhir_dmp.interactions.depositing": "tests/journeys/test_a_stay_in_hospital.py: what is hidden is stored beside",
     "fhir_dmp.interactions.submitting": "test_a_submission_is_sent_again.py: what is hidden is as what is not here",
     "fhir_dmp.interactions.groups": "test_a_warehouse_exports.py: a Group is shown where every member's record is open",
+    "fhir_dmp.interactions.holding_back": "the server itself, about the past of what its author sees",
     "fhir_dmp.interactions.representation": "the server itself; test_a_patient_deposits.py: contacts represent nobody",
     "fhir_dmp.interactions.publish": "a create or a transaction of the requester's, each with a gate of its own",
     "fhir_dmp.delivery.collect": "the server itself, which tells nobody: what is sent is decided in sight.py",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fhir_dmp.delivery import send
+from fhir_dmp.issuer.grant import of_proxy
 from fhir_dmp.xml.read import parse_xml
 from tests.access_http.house import House, Record, document
 from tests.delivery.asking import SECRET, by_criteria, subscribe, until
@@ -84,6 +86,25 @@ async def test_the_rights_of_the_moment_of_sending_count(record: Record) -> None
         assert (await endpoint.wait_for(2))[1].line == f"PUT /hook/{shown} HTTP/1.1"
     # what he did not see is not counted
     await until(lambda: house.behind.count("notice", s=name, num=1) == 1)
+
+
+async def test_a_representative_whose_time_is_over_is_told_nothing(house: House, endpoint: Endpoint) -> None:
+    record = await house.make_record(birthDate="2018-03-04")
+    person = {"resourceType": "RelatedPerson", "id": f"{record.patient}-near",
+              "patient": {"reference": f"Patient/{record.patient}"}}  # fmt: skip
+    await house.put(person)
+    grant = of_proxy("representative", record.patient, "test", ("patient/*.cruds",))
+    who = house.guarded.tokens.sign(replace(grant, fhir_user=f"RelatedPerson/{person['id']}"))
+    name = await subscribe(house, who, subscription(record, endpoint))
+    await house.put({**person, "period": {"end": "2024-05-01"}})
+    async with open_endpoint() as another:
+        await subscribe(house, house.petit(), subscription(record, another))
+        await _write(record, "hidden")
+        assert await another.wait_for(1), "what was written is known by now"
+        await until(lambda: house.behind.count("notice", s=name) == 0)
+    await house.put(person)
+    await _write(record, "last")
+    assert (await endpoint.wait_for(1))[0].line.endswith("-last HTTP/1.1")
 
 
 async def test_an_endpoint_that_fails_gets_it_again_later_and_in_order(record: Record) -> None:

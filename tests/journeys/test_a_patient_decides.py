@@ -224,6 +224,27 @@ async def test_a_block_ends_and_its_end_lifts_also_what_names_the_professional_b
     await doctor.sees(document)
 
 
+async def test_who_is_blocked_by_a_role_of_his_alone_is_unblocked_before_he_is_let_in(story: Story) -> None:
+    patient, server = await open_record(story), story.server()
+    doctor = story.physician("99900000077", organization="990000078")
+    finess = [{"system": "https://finess.esante.gouv.fr", "value": "990000078"}]
+    structure = await made(server, {"resourceType": "Organization", "name": "Cabinet", "identifier": finess})
+    person = (await server.finds(f"Practitioner?identifier={RPPS}|{doctor.rpps}"))[0]["id"]
+    works = {"practitioner": {"reference": f"Practitioner/{person}"}, "organization": {"reference": structure}}
+    role = await made(server, {"resourceType": "PractitionerRole", "active": True, **works})
+    document, here, who = await deposit(story, story.nurse(), patient), f"Patient/{patient.id}", doctor.by_number
+
+    await done(patient, f"{here}/$dmp-block", professional=who)
+    await _name_by(patient, role)
+    for act in ("authorize", "attending", "name-administrator"):
+        answer = await patient.post(f"{here}/$dmp-{act}", parameters(professional=who))
+        assert answer.status_code == 409, (act, answer.text)
+        assert "professional-blocked" in answer.text
+    await done(patient, f"{here}/$dmp-unblock", professional=who)
+    await done(patient, f"{here}/$dmp-authorize", professional=who)
+    await doctor.sees(document)
+
+
 async def test_a_consent_for_a_team_counts_for_whom_the_team_names_by_his_number(story: Story) -> None:
     patient, server = await open_record(story), story.server()
     doctor, here = story.physician("99900000066", organization="990000055"), f"Patient/{patient.id}"

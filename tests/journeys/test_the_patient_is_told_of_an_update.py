@@ -10,7 +10,7 @@ import pytest
 from fhir_dmp.instant import write_instant
 from fhir_dmp.search.sensitivity import VISIBILITY
 from tests.journeys.cast import deposit, done, open_record
-from tests.journeys.story import DAY, Actor, Story
+from tests.journeys.story import DAY, Actor, Story, faults
 
 Json = Any
 
@@ -55,6 +55,25 @@ async def test_what_was_announced_withdrawn_or_replaced_is_told_to_nobody(story:
     assert (await author.client.delete(deleted, headers=author.sign())).status_code == 204
     await story.pass_days(10)
     assert await _notices(patient, patient) == []
+
+
+async def test_what_was_announced_is_not_held_back_again(story: Story) -> None:
+    patient, author = await open_record(story), story.physician("99900000055")
+    document = await deposit(story, author, patient, "INVISIBLE_PATIENT")
+    await done(author, f"{document}/$dmp-announce")
+    await patient.sees(document)
+    told = {"resourceType": "Parameters", "id": "nothing"}
+    refused = [await author.post(f"{document}/$dmp-hold-back", told)]
+    stored = await author.sees(document)
+    label = [{"coding": [{"system": VISIBILITY, "code": "INVISIBLE_PATIENT"}]}]
+    refused.append(await author.put(document, {**stored, "securityLabel": label}))
+    for answer in refused:
+        expected = (409, ["hold-back-announced DocumentReference.securityLabel"])
+        assert (answer.status_code, faults(answer)) == expected, answer.text
+    await patient.sees(document)
+    never = await deposit(story, author, patient)
+    await done(author, f"{never}/$dmp-hold-back")
+    await patient.sees_nothing(never)
 
 
 async def test_what_is_held_back_later_is_told_within_the_time_that_is_left(story: Story) -> None:
@@ -117,3 +136,18 @@ async def test_a_closed_record_tells_nothing(story: Story) -> None:
     await done(patient, f"Patient/{patient.id}/$dmp-close")
     await story.pass_days(13.5)
     assert await _notices(patient, patient) == []
+    await story.pass_days(20)
+    assert await _notices(patient, patient) == []
+
+
+async def test_a_record_that_is_reopened_tells_what_was_due_meanwhile(story: Story) -> None:
+    patient, author = await open_record(story), story.physician("99900000055")
+    await deposit(story, author, patient, "INVISIBLE_PATIENT")
+    await done(patient, f"Patient/{patient.id}/$dmp-close")
+    for _ in range(2):
+        await story.pass_days(6.5)
+    await done(patient, f"Patient/{patient.id}/$dmp-reopen")
+    await story.pass_days(0.1)
+    assert len(await _notices(patient, patient)) == 1
+    await story.pass_days(2)
+    assert len(await _notices(patient, patient)) == 1

@@ -201,6 +201,32 @@ async def test_joined_records_permit_what_both_did_and_deny_what_either_did(stor
     assert await found() == before
 
 
+async def test_of_two_merges_the_undoing_of_one_gives_nobody_what_the_other_took(story: Story) -> None:
+    reader, author, fund = story.physician("99900000066"), story.physician(), story.fund()
+    first, target = [story.patient(name) for name in await _open_both(story, author, author)]
+    stored = (await story.server().get(f"Patient/{first.id}")).json()
+    again = build_provisional(name=stored["name"])
+    opened = await fund.post("Patient/$dmp-open", parameters(consent=True, patient=again, distinct=True))
+    second = story.patient(reference_of(opened))
+    documents = [await deposit(story, author, patient) for patient in (first, target, second)]
+    for patient in (first, target):
+        await made(patient, _build_rule(patient, reader, PERMIT | (TREATMENT if patient is first else {})))
+
+    async def found() -> list[int]:
+        return [(await reader.get(url)).status_code for url in documents]
+
+    for source in (first, second):
+        assert (await fund.post("Patient/$merge", _pair(source.id, target.id))).status_code == 200
+        await story.work()
+        assert await found() == [404, 404, 404]
+    assert (await fund.post("Patient/$dmp-unmerge", _pair(first.id, target.id))).status_code == 200
+    await story.work()
+    assert await found() == [200, 404, 404], "the second record never permitted it"
+    assert (await fund.post("Patient/$dmp-unmerge", _pair(second.id, target.id))).status_code == 200
+    await story.work()
+    assert await found() == [200, 200, 404]
+
+
 def _build_rule(patient: Actor, reader: Actor, row: Json) -> Json:
     members = {key: value for key, value in row.items() if key not in {"rule", "who"}}
     named = build_recipient(

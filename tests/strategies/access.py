@@ -61,6 +61,10 @@ def reference(text: str) -> Json:
     return {"reference": text}
 
 
+def numbered(system: str, number: str) -> Json:
+    return {"system": system, "value": number}
+
+
 DIRECTORY: list[Json] = [
     *(practitioner(name, f"100000000{end}") for name, end in PERSONS.items()),
     {"resourceType": "Organization", "id": "chu", "identifier": [{"system": FINESS, "value": "750000001"}]},
@@ -93,7 +97,28 @@ DIRECTORY: list[Json] = [
         "actual": True,
         "member": [{"entity": reference("Practitioner/groupiste")}],
     },
-]
+    # who is named by number alone, and a role whose time is over
+    *(
+        {
+            "resourceType": "PractitionerRole", "id": name,
+            "practitioner": {"identifier": numbered(RPPS, "10000000004")},
+            "organization": {"identifier": numbered(FINESS, "750000009")}, **period,
+        }
+        for name, period in (("petit-role", {}), ("petit-ancien", {"period": {"end": "2024-05-31"}}))
+    ),
+    {
+        "resourceType": "CareTeam", "id": "numeros", "status": "active",
+        "participant": [{"member": {"identifier": numbered(RPPS, "10000000004")}}],
+    },
+    {
+        "resourceType": "CareTeam", "id": "anciens", "status": "active",
+        "participant": [{"member": reference("PractitionerRole/petit-ancien")}],
+    },
+    {
+        "resourceType": "Group", "id": "numeros", "actual": True,
+        "member": [{"entity": {"identifier": numbered(FINESS, "750000002")}}],
+    },
+]  # fmt: skip
 
 
 def patient(*, is_closed: bool = False, is_child: bool = False, is_protected: bool = False) -> Json:
@@ -124,6 +149,7 @@ def requester(row: Mapping[str, Json]) -> Requester:
         purposes=frozenset(row.get("purpose", "").split()),
         reason=row.get("reason", ""),
         reference=row.get("reference", ""),
+        has_ended=row.get("ended", False),
         issued_at=0 if minutes is None else NOW - int(minutes * 60_000),
     )
 
@@ -186,6 +212,8 @@ def consent(name: str, row: Mapping[str, Json]) -> Json:
         "scope": concept(f"{V3}consentscope", row.get("scope", "patient-privacy")),
         "patient": reference("Patient/p"),
     }
+    if row.get("suspended"):
+        made["meta"] = {"tag": [{"system": "https://fhir-dmp.fr/CodeSystem/dmp-merge-suspended", "code": "q"}]}
     if "policy" in row:
         made["policyRule"] = concept(f"{V3}v3-ActCode", row["policy"])
     inner = provision(row)

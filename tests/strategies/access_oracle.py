@@ -30,10 +30,18 @@ KNOWN_AS = {
     "10000000015": {"Practitioner/regulateur"},
 }
 MEMBER_OF = {
+    "10000000004": {"CareTeam/numeros"},
     "10000000006": {"CareTeam/equipe"},
     "10000000008": {"Group/groupe"},
     "PractitionerRole/site-role": {"CareTeam/equipe"},
+    "PractitionerRole/petit-ancien": {"CareTeam/anciens"},
+    "https://finess.esante.gouv.fr|750000002": {"Group/numeros"},
 }
+ROLES = {
+    ("10000000005", "750000002"): {"PractitionerRole/site-role"},
+    ("10000000004", "750000009"): {"PractitionerRole/petit-role", "PractitionerRole/petit-ancien"},
+}
+OVER = {"PractitionerRole/petit-ancien", "CareTeam/anciens"}
 STRUCTURES = {"750000002": {"Organization/site", "Organization/chu"}, "750000009": {"Organization/ville"}}
 OWN_STRUCTURE = {"750000002": {"Organization/site", "https://finess.esante.gouv.fr|750000002"}}
 FINESS, RPPS = "https://finess.esante.gouv.fr|", "https://rpps.esante.gouv.fr|"
@@ -66,11 +74,15 @@ def sees_of_record(
         return False
     if kind == "practitioner":
         return professional_sees(who, consents, item)
-    if who["patient"] != "p" or is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
+    if not is_near(who) or is_withheld(item) or "INVISIBLE_REPRESENTANTS_LEGAUX" in visibility(item):
         return False
     if kind == "representative":
         return bool(traits.get("is_child") or traits.get("is_protected"))
     return helper_sees(who, consents, item)
+
+
+def is_near(who: Mapping[str, Json]) -> bool:
+    return who["patient"] == "p" and not who.get("ended")
 
 
 def helper_sees(who: Mapping[str, Json], consents: Sequence[Json], item: Json) -> bool:
@@ -95,7 +107,7 @@ def professional_sees(who: Mapping[str, Json], consents: Sequence[Json], item: J
     if any(is_block(consent, own) for consent in in_force(consents)):
         return False
     if item["resourceType"] == "AuditEvent":
-        return "Practitioner/martin" in own
+        return bool(own & {"Practitioner/martin", "Practitioner/admin"})
     if item["resourceType"] == "Communication":
         sent_to = {text for row in item.get("recipient", []) for text in texts(row)}
         return "Practitioner/martin" in own and bool(sent_to & own)
@@ -108,14 +120,14 @@ def purpose_opens(who: Mapping[str, Json], consents: Sequence[Json], purpose: st
     if not habilitated(who.get("profession", ""), item):
         return False
     own = self_of(who)
-    teams = {team for text in (who.get("rpps", ""), *own) for team in MEMBER_OF.get(text, ())}
+    teams = {team for text in (who.get("rpps", ""), *own, *structures(who)) for team in MEMBER_OF.get(text, ())}
     party = own | teams | structures(who)
     says = {index: opinion(consent, party, purpose, item) for index, consent in enumerate(consents)}
     if "deny" in says.values():
         return False
     opening = "permit" in says.values()
     # what a policy rule says of all the rest names no label
-    roots = [consent for consent in in_force(consents) if "provision" in consent]
+    roots = [consent for consent in in_force(consents) if "provision" in consent and not is_suspended(consent)]
     named = [consent for consent in roots if value(consent["provision"], party, purpose, item) == "permit"]
     masks = visibility(item) & {"MASQUE_PS", "MASQUE_PT"}
     if purpose in {"BTG", "ETREAT"}:
@@ -135,6 +147,15 @@ def permits_alone(consents: Sequence[Json], party: set[str], purpose: str, item:
 
 
 def opinion(consent: Json, party: set[str], purpose: str, item: Json) -> str | None:
+    said = say(consent, party, purpose, item)
+    return None if said == "permit" and is_suspended(consent) else said
+
+
+def is_suspended(consent: Json) -> bool:
+    return any(tag["system"].endswith("dmp-merge-suspended") for tag in consent.get("meta", {}).get("tag", []))
+
+
+def say(consent: Json, party: set[str], purpose: str, item: Json) -> str | None:
     if consent not in in_force([consent]):
         return None
     inside = value(consent["provision"], party, purpose, item) if "provision" in consent else None
@@ -161,7 +182,8 @@ def in_time(node: Json, _party: set[str], _purpose: str, _item: Json) -> bool:
 
 
 def for_party(node: Json, party: set[str], _purpose: str, _item: Json) -> bool:
-    return "actor" not in node or any(text in party for row in node["actor"] for text in texts(row["reference"]))
+    named = party - OVER if node["type"] == "permit" else party
+    return "actor" not in node or any(text in named for row in node["actor"] for text in texts(row["reference"]))
 
 
 def for_reading(node: Json, _party: set[str], _purpose: str, _item: Json) -> bool:
@@ -291,9 +313,7 @@ def judge_kind(kind: str, member: str, cells: Sequence[Json]) -> bool | None:
 
 def self_of(who: Mapping[str, Json]) -> set[str]:
     number = who.get("rpps", "")
-    roles = (
-        {"PractitionerRole/site-role"} if (number, who.get("organization")) == ("10000000005", "750000002") else set()
-    )
+    roles = ROLES.get((number, who.get("organization", "")), set())
     return {f"{RPPS}{number}"} | KNOWN_AS.get(number, set()) | roles
 
 

@@ -27,7 +27,8 @@ LABELS = (
 ACTORS = (
     "Practitioner/petit", "Practitioner/auteur", "Practitioner/equipier", "Organization/chu", "Organization/site",
     "CareTeam/equipe", "Group/groupe", "RelatedPerson/aidant", "https://rpps.esante.gouv.fr|10000000004",
-    "PractitionerRole/site-role", "Practitioner/inconnu", "https://finess.esante.gouv.fr|750000002",
+    "PractitionerRole/site-role", "PractitionerRole/petit-role", "PractitionerRole/petit-ancien", "CareTeam/numeros",
+    "CareTeam/anciens", "Group/numeros", "Practitioner/inconnu", "https://finess.esante.gouv.fr|750000002",
 )  # fmt: skip
 AUTHORS = (
     "Practitioner/petit", "Practitioner/auteur", "https://rpps.esante.gouv.fr|10000000004", "Organization/site",
@@ -51,6 +52,8 @@ PEOPLE: tuple[Json, ...] = (
     *({"rpps": f"100000000{end}"} for end in ("01", "02", "03", "04", "04", "04", "05", "06", "08")),
     {"rpps": "10000000004", "scopes": "user/Observation.rs"},
     {"rpps": "10000000004", "scopes": ""},
+    {"rpps": "10000000004", "organization": "750000009"},
+    {"rpps": "10000000004", "organization": "750000002"},
     {"rpps": "10000000005", "organization": "750000002"},
     {"rpps": "10000000005", "organization": "750000009"},
     {"rpps": "10000000015", "regulator": True, "purpose": "ETREAT", "issued": 5},
@@ -61,6 +64,7 @@ PEOPLE: tuple[Json, ...] = (
     {"kind": "patient", "patient": "q"},
     {"kind": "representative", "patient": "p", "reference": "RelatedPerson/mere"},
     {"kind": "helper", "patient": "p", "reference": "RelatedPerson/aidant"},
+    {"kind": "helper", "patient": "p", "reference": "RelatedPerson/aidant", "ended": True},
     {"kind": "hospital", "organization": "750000002"},
     {"kind": "administrator"},
     {"kind": "auditor"},
@@ -179,6 +183,8 @@ def make_consent(random: Random, name: str) -> Json:
         rule["status"] = random.choice(("draft", "inactive", "entered-in-error"))
     if random.random() < 0.05:
         rule["scope"] = "research"
+    if random.random() < 0.1:
+        rule["suspended"] = True
     if rule.get("type") and random.random() < 0.03:
         del rule["type"]
     return consent(name, rule)
