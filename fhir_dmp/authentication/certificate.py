@@ -23,7 +23,7 @@ from fhir_dmp.authentication.fault import SettingUnusable
 Network = IPv4Network | IPv6Network
 
 _XFCC = b"x-forwarded-client-cert"
-_XFCC_PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^";,]*)\s*([;,]|$)')
+_XFCC_PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*+"|[^";,]*+)\s*+([;,]|$)')
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _DIGEST_BYTES = 32
 _LARGEST = 32 * 1024
@@ -126,7 +126,7 @@ def _parse_forwarded(text: str) -> ClientCertificate | None:
         found = _XFCC_PAIR.match(text, place)
         if not found:
             return None
-        element[found[1].lower()] = re.sub(r"\\(.)", r"\1", found[2].strip('"'))
+        element[found[1].lower()] = re.sub(r"\\(.)", r"\1", found[2].rstrip().strip('"'))
         place = found.end()
         if found[3] == "," and place < len(text):
             element = {}

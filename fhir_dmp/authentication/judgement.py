@@ -30,7 +30,7 @@ _PROFESSIONAL = "This token does not name one RPPS number and one profession."
 _PATIENT = "This token does not name the patient it is for."
 _INSURANCE = "This token does not name the structure of the health insurance."
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_RPPS = re.compile(r"\d{11}")
+_RPPS = re.compile(r"\d{11}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

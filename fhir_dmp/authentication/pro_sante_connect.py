@@ -21,8 +21,8 @@ from fhir_dmp.authentication.statement import (
 )
 from fhir_dmp.json_text import Json, JsonObject
 
-_NATIONAL_ID = re.compile(r"8(\d{11})")
-_RPPS = re.compile(r"\d{11}")
+_NATIONAL_ID = re.compile(r"8(\d{11})", re.ASCII)
+_RPPS = re.compile(r"\d{11}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ _SYSTEMS = {
     "1.2.250.1.71.4.2.4": SECTOR,
 }
 _FORMS = {
-    PROFESSION: re.compile(r"\d{2}"),
-    SPECIALTY: re.compile(r"[A-Z]{2,4}\d{1,3}"),
-    SECTOR: re.compile(r"[A-Z]{2}\d{2}"),
+    PROFESSION: re.compile(r"\d{2}", re.ASCII),
+    SPECIALTY: re.compile(r"[A-Z]{2,4}\d{1,3}", re.ASCII),
+    SECTOR: re.compile(r"[A-Z]{2}\d{2}", re.ASCII),
     PURPOSE: re.compile(r"[A-Z]+"),
     KIND: re.compile(r"[a-z-]+"),
 }

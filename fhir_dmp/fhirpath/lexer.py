@@ -31,7 +31,7 @@ _TOKEN = re.compile(
   | (?P<special>    \$(?:this|index|total)\b )
   | (?P<symbol>     <= | >= | != | !~ | [][.(){{}}+\-*/&|<>=~,] )
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ESCAPE = re.compile(
     r"\\(?:u(?P<high>d[89ab][0-9a-f]{2})\\u(?P<low>d[c-f][0-9a-f]{2})|u(?P<hex>[0-9a-f]{4})|(?P<one>.))",

@@ -17,7 +17,7 @@ DEMO = "urn:oid:1.2.250.1.213.1.4.11"
 SYSTEMS = (NIR, NIA, TEST, DEMO)
 """Where a matricule INS stands: the codes of its identifier's type are INS-NIR, INS-NIA, INS-NIR-TEST, INS-NIR-DEMO."""
 
-_FORM = re.compile(r"([1-8])(\d\d)(\d\d)(?:\d\d|2[AB])\d{6}(\d\d)")
+_FORM = re.compile(r"([1-8])(\d\d)(\d\d)(?:\d\d|2[AB])\d{6}(\d\d)", re.ASCII)
 _CORSICA = (("2A", "19"), ("2B", "18"))
 _SEXES = {"1": "male", "2": "female", "7": "male", "8": "female"}
 _DECEMBER = 12

@@ -37,8 +37,8 @@ async def make_relative(house: House, **patient: Json) -> tuple[Record, Json]:
 async def seen(house: House, record: Record, who: Headers) -> tuple[int, int, int]:
     target = f"DocumentReference/{record.open}"
     found = await house.get(f"DocumentReference?patient={record.patient}", who)
-    statuses = [(await house.get(name, who)).status_code for name in (target, f"{target}/_history")]
-    return (*statuses, len(found.json().get("entry", ())))
+    read, history = [(await house.get(name, who)).status_code for name in (target, f"{target}/_history")]
+    return read, history, len(found.json().get("entry", ()))
 
 
 @pytest.mark.parametrize("kind", ["helper", "representative"])

@@ -67,6 +67,7 @@ def test_certificate_is_read_as_each_proxy_writes_it(header: str, value: str) ->
         (f'By=spiffe://a;Hash={HEX};Subject="{SUBJECT}";URI=', SUBJECT),
         (f'Hash={HEX};Subject="O=Clinique \\"A\\", B;C"', 'O=Clinique "A", B;C'),
         (f'Hash={"0" * 64};Subject="first",Hash={HEX};Subject="last"', "last"),
+        (f"By=x ; Hash={HEX} ;Subject=O ", "O"),
         (f'Subject="a,Hash={"0" * 64}";Hash={HEX}', f"a,Hash={'0' * 64}"),
     ],
     ids=count(),
@@ -76,7 +77,9 @@ def test_element_of_the_nearest_envoy_counts(value: str, subject: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["Hash=", "Hash=zz", f"Hash={HEX}00", "By=x", f"Hash={HEX},By=x", ";;", f'Hash="{HEX}'], ids=count()
+    "value",
+    ["Hash=", "Hash=zz", f"Hash={HEX}00", "By=x", f"Hash={HEX},By=x", ";;", f'Hash="{HEX}', f'By={" " * 30_000}"'],
+    ids=count(),
 )
 def test_envoy_header_without_a_digest_is_no_certificate(value: str) -> None:
     assert _read(value, XFCC) is None

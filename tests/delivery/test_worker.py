@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure
 
 from fhir_dmp.access.requester import OPEN, Kind, Requester
 from fhir_dmp.app import Sources, open_context
-from fhir_dmp.delivery import worker
+from fhir_dmp.delivery import subscriptions, worker
 from fhir_dmp.delivery.worker import deliver_for_ever
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.create import create
@@ -179,7 +179,7 @@ async def test_a_loss_that_could_not_be_told_to_all_is_told_by_the_next_worker(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
 ) -> None:
     names = [await stage.store(by_criteria("Observation", endpoint)) for _ in range(3)]
-    follow, set_status, lost, told = MongoEvents.follow, worker.set_status, [HistoryLost()], list[str]()
+    follow, set_status, lost, told = MongoEvents.follow, subscriptions.set_status, [HistoryLost()], list[str]()
 
     def forget_once(self: MongoEvents, resource_types: Collection[str]) -> Any:
         if lost:

@@ -59,12 +59,12 @@ async def test_other_traits_of_a_qualified_identity_are_refused_under_its_matric
     url = f"Patient/{await _open_provisional(story, proven)}/$dmp-qualify"
     assert (await fund.post(url, parameters(patient=proven))).status_code == 200
     named = [{**proven["name"][0], "given": ["MARIE"]}, proven["name"][1]]
-    changed = {
+    changes: dict[str, dict[str, Any]] = {
         "given": {"name": named},
         "place": {"extension": [proven["extension"][0], build_birth_place("75056")]},
         "birth": {"birthDate": "1955-08-13"},
-    }[trait]
-    other = deepcopy({**proven, **changed})
+    }
+    other = deepcopy({**proven, **changes[trait]})
     for extension in other["name"][0]["extension"] if trait == "given" else ():
         extension["valueString"] = "MARIE"
     refused = await fund.post(url, parameters(patient=other))

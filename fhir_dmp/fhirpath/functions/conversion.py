@@ -14,9 +14,11 @@ from fhir_dmp.fhirpath.singleton import system_of
 from fhir_dmp.fhirpath.system import SystemValue
 from fhir_dmp.fhirpath.temporal import Temporal, TemporalKind, parse_temporal
 
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
-_DECIMAL = re.compile(r"[+-]?\d{1,64}(?:\.\d{1,64})?")
-_QUANTITY = re.compile(r"(?P<value>[+-]?\d{1,64}(?:\.\d{1,64})?)\s*(?:'(?P<unit>[^']+)'|(?P<duration>[a-z]+))?")
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?\d{1,64}(?:\.\d{1,64})?", re.ASCII)
+_QUANTITY = re.compile(
+    r"(?P<value>[+-]?\d{1,64}(?:\.\d{1,64})?)\s*(?:'(?P<unit>[^']+)'|(?P<duration>[a-z]+))?", re.ASCII
+)
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 

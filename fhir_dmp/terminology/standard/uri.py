@@ -11,7 +11,7 @@ from fhir_dmp.terminology.standard.standard import Standard
 _ABSOLUTE = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=|-]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])+"
 )
-_OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+")
+_OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
 _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STRICT = {"urn:oid:": _OID, "urn:uuid:": _UUID}
 _ENDLESS = unknown("standard-endless", "URIs are a grammar (RFC 3986), not a list")

@@ -387,7 +387,7 @@ async def test_reads_that_fail_leave_nothing_behind() -> None:
 
 
 CITING = linked("DocumentReference.location", "Binary/b")
-CITED = [
+CITED: list[dict[str, Any]] = [
     {"_id": "Binary/b", "ty": "Binary", "au": "her"},
     {"_id": "DocumentReference/d", "ty": "DocumentReference", "au": "her", "pt": "one", "t": [CITING]},
 ]
