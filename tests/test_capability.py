@@ -405,13 +405,6 @@ async def test_listed_formats_are_served_and_no_others(client: httpx.AsyncClient
         assert (await client.patch("Patient/1", content=b"[]", headers=headers)).status_code == 415
 
 
-@pytest.mark.parametrize("mode", ["terminology", "normative", "x"])
-async def test_a_mode_that_is_not_served_is_refused(mode: str, client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"metadata?mode={mode}")
-    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "not-supported")
-    assert (await client.get("metadata?mode=full")).status_code == 200
-
-
 async def test_a_summary_of_the_statement_is_marked_as_one(client: httpx.AsyncClient, statement: Json) -> None:
     short = (await client.get("metadata?_summary=true")).json()
     assert short["meta"]["tag"][0]["code"] == "SUBSETTED"

@@ -12,7 +12,6 @@ from fhir_dmp.conformance.depth import Depth
 from fhir_dmp.interactions.context import Context
 from fhir_dmp.interactions.request import Request, Result, Status, parse_tags
 from fhir_dmp.json_text import JsonObject, write_json
-from fhir_dmp.outcome import Category, FhirError, Issue
 from fhir_dmp.search.space import SearchSpace
 from fhir_dmp.subscription.topics import TOPICS
 from fhir_dmp.subset import parse_subset, subset_content
@@ -35,13 +34,11 @@ _WRITTEN: WeakKeyDictionary[SearchSpace, _Written] = WeakKeyDictionary()
 
 
 async def capabilities(context: Context, request: Request) -> Result:
-    """Returns what this server can do; open to everybody. Its ETag changes when it does."""
-    asked = dict(request.parameters)
-    if asked.get("mode", "full") != "full":
-        message = "This server has the CapabilityStatement as a whole only: mode=full."
-        issue = Issue("error", "parameter-value", message, "http.mode", "not-supported")
-        raise FhirError(Category.INVALID_PARAMETER, issue)
-    statement = _find_statement(context)
+    """Returns what this server can do; open to everybody. Its ETag changes when it does.
+
+    `mode` is ignored, as R4 lets a server do: https://hl7.org/fhir/R4/http.html#capabilities.
+    """
+    statement, asked = _find_statement(context), dict(request.parameters)
     etag = f'W/"{statement.digest}"'
     if parse_tags(request.preconditions.if_none_match) & {"*", statement.digest}:
         return Result(Status.NOT_MODIFIED, etag=etag)

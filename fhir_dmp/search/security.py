@@ -272,7 +272,7 @@ def _actors(resource: JsonObject, texts_of: TextsOf) -> Iterator[str]:
     if resource["resourceType"] == "Consent":
         values = [value for row in _provisions(resource) for value in _references(row)]
     elif resource["resourceType"] == "Patient":
-        named = [row for row in _objects(resource.get("extension")) if row.get("url") in {ATTENDING, ADMINISTRATOR}]
+        named = [row for row in _objects(resource.get("extension")) if row.get("url") in (ATTENDING, ADMINISTRATOR)]
         values = [value for row in named for value in _objects(row.get("valueReference"))]
     for value in values:
         yield from _author_texts(value, {}, texts_of, depth=0)

@@ -90,8 +90,11 @@ class Asking:
         return Ask(self.random.choice(("GET", "GET", "HEAD")), f"{self.identity()}{query}", tuple(headers))
 
     def vread(self) -> Ask:
+        """Mostly of what has a past: a version that another one followed may be hidden where that is not."""
+        past = [one for one, versions in self.world.pasts.items() if len(versions) > 1]
+        identity = self.random.choice(past) if past and self.random.random() < 0.8 else self.identity()
         number = self.random.randint(1, self.versions)
-        return Ask(self.random.choice(("GET", "HEAD")), f"{self.identity()}/_history/{number}")
+        return Ask(self.random.choice(("GET", "HEAD")), f"{identity}/_history/{number}")
 
     def history(self) -> Ask:
         where = self.random.choice((f"{self.identity()}/", f"{self.random.choice(SEARCHED)}/", ""))

@@ -185,6 +185,7 @@ ELSEWHERE = {
     "fhir_dmp.operations.party": "the directory is in nobody's record: everyone reads it",
     "fhir_dmp.operations.choice": "test_refused_choices.py: absent for all who do not decide",
     "fhir_dmp.operations.dmp_label": "test_refused_choices.py: a document is read as the requester sees it",
+    "fhir_dmp.operations.predecessors": "tests/journeys: what a document replaced is read as the requester sees it",
     "fhir_dmp.operations.dmp_access_log": "test_refused_choices.py: absent for all who do not see the trace",
     "fhir_dmp.bulk.selection": "tests/journeys/test_a_warehouse_exports.py: each page is decided when it is fetched",
     "fhir_dmp.interactions.attachments": "test_binary.py: only what the writer sees is compared",

@@ -215,3 +215,7 @@ def test_what_an_expression_computes_is_found_too(kind: ParameterType, expressio
     row = {"resourceType": "Patient", "id": "1", "meta": {"source": "http://x#1"}, "gender": "female", "name": names}
     facts = Indexer(space).facts(row)
     assert found in (*facts.tokens, *facts.strings, *facts.links, *facts.quantities)
+
+
+def test_extension_whose_url_is_no_text_is_nobodys_name() -> None:
+    assert INDEXER.facts({"resourceType": "Patient", "id": "1", "extension": [{"url": []}]}).patient == "1"

@@ -143,13 +143,14 @@ class MongoStore(MongoReader):
                 del self._coalescers[restriction]
 
     async def read_latest(self, identities: Iterable[Identity], restriction: Restriction) -> Mapping[Identity, Version]:
-        """See the port. What was revived or deleted between looking for it as current and as deleted is not absent."""
+        """See the port. What was revived between looking for it as current and as deleted is not absent.
+
+        It is looked for once more, and not in a snapshot: that costs so much that time would tell absent from hidden.
+        """
         wanted = set(identities)
         found = await super().read_latest(wanted, restriction)
         missing = wanted - found.keys()
-        if not missing:
-            return found
-        return {**found, **await self._in_snapshot(lambda reader: reader.read_latest(missing, restriction))}
+        return {**found, **await self.read(missing, restriction)} if missing else found
 
     async def _documents(self, identities: Iterable[Identity]) -> Mapping[Identity, Document]:
         """All concurrent readers share one query, whatever each of them may see."""
