@@ -350,9 +350,7 @@ async def judge_refused(context: Context, request: Request, interaction: str) ->
     Does the same work for what is absent.
     """
     identity = request.identity
-    # what is missing takes more queries than what is found: of two that are asked for, one always is
-    never = identity._replace(resource_id="")
-    version = (await context.reader.read_latest((identity, never), _EVERYTHING)).get(identity)
+    version = (await context.reader.read_latest((identity,), _EVERYTHING)).get(identity)
     inquiry = await inquire(context, request, interaction)
     states = await read_states(context, request, [version.patient] if version and version.patient else [])
     if version is None or version.content is None or not states:
