@@ -276,8 +276,9 @@ async def _write(context: Context, writer: Writer, writes: Sequence[Prepared]) -
             row.change = build_change(context, row)
             if row.change:
                 await authorise(inside, row.entry.request, interaction_of(row.entry), [row.change])
-    await _check_attachments(inside, located)
-    superseded = await _find_consequences(inside, writer, located)
+    together = Together(inside, [row.change for row in located if row.change])
+    await _check_attachments(inside, located, together)
+    superseded = await _find_consequences(inside, writer, located, together)
     await writer.write([*(row.change for row in located if row.change), *superseded])
     return [Done(row.entry, interaction_of(row.entry), await build_result(inside, row)) for row in located]
 
@@ -297,26 +298,26 @@ async def _find_deposit(context: Context, row: Prepared) -> Prepared:
         return replace(row, deposit=await name_subject(context, request, request.resource))
 
 
-async def _find_consequences(context: Context, writer: Writer, located: Sequence[Written]) -> list[Change]:
+async def _find_consequences(
+    context: Context, writer: Writer, located: Sequence[Written], together: Together
+) -> list[Change]:
     """What becomes obsolete, or due: a document is replaced once, and not written besides."""
     superseded: list[Change] = []
-    written = [row.change for row in located if row.change]
-    done, versions = find_made_obsolete(written), {change.version.identity: change.version for change in written}
-    taken = set(versions)
+    done, written = find_made_obsolete(row.change for row in located if row.change), together.written
+    taken = set(written)
     for row in located:
         if row.change:
             with within_entry(row.entry.index):
                 changes = [row.change]
-                further = await find_consequences(context, writer, row.entry.request, changes, done, versions)
+                further = await find_consequences(context, writer, row.entry.request, changes, done, written)
                 refuse_twice(further, taken)
             taken |= {change.version.identity for change in further}
             superseded += further
     return superseded
 
 
-async def _check_attachments(context: Context, located: Sequence[Written]) -> None:
+async def _check_attachments(context: Context, located: Sequence[Written], together: Together) -> None:
     """A document and its content come together: each entry's attachments may cite what others bring."""
-    together = Together(context, [row.change for row in located if row.change])
     for row in located:
         if row.change:
             entry = row.entry
