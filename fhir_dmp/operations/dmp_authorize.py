@@ -6,10 +6,7 @@ professional records for himself or his structure what the patient told him.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import find_known_as
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.operations.choice import (
@@ -21,7 +18,7 @@ from fhir_dmp.operations.choice import (
     write_act,
 )
 from fhir_dmp.operations.parameters import Inputs, read_inputs
-from fhir_dmp.operations.party import read_party
+from fhir_dmp.operations.party import read_party, with_all_names
 from fhir_dmp.operations.record_act import answer_act, build_first, build_next, run_act, traced_act
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.choices import Party, find_access, find_blocks
@@ -65,7 +62,7 @@ async def require_unblocked(context: Context, choosing: Choosing, party: Party) 
 
     One of his roles, too: in that structure he would still read nothing.
     """
-    known = replace(party, texts=await find_known_as(context, party.texts))
+    known = await with_all_names(context, party)
     if find_blocks(choosing.state.directives, known, context.now()):
         message = "The patient blocked this professional: $dmp-unblock comes first."
         raise error(Category.CONFLICT, "professional-blocked", message, party.at)

@@ -7,10 +7,8 @@ blocks the médecin traitant.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import find_known_as, with_attending_known
+from fhir_dmp.interactions.gate import with_attending_known
 from fhir_dmp.interactions.request import Request, Result
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.choice import (
@@ -23,7 +21,7 @@ from fhir_dmp.operations.choice import (
     write_act,
 )
 from fhir_dmp.operations.parameters import read_inputs
-from fhir_dmp.operations.party import read_party
+from fhir_dmp.operations.party import read_party, with_all_names
 from fhir_dmp.operations.record_act import answer_act, build_first, run_act, traced_act
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.choices import Party, build_block, find_blocks, find_permits, remove_administrator
@@ -54,7 +52,7 @@ async def dmp_block(context: Context, request: Request) -> Result:
         if blocked:
             return _answer("blocked", blocked[0].consent)
         act = begin_act(context, request, "block")
-        known = await _known(context, party)
+        known = await with_all_names(context, party)
         permits = [row.consent for row in find_permits(state.directives, known)]
         ended = await end_consents(context, writer, choosing, permits, known)
         ended += _end_administration(context, choosing, known)
@@ -75,7 +73,7 @@ async def dmp_unblock(context: Context, request: Request) -> Result:
 
     async def work(writer: Writer) -> Result:
         choosing = await read_choosing(context, request, writer, _ROLES)
-        known = await _known(context, party)
+        known = await with_all_names(context, party)
         blocked = [row.consent for row in find_blocks(choosing.state.directives, known, context.now())]
         changes = await end_consents(context, writer, choosing, blocked, known)
         act = begin_act(context, request, "unblock")
@@ -83,11 +81,6 @@ async def dmp_unblock(context: Context, request: Request) -> Result:
         return _answer("unblocked")
 
     return await run_act(context, work)
-
-
-async def _known(context: Context, party: Party) -> Party:
-    """The party by all that Consents may name it by: a professional also by his roles."""
-    return replace(party, texts=await find_known_as(context, party.texts))
 
 
 def _end_administration(context: Context, choosing: Choosing, party: Party) -> list[Change]:

@@ -24,6 +24,7 @@ from fhir_dmp.operations.record_act import (
     build_first,
     build_next,
     refuse_act,
+    require_parted,
     run_act,
     traced_act,
 )
@@ -72,8 +73,7 @@ async def merge(context: Context, request: Request) -> Result:
         faults = find_merging_faults(source, target)
         if faults:
             raise FhirError(Category.CONFLICT, *faults)
-        if await writer.find_job(JobKind.MERGE, source["id"]):
-            raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
+        await require_parted(writer, source["id"])
         its, others = pair.consents_of(source), pair.consents_of(target)
         at = source["id"], context.now(), context.reading
         suspended = [*suspend(its, others, *at), *suspend(others, its, *at)]

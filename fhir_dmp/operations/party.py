@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fhir_dmp.access.closure import STRUCTURE_SYSTEMS
 from fhir_dmp.interactions.context import Context
-from fhir_dmp.interactions.gate import open_gate
+from fhir_dmp.interactions.gate import find_known_as, open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.operations.parameters import Given, Inputs, missing
@@ -19,7 +19,7 @@ from fhir_dmp.operations.record_act import as_server
 from fhir_dmp.outcome import Category, error
 from fhir_dmp.record.choices import Party
 from fhir_dmp.record.lifecycle import PHYSICIAN
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.query import LinkValue, TokenValue
 from fhir_dmp.search.security import RPPS
 
@@ -42,6 +42,11 @@ async def read_party(context: Context, request: Request, inputs: Inputs, *, is_p
     return _build_party(rows[0], given.at)
 
 
+async def with_all_names(context: Context, party: Party) -> Party:
+    """Returns the party by all that Consents may name it by: a professional also by his roles."""
+    return replace(party, texts=await find_known_as(context, party.texts))
+
+
 async def open_directory(context: Context, request: Request) -> Directory:
     """Returns the directory as the server sees it: everyone does."""
     everyone = replace(as_server(request), resource_type="Practitioner", resource_id="")
@@ -62,7 +67,7 @@ async def _find(directory: Directory, given: Given, types: tuple[str, ...]) -> l
     if named:
         kind = "Practitioner" if named.system == RPPS else "Organization"
         return await directory.find(kind, "identifier", named) if kind in types else []
-    link = relative_to(directory.context.base_url, _link(given)).partition("/_history/")[0]
+    link = bare_link(directory.context.base_url, _link(given))
     found = await directory.read(link) if link.partition("/")[0] in types else None
     return [found] if found and found.get("active") is not False else []
 

@@ -84,6 +84,12 @@ async def check_scope(context: Context, request: Request, interaction: str, fact
         raise error(Category.FORBIDDEN, "not-allowed", "The token does not allow this.") from cause
 
 
+async def require_parted(writer: Writer, patient: str) -> None:
+    """Raises FhirError (conflict) while a merge that a Patient was the source of is being undone."""
+    if await writer.find_job(JobKind.MERGE, patient):
+        raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
+
+
 async def read_holder(context: Context, request: Request, writer: Writer) -> Holder:
     """Returns the Patient that the URL names; raises FhirError: not found, or not for this requester to decide."""
     inside = replace(context, reader=writer)
@@ -99,8 +105,7 @@ async def read_holder(context: Context, request: Request, writer: Writer) -> Hol
     resource = parse_json_object(version.content or b"{}")
     if is_replaced(resource):
         raise error(Category.CONFLICT, "identity-merged", "Another Patient took the place of this one.")
-    if await writer.find_job(JobKind.MERGE, request.resource_id):
-        raise error(Category.CONFLICT, "identity-merged", "A merge of this Patient is being undone.")
+    await require_parted(writer, request.resource_id)
     await check_scope(context, request, "update", context.indexer.facts(resource))
     return Holder(version, resource, state)
 
