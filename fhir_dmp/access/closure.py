@@ -14,7 +14,7 @@ from fhir_dmp.access.requester import Kind, Requester
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.search.facts import BEGINNING, END
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.security import RPPS
 from fhir_dmp.search.span import parse_span
 
@@ -176,7 +176,7 @@ def _link(row: JsonObject) -> str:
 
 def _reference(value: Json, reading: Reading) -> str:
     text = value.get("reference") if isinstance(value, dict) else None
-    return relative_to(reading.base_url, text).partition("/_history/")[0] if isinstance(text, str) else ""
+    return bare_link(reading.base_url, text) if isinstance(text, str) else ""
 
 
 def _is_one_of(texts: set[str], value: Json, reading: Reading) -> bool:

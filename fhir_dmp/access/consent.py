@@ -25,7 +25,7 @@ from fhir_dmp.access.directive import (
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.search.facts import BEGINNING, END
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.sensitivity import read_label
 from fhir_dmp.search.span import parse_span
 
@@ -178,7 +178,7 @@ class _Reader:
     def _texts(self, value: Json, path: str) -> tuple[str, ...]:
         """The texts by which a referenced party or resource is known."""
         reference = _object(value)
-        link = relative_to(self._reading.base_url, _text(reference, "reference")).partition("/_history/")[0]
+        link = bare_link(self._reading.base_url, _text(reference, "reference"))
         identifier = _object(reference.get("identifier"))
         system, number = _text(identifier, "system"), _text(identifier, "value")
         if link.startswith("#"):

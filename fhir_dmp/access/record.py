@@ -15,7 +15,7 @@ from fhir_dmp.access.directive import Directive, instants_of
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.search.facts import BEGINNING, END
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 from fhir_dmp.search.span import parse_span
 
@@ -110,7 +110,7 @@ def _professionals(references: Iterable[Json], reading: Reading) -> frozenset[st
     for reference in references:
         row = reference if isinstance(reference, dict) else {}
         text = row.get("reference")
-        link = relative_to(reading.base_url, text).partition("/_history/")[0] if isinstance(text, str) else ""
+        link = bare_link(reading.base_url, text) if isinstance(text, str) else ""
         if link.startswith(_PERSONS):
             found.add(link)
         identifier = row.get("identifier")

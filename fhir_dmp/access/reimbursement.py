@@ -15,7 +15,7 @@ from fhir_dmp.access.consent import Reading
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json
 from fhir_dmp.search.facts import END, Facts
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.match import matches
 from fhir_dmp.search.query import Clause, Clinical, DateValue, Marked, OfType
 
@@ -80,7 +80,7 @@ def is_insurers(item: Item, own: frozenset[str], reading: Reading) -> bool:
 def _texts(reference: Json, reading: Reading) -> set[str]:
     row = reference if isinstance(reference, dict) else {}
     text, identifier = row.get("reference"), row.get("identifier")
-    found = {relative_to(reading.base_url, text).partition("/_history/")[0]} if isinstance(text, str) else set[str]()
+    found = {bare_link(reading.base_url, text)} if isinstance(text, str) else set[str]()
     if isinstance(identifier, dict):
         found.add(f"{identifier.get('system')}|{identifier.get('value')}")
     return found

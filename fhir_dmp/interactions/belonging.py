@@ -15,9 +15,9 @@ from fhir_dmp.interactions.refusal import DepositRefused
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import JsonObject, parse_json_object
 from fhir_dmp.outcome import Category, error
+from fhir_dmp.record.depositing import find_document
 from fhir_dmp.record.submission import find_related
-from fhir_dmp.resource import Identity, Version, is_id
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.resource import Identity, Version
 from fhir_dmp.store.port import Change
 
 _DOCUMENT = "DocumentReference"
@@ -45,7 +45,7 @@ async def _require_one_patient(
     together: Mapping[Identity, Version],
     rows: Sequence[tuple[str, str]],
 ) -> None:
-    named = {at: _parse(context, text) for text, at in rows}
+    named = {at: find_document(context.base_url, text) for text, at in rows}
     others = {identity for identity in named.values() if identity and identity not in together}
     part = replace(request, resource_type=_DOCUMENT, resource_id="")
     gate = await open_gate(context, part, "read", identities=others) if others else None
@@ -68,11 +68,6 @@ def _find_new(change: Change) -> Iterator[tuple[str, str]]:
 
 def _resource(content: bytes | None) -> JsonObject:
     return parse_json_object(content) if content else {}
-
-
-def _parse(context: Context, text: str) -> Identity | None:
-    kind, _, name = relative_to(context.base_url, text).partition("/_history/")[0].partition("/")
-    return Identity(_DOCUMENT, name) if kind == _DOCUMENT and is_id(name) else None
 
 
 def _refused(change: Change) -> DepositRefused:

@@ -37,7 +37,7 @@ from fhir_dmp.record.patient_deposit import find_foreign_types
 from fhir_dmp.record.submission import LIST, names_of_submission
 from fhir_dmp.resource import Identity, Version, build_version, is_id
 from fhir_dmp.search.escape import escape_token
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link, relative_to
 from fhir_dmp.store.port import Change, Writer
 
 _PROFESSIONAL = frozenset({Kind.PRACTITIONER, Kind.HOSPITAL})
@@ -147,7 +147,7 @@ async def _refuse_twin(context: Context, writer: Writer, request: Request, resou
     if not contents or not types or not name_of(resource):
         return
     named = [text for text, _ in find_replaced(resource)]
-    replaced = {_bare(context, text) for text in named}
+    replaced = {bare_link(context.base_url, text) for text in named}
     criteria = [*_of(context, resource), types[0], ("status", "current")]
     async for version, other in _search(context, writer, request, criteria):
         is_replaced = str(version.identity) in replaced or name_of(other) in named
@@ -232,11 +232,7 @@ async def _find_target(
     """Returns the parts of a reference to a document: of whatever version, or of the one that has that identifier."""
     criteria = [*_of(context, document), ("identifier", escape_token(text))] if "|" in text else []
     found = [version.identity async for version, _ in _search(context, writer, request, criteria)] if criteria else []
-    return (str(found[0]) if len(found) == 1 else _bare(context, text)).partition("/")
-
-
-def _bare(context: Context, text: str) -> str:
-    return relative_to(context.base_url, text).partition("/_history/")[0]
+    return (str(found[0]) if len(found) == 1 else bare_link(context.base_url, text)).partition("/")
 
 
 def _unknown(at: str) -> FhirError:

@@ -12,10 +12,10 @@ from fhir_dmp.interactions.gate import open_gate
 from fhir_dmp.interactions.request import Request
 from fhir_dmp.json_text import parse_json_object
 from fhir_dmp.outcome import Category, FhirError
-from fhir_dmp.record.depositing import find_replaced
-from fhir_dmp.resource import Identity, Version, is_id
+from fhir_dmp.record.depositing import find_document, find_replaced
+from fhir_dmp.resource import Identity, Version
 from fhir_dmp.search.escape import escape_token
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 
 FOLLOWED = 200
 """How many links are followed at most: one call keeps its transaction for no longer."""
@@ -47,12 +47,12 @@ def _links(context: Context, version: Version) -> Iterator[_Link]:
     if version.content is None or not version.patient:
         return
     for text, _ in find_replaced(parse_json_object(version.content)):
-        yield version.patient, relative_to(context.base_url, text).partition("/_history/")[0]
+        yield version.patient, bare_link(context.base_url, text)
 
 
 async def _read(context: Context, request: Request, links: Collection[_Link]) -> AsyncIterator[Version]:
     """Yields the superseded documents to which links lead."""
-    cited = {(patient, identity) for patient, text in links if (identity := _identity(text))}
+    cited = {(patient, identity) for patient, text in links if (identity := find_document(context.base_url, text))}
     for version in await _read_cited(context, request, dict.fromkeys(identity for _, identity in cited)):
         if (version.patient, version.identity) in cited and _is_superseded(version):
             yield version
@@ -60,11 +60,6 @@ async def _read(context: Context, request: Request, links: Collection[_Link]) ->
         if "|" in name:
             for version in await _find_named(context, request, patient, name):
                 yield version
-
-
-def _identity(text: str) -> Identity | None:
-    kind, _, name = text.partition("/")
-    return Identity(DOCUMENT, name) if kind == DOCUMENT and is_id(name) else None
 
 
 async def _read_cited(context: Context, request: Request, identities: Collection[Identity]) -> list[Version]:

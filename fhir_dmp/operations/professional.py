@@ -19,7 +19,7 @@ from fhir_dmp.json_text import Json, JsonObject, parse_json_object
 from fhir_dmp.operations.parameters import Given, Inputs, missing
 from fhir_dmp.outcome import Category, FhirError, error
 from fhir_dmp.resource import Identity
-from fhir_dmp.search.links import relative_to, split_reference
+from fhir_dmp.search.links import bare_link, split_reference
 from fhir_dmp.search.query import Has, LinkValue, OfType, SearchQuery, TokenValue, all_of
 from fhir_dmp.search.security import RPPS
 
@@ -74,7 +74,7 @@ class Directory:
     def link(self, value: Json) -> str:
         """Returns the text of a Reference, relative where it leads here."""
         text = value.get("reference") if isinstance(value, dict) else None
-        return relative_to(self.context.base_url, text).partition("/_history/")[0] if isinstance(text, str) else ""
+        return bare_link(self.context.base_url, text) if isinstance(text, str) else ""
 
 
 async def read_professional(context: Context, restriction: Restriction, inputs: Inputs) -> Requester:
@@ -113,7 +113,7 @@ def read_reference(context: Context, given: Given) -> str:
     if not isinstance(value, str) or not value:
         message = f"{given.name[:64]} has to be a reference such as Type/id."
         raise error(Category.INVALID_PARAMETER, "parameter-value", message, given.at)
-    return relative_to(context.base_url, value).partition("/_history/")[0]
+    return bare_link(context.base_url, value)
 
 
 async def _look_up(directory: Directory, inputs: Inputs) -> tuple[str, list[Situation]]:

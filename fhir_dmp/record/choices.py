@@ -18,7 +18,7 @@ from fhir_dmp.access.record import RecordState
 from fhir_dmp.instant import Milliseconds, write_instant
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.record.consents import Act, build_consent, build_purpose, build_recipient
-from fhir_dmp.search.links import relative_to
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.security import ADMINISTRATOR, ATTENDING
 from fhir_dmp.search.sensitivity import MASKED, VISIBILITY
 
@@ -187,7 +187,7 @@ def _with_extensions(patient: JsonObject, extensions: list[JsonObject]) -> JsonO
 
 def _texts(reference: JsonObject, reading: Reading) -> frozenset[str]:
     """The texts of a Reference, as a Directive has them."""
-    link = relative_to(reading.base_url, str(reference.get("reference", ""))).partition("/_history/")[0]
+    link = bare_link(reading.base_url, str(reference.get("reference", "")))
     identifier = reference.get("identifier") or {}
     number = f"{identifier.get('system')}|{identifier.get('value')}" if identifier else ""
     return frozenset({link, number} - {""})

@@ -12,6 +12,8 @@ from fhir_dmp.access.change import Item
 from fhir_dmp.json_text import JsonObject
 from fhir_dmp.outcome import Issue
 from fhir_dmp.record.document_type import CLASS, class_of
+from fhir_dmp.resource import Identity, is_id
+from fhir_dmp.search.links import bare_link
 from fhir_dmp.search.sensitivity import CONFIDENTIALITY, HIDDEN_FROM_REPRESENTATIVES, MASKED, VISIBILITY, read_label
 
 _TYPE = "DocumentReference"
@@ -67,6 +69,12 @@ def find_replaced(document: JsonObject) -> Iterator[tuple[str, str]]:
         text = target.get("reference") or write_name(target.get("identifier", {}))
         if row.get("code") == "replaces":
             yield text, f"{_TYPE}.relatesTo[{index}].target"
+
+
+def find_document(base_url: str, text: str) -> Identity | None:
+    """Returns the document of this server to which a reference leads, whatever its version; None for any other text."""
+    kind, _, name = bare_link(base_url, text).partition("/")
+    return Identity(_TYPE, name) if kind == _TYPE and is_id(name) else None
 
 
 def shows_more(new: Item, replaced: Item) -> bool:

@@ -36,6 +36,11 @@ def relative_to(base_url: str, text: str) -> str:
     return text.removeprefix(base_url + "/")
 
 
+def bare_link(base_url: str, text: str) -> str:
+    """Returns a URL below our base without the base and without a version, and any other text without a version."""
+    return relative_to(base_url, text).partition("/_history/")[0]
+
+
 def split_reference(text: str, resource_types: Collection[str]) -> RelativeReference | None:
     """Returns the parts of a relative reference to one of some types; None for any other text."""
     found = _REFERENCE.fullmatch(text)

@@ -27,7 +27,7 @@ from typing import Any
 from fhir_dmp.instant import Milliseconds
 from fhir_dmp.json_text import Json, JsonObject
 from fhir_dmp.search.facts import DateFact, Mark, Security
-from fhir_dmp.search.links import patient_id, reference_texts, relative_to
+from fhir_dmp.search.links import bare_link, patient_id, reference_texts
 from fhir_dmp.search.sensitivity import (
     ACT_CODE,
     CONFIDENTIALITY,
@@ -173,7 +173,7 @@ def outside_patient(resource: JsonObject, base_url: str) -> str | None:
     for key in _PATIENT_KEYS:
         value = resource.get(key)
         text = value.get("reference") if type(value) is dict else None
-        link = relative_to(base_url, text).partition("/_history/")[0] if type(text) is str else ""
+        link = bare_link(base_url, text) if type(text) is str else ""
         if found := patient_id(link):
             return found
     return None
