@@ -41,9 +41,9 @@ async def authorise(context: Context, request: Request, interaction: str, change
     for change in changes:
         patient = _patient_of(change)
         states = await read_states(context, request, [patient]) if patient else []
-        lacks_scope = inquiry.lacks_scope(change.version.identity.resource_type)
         if patient and not states and request.requester.kind in _OF_ONE_PATIENT:
             # as in a record that is another's: an absent one must not be told from it
+            lacks_scope = inquiry.lacks_scope(change.version.identity.resource_type)
             cause = AccessRefused(_ANOTHERS.reason, lacks_scope=lacks_scope)
             raise _refusal(_ANOTHERS, change.version.identity) from cause
         if states and change.version.identity.resource_type == "Consent":
@@ -52,7 +52,7 @@ async def authorise(context: Context, request: Request, interaction: str, change
         verdict = decide_write(inquiry, states[0] if states else None, context.matrix, alteration, context.reading)
         if not verdict.permitted:
             is_telling = change.previous is not None and not verdict.is_hidden
-            known = patient if states else ""
+            known, lacks_scope = patient if states else "", inquiry.lacks_scope(change.version.identity.resource_type)
             cause = AccessRefused(verdict.reason, known, is_telling=is_telling, lacks_scope=lacks_scope)
             raise _refuse_recordless(context, change, verdict) or _refusal(verdict, change.version.identity) from cause
         if bypasses := _find_bypasses(request.requester.kind, alteration):
