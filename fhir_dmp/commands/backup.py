@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import typer
-from pymongo.errors import OperationFailure
 
 from fhir_dmp import VERSION
 from fhir_dmp.commands.archive import Archive, Manifest, Part, PartWriter, prepare_folder, write_manifest
@@ -128,7 +127,3 @@ def _run(work: Callable[[Client, str], Awaitable[str]]) -> str:
         raise CommandError(Exit.ENVIRONMENT, message) from None
     except (FhirError, StoreUnusable) as fault:
         raise CommandError(Exit.ENVIRONMENT, str(fault)) from None
-    except OperationFailure as fault:
-        # of a user who may not, most of all
-        why = (fault.details or {}).get("errmsg", str(fault))
-        raise CommandError(Exit.ENVIRONMENT, f"the database refuses: {why}"[:300]) from None
