@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,18 +11,10 @@ from fhir_dmp.store.bulk_port import Export, Part
 from fhir_dmp.store.mongo import bulk
 from fhir_dmp.store.mongo.bulk import LONGEST, MongoExports
 from fhir_dmp.store.mongo.indexes import EXPORT
-from fhir_dmp.store.mongo.store import MongoStore, connect
+from fhir_dmp.store.mongo.store import MongoStore
 
 NOW = 1_800_000_000_000
 SECONDS = 0.3
-
-
-@pytest.fixture
-async def store(mongodb_uri: str, database_name: str) -> AsyncIterator[MongoStore]:
-    async with connect(mongodb_uri) as client:
-        opened = MongoStore(client, database_name)
-        await opened.prepare()
-        yield opened
 
 
 async def test_a_transaction_that_is_under_way_counts_from_its_beginning(store: MongoStore) -> None:

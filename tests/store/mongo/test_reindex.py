@@ -38,14 +38,6 @@ BASE_URL = "http://testserver/fhir"
 
 
 @pytest.fixture
-async def store(mongodb_uri: str, database_name: str) -> AsyncIterator[MongoStore]:
-    async with connect(mongodb_uri) as client:
-        made = MongoStore(client, database_name)
-        await made.prepare()
-        yield made
-
-
-@pytest.fixture
 def documents(mongodb_client: MongoClient[dict[str, Any]], database_name: str) -> Documents:
     return mongodb_client[database_name]
 

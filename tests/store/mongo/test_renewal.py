@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from fhir_dmp.resource import Identity
 from fhir_dmp.store.mongo.renewal import Renewal
-from fhir_dmp.store.mongo.store import MongoStore, connect
+from fhir_dmp.store.mongo.store import MongoStore
 from tests.audit.trail import NOW, indexer
 from tests.store.mongo.test_reindex import next_change, write
-
-
-@pytest.fixture
-async def store(mongodb_uri: str, database_name: str) -> AsyncIterator[MongoStore]:
-    async with connect(mongodb_uri) as client:
-        made = MongoStore(client, database_name)
-        await made.prepare()
-        yield made
 
 
 async def test_what_cannot_be_rebuilt_keeps_nothing_else_from_it(store: MongoStore) -> None:
